@@ -1,0 +1,73 @@
+//! One JSON value a line.
+
+use serde::de::DeserializeOwned;
+
+use super::{DataError, DataFile};
+
+/// The records of `file` with their line numbers, from 1.
+///
+/// `Err` names file and line: a line that is no UTF-8 or no JSON, a missing or unknown field, a blank line before
+/// the end, a file without records.
+pub fn read_json_lines<T: DeserializeOwned>(file: &DataFile) -> Result<Vec<(usize, T)>, DataError> {
+    let bytes = file.bytes.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(&file.bytes);
+    let mut lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').collect();
+    if lines.last().is_some_and(|line| line.is_empty()) {
+        lines.pop();
+    }
+    let mut records = Vec::with_capacity(lines.len());
+    for (index, line) in lines.into_iter().enumerate() {
+        let number = index + 1;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = std::str::from_utf8(line)
+            .map_err(|error| file.record_error(number, format!("not UTF-8: {error}")))?;
+        if text.trim().is_empty() {
+            return Err(file.record_error(number, "a blank line where a JSON object was expected"));
+        }
+        let record = serde_json::from_str(text).map_err(|error| {
+            let shown: String = text.chars().take(60).collect();
+            let cut = if shown.len() < text.len() { "…" } else { "" };
+            file.record_error(number, format!("malformed JSON record: {error}, in `{shown}{cut}`"))
+        })?;
+        records.push((number, record));
+    }
+    if records.is_empty() {
+        return Err(DataError::Empty { file: file.name.clone() });
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Passage {
+        text: String,
+    }
+
+    fn read(bytes: &'static [u8]) -> Result<Vec<String>, String> {
+        read_json_lines::<Passage>(&DataFile::bundled("x.jsonl", bytes))
+            .map(|records| records.into_iter().map(|(_, passage)| passage.text).collect())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn reads_lines_of_either_ending() {
+        assert_eq!(read(b"{\"text\":\"a\"}\r\n{\"text\":\"b\"}").unwrap(), ["a", "b"]);
+        assert_eq!(read(b"\xef\xbb\xbf{\"text\":\"a\"}\n").unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        assert!(
+            read(b"{\"text\":\"a\"}\n{\"text\":\n").unwrap_err().starts_with("x.jsonl:2: malformed JSON")
+        );
+        assert!(
+            read(b"{\"text\":\"a\"}\n\n{\"text\":\"b\"}\n").unwrap_err().contains("x.jsonl:2: a blank line")
+        );
+        assert!(read(b"{\"txt\":\"a\"}\n").unwrap_err().contains("unknown field `txt`"));
+        assert!(read(b"{\"text\":\"\xff\"}\n").unwrap_err().contains("not UTF-8"));
+        assert!(read(b"").unwrap_err().contains("no records"));
+    }
+}

@@ -1,0 +1,308 @@
+//! From requests in text to sequences of tokens, before anything is computed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::windows::document_windows;
+use crate::request::{Decoding, Overflow, Request};
+use crate::text::split_trailing_white_space;
+use crate::tokenizer::{Gpt2Tokenizer, TokenizerError};
+
+/// Why a request cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Longer than the window, where the protocol does not allow to cut.
+    #[error(
+        "the passage has {tokens} tokens, but the model sees at most {window}; the protocol does not cut passages"
+    )]
+    TooLong {
+        /// Tokens of context and continuation, less the last, which is never read.
+        tokens: usize,
+        /// Positions of the model.
+        window: usize,
+    },
+    /// Nothing to score or to continue.
+    #[error("{0}")]
+    Empty(&'static str),
+    /// A continuation that alone fills the window, or more tokens to write than the window holds.
+    #[error("{what} has {tokens} tokens, but the model sees at most {window}")]
+    NoRoom {
+        /// The continuation, or the text to write.
+        what: &'static str,
+        /// Its tokens.
+        tokens: usize,
+        /// Positions of the model.
+        window: usize,
+    },
+    /// The tokenizer refuses the text.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+}
+
+/// Tokens whose last positions are scored: position `input.len() - targets.len() + i` predicts `targets[i]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ScoredSequence {
+    /// What the model reads.
+    pub input: Vec<u32>,
+    /// What its last positions are held against.
+    pub targets: Vec<u32>,
+    /// Tokens left out of a second reading, sorted; empty for none.
+    pub excluded: Arc<[u32]>,
+}
+
+/// A prompt that the model continues.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Continuation {
+    /// What the model reads.
+    pub prompt: Vec<u32>,
+    /// Strings that end the text.
+    pub stop: Vec<String>,
+    /// Most tokens to write.
+    pub max_new_tokens: usize,
+    /// How the next token is chosen.
+    pub decoding: Decoding,
+}
+
+/// The two primitives of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Work {
+    /// Score these target positions of these token sequences; several for a long document.
+    Score {
+        /// In document order.
+        sequences: Vec<ScoredSequence>,
+        /// Whether the answer is a document's.
+        rolling: bool,
+        /// Tokens dropped on the left.
+        truncated_tokens: usize,
+    },
+    /// Continue this sequence.
+    Continue {
+        /// What and how.
+        continuation: Continuation,
+        /// Tokens dropped on the left.
+        truncated_tokens: usize,
+    },
+}
+
+impl Work {
+    /// Tokens that the model reads or writes at most, the measure of progress.
+    pub fn tokens(&self) -> usize {
+        match self {
+            Self::Score { sequences, .. } => sequences.iter().map(|sequence| sequence.input.len()).sum(),
+            Self::Continue { continuation, .. } => continuation.prompt.len() + continuation.max_new_tokens,
+        }
+    }
+}
+
+/// Turns requests into work for models of one tokenizer and one window.
+pub struct Planner<'a> {
+    tokenizer: &'a Gpt2Tokenizer,
+    window: usize,
+    /// Word lists are shared by all requests of a task: each is turned into tokens once.
+    exclusions: HashMap<Vec<String>, Arc<[u32]>>,
+}
+
+impl<'a> Planner<'a> {
+    /// A planner for models that see `window` tokens.
+    pub fn new(tokenizer: &'a Gpt2Tokenizer, window: usize) -> Self {
+        Self { tokenizer, window, exclusions: HashMap::new() }
+    }
+
+    /// The work that answers `request`.
+    pub fn plan(&mut self, request: &Request) -> Result<Work, PlanError> {
+        match request {
+            Request::LogLikelihood { context, continuation, excluded_words, overflow } => {
+                let excluded = self.excluded_tokens(excluded_words)?;
+                self.plan_log_likelihood(context, continuation, excluded, *overflow)
+            }
+            Request::Rolling { text, window } => {
+                let tokens = self.tokenizer.encode(text)?;
+                let window = crate::request::Window { context: window.context.min(self.window), ..*window };
+                let mut stream = vec![self.tokenizer.end_of_text()];
+                stream.extend(&tokens);
+                let sequences = document_windows(tokens.len(), window)
+                    .into_iter()
+                    .map(|window| ScoredSequence {
+                        input: stream[window.input_start..window.targets.end].to_vec(),
+                        targets: tokens[window.targets].to_vec(),
+                        excluded: Arc::default(),
+                    })
+                    .collect();
+                Ok(Work::Score { sequences, rolling: true, truncated_tokens: 0 })
+            }
+            Request::Generate { prompt, stop, max_new_tokens, decoding } => {
+                self.plan_generate(prompt, stop, *max_new_tokens, *decoding)
+            }
+        }
+    }
+
+    /// As lm-evaluation-harness: trailing white space of the context belongs to the continuation, both are
+    /// tokenized as one string, and the continuation's tokens are those behind the context's own number of tokens.
+    fn plan_log_likelihood(
+        &self,
+        context: &str,
+        continuation: &str,
+        excluded: Arc<[u32]>,
+        overflow: Overflow,
+    ) -> Result<Work, PlanError> {
+        let (context, space) = split_trailing_white_space(context);
+        let (mut tokens, context_tokens) = if context.is_empty() {
+            let mut tokens = vec![self.tokenizer.end_of_text()];
+            tokens.extend(self.tokenizer.encode(&format!("{space}{continuation}"))?);
+            (tokens, 1)
+        } else {
+            let whole = self.tokenizer.encode(&format!("{context}{space}{continuation}"))?;
+            (whole, self.tokenizer.encode(context)?.len())
+        };
+        if tokens.len() <= context_tokens {
+            return Err(PlanError::Empty("the continuation has no tokens of its own"));
+        }
+        let targets = tokens.split_off(context_tokens);
+        let read = context_tokens + targets.len() - 1;
+        let truncated_tokens = read.saturating_sub(self.window);
+        if targets.len() > self.window {
+            return Err(PlanError::NoRoom {
+                what: "the continuation",
+                tokens: targets.len(),
+                window: self.window,
+            });
+        }
+        if truncated_tokens > 0 && overflow == Overflow::Refuse {
+            return Err(PlanError::TooLong { tokens: read, window: self.window });
+        }
+        let mut input = tokens.split_off(truncated_tokens);
+        input.extend(&targets[..targets.len() - 1]);
+        Ok(Work::Score {
+            sequences: vec![ScoredSequence { input, targets, excluded }],
+            rolling: false,
+            truncated_tokens,
+        })
+    }
+
+    fn plan_generate(
+        &self,
+        prompt: &str,
+        stop: &[String],
+        max_new_tokens: usize,
+        decoding: Decoding,
+    ) -> Result<Work, PlanError> {
+        if max_new_tokens == 0 {
+            return Err(PlanError::Empty("`max_new_tokens` is 0: there is nothing to write"));
+        }
+        if max_new_tokens >= self.window {
+            return Err(PlanError::NoRoom {
+                what: "the text to write",
+                tokens: max_new_tokens,
+                window: self.window,
+            });
+        }
+        let mut tokens = self.tokenizer.encode(prompt)?;
+        if tokens.is_empty() {
+            tokens.push(self.tokenizer.end_of_text());
+        }
+        let truncated_tokens = tokens.len().saturating_sub(self.window - max_new_tokens);
+        let prompt = tokens.split_off(truncated_tokens);
+        let stop = stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
+        let continuation = Continuation { prompt, stop, max_new_tokens, decoding };
+        Ok(Work::Continue { continuation, truncated_tokens })
+    }
+
+    fn excluded_tokens(&mut self, words: &[String]) -> Result<Arc<[u32]>, PlanError> {
+        if words.is_empty() {
+            return Ok(Arc::default());
+        }
+        if let Some(tokens) = self.exclusions.get(words) {
+            return Ok(Arc::clone(tokens));
+        }
+        let mut tokens = Vec::new();
+        for word in words {
+            tokens.extend(self.tokenizer.single_token(&format!(" {word}"))?);
+        }
+        tokens.sort_unstable();
+        tokens.dedup();
+        let tokens: Arc<[u32]> = tokens.into();
+        self.exclusions.insert(words.to_vec(), Arc::clone(&tokens));
+        Ok(tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(context: &str, continuation: &str, window: usize, overflow: Overflow) -> Result<Work, PlanError> {
+        let tokenizer = Gpt2Tokenizer::bundled().unwrap();
+        Planner::new(&tokenizer, window).plan(&Request::LogLikelihood {
+            context: context.to_owned(),
+            continuation: continuation.to_owned(),
+            excluded_words: Arc::default(),
+            overflow,
+        })
+    }
+
+    fn scored(work: Work) -> (Vec<u32>, Vec<u32>, usize) {
+        match work {
+            Work::Score { mut sequences, truncated_tokens, .. } => {
+                let sequence = sequences.remove(0);
+                (sequence.input, sequence.targets, truncated_tokens)
+            }
+            Work::Continue { .. } => panic!("not a score"),
+        }
+    }
+
+    #[test]
+    fn white_space_moves_to_the_continuation() {
+        let plain = plan("hello", " world", 16, Overflow::Refuse).unwrap();
+        assert_eq!(plan("hello ", "world", 16, Overflow::Refuse).unwrap(), plain);
+        assert_eq!(scored(plain), (vec![31373], vec![995], 0));
+    }
+
+    #[test]
+    fn an_empty_context_is_end_of_text() {
+        let work = plan("", "hello world", 16, Overflow::Refuse).unwrap();
+        assert_eq!(scored(work), (vec![50256, 31373], vec![31373, 995], 0));
+        let work = plan("\n", "hello", 16, Overflow::Refuse).unwrap();
+        assert_eq!(scored(work), (vec![50256, 198], vec![198, 31373], 0));
+    }
+
+    #[test]
+    fn too_long_is_refused_or_cut_on_the_left() {
+        // 4 tokens are read: one too many for a window of 3.
+        let cut = plan(" a b c d", " e", 3, Overflow::TruncateLeft).unwrap();
+        let (input, targets, truncated) = scored(cut);
+        assert_eq!((input.len(), targets.len(), truncated), (3, 1, 1));
+        let refused = plan(" a b c d", " e", 3, Overflow::Refuse).unwrap_err();
+        assert!(refused.to_string().contains("4 tokens, but the model sees at most 3"), "{refused}");
+        assert!(plan(" a b c d", " e", 4, Overflow::Refuse).is_ok());
+        assert!(matches!(plan("a", " b c d e", 3, Overflow::TruncateLeft), Err(PlanError::NoRoom { .. })));
+        assert!(matches!(plan("a", "", 3, Overflow::TruncateLeft), Err(PlanError::Empty(_))));
+    }
+
+    #[test]
+    fn excluded_words_are_those_of_one_token() {
+        let tokenizer = Gpt2Tokenizer::bundled().unwrap();
+        let mut planner = Planner::new(&tokenizer, 16);
+        let words = ["the".to_owned(), "hereupon".to_owned(), "a".to_owned()];
+        let the = tokenizer.encode(" the").unwrap()[0];
+        let a = tokenizer.encode(" a").unwrap()[0];
+        assert!(tokenizer.encode(" hereupon").unwrap().len() > 1);
+        assert_eq!(*planner.excluded_tokens(&words).unwrap(), [the.min(a), the.max(a)]);
+    }
+
+    #[test]
+    fn prompts_leave_room_for_the_answer() {
+        let tokenizer = Gpt2Tokenizer::bundled().unwrap();
+        let request = Request::Generate {
+            prompt: " a b c d".to_owned(),
+            stop: vec![],
+            max_new_tokens: 2,
+            decoding: Decoding::Greedy,
+        };
+        match Planner::new(&tokenizer, 5).plan(&request).unwrap() {
+            Work::Continue { continuation, truncated_tokens } => {
+                assert_eq!((continuation.prompt.len(), truncated_tokens), (3, 1));
+            }
+            Work::Score { .. } => panic!("not a continuation"),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Reduction on the processor, where a CPU backend's logits already are: every sum in f64, in the order of the
+//! vocabulary, one row independent of the next.
+
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+
+use crate::engine::EngineError;
+use crate::engine::score::{Targets, TokenScore};
+
+/// Scores the targets from their rows of logits.
+///
+/// # Shapes
+/// - parts: `[targets, part of the vocabulary]` each
+pub fn on_host(parts: Vec<Tensor<2>>, targets: &Targets<'_>) -> Result<Vec<TokenScore>, EngineError> {
+    let parts = Parts::read(parts)?;
+    Ok((0..targets.tokens.len())
+        .into_par_iter()
+        .map(|row| parts.row(row).score(targets.tokens[row], targets.excluded))
+        .collect())
+}
+
+/// The most probable token after a position.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Greedy {
+    /// Its id; the lowest on a tie.
+    pub token: u32,
+    /// Its log-probability, nats.
+    pub log_prob: f64,
+}
+
+/// The most probable token of each row.
+pub fn greedy_tokens(parts: Vec<Tensor<2>>, rows: usize) -> Result<Vec<Greedy>, EngineError> {
+    let parts = Parts::read(parts)?;
+    Ok((0..rows)
+        .map(|row| {
+            let row = parts.row(row);
+            let (token, largest) = row.argmax(&[]);
+            let log_prob = -(row.exponentials(largest).ln());
+            Greedy { token, log_prob }
+        })
+        .collect())
+}
+
+struct Parts {
+    data: Vec<(TensorData, usize)>,
+}
+
+impl Parts {
+    fn read(parts: Vec<Tensor<2>>) -> Result<Self, EngineError> {
+        let data = parts
+            .into_iter()
+            .map(|part| {
+                let width = part.dims()[1];
+                let data = part.try_into_data().map_err(|error| EngineError::device(&error))?;
+                // Rows are read without a check below.
+                data.as_slice::<f32>().map_err(|error| EngineError::device(&error))?;
+                Ok((data, width))
+            })
+            .collect::<Result<_, EngineError>>()?;
+        Ok(Self { data })
+    }
+
+    fn row(&self, row: usize) -> Row<'_> {
+        let parts = self
+            .data
+            .iter()
+            .map(|(data, width)| {
+                let all = data.as_slice::<f32>().unwrap_or_default();
+                all.get(row * width..(row + 1) * width).unwrap_or_default()
+            })
+            .collect();
+        Row { parts }
+    }
+}
+
+/// Logits of one position, in order of the vocabulary.
+struct Row<'a> {
+    parts: Vec<&'a [f32]>,
+}
+
+impl Row<'_> {
+    fn logits(&self) -> impl Iterator<Item = f32> {
+        self.parts.iter().flat_map(|part| part.iter().copied())
+    }
+
+    fn logit(&self, token: u32) -> f32 {
+        let mut index = token as usize;
+        for part in &self.parts {
+            match part.get(index) {
+                Some(&logit) => return logit,
+                None => index -= part.len(),
+            }
+        }
+        f32::NEG_INFINITY
+    }
+
+    /// The largest logit among the tokens not in `excluded` (sorted), and the first token that has it.
+    fn argmax(&self, excluded: &[u32]) -> (u32, f32) {
+        let mut best = (0, f32::NEG_INFINITY);
+        let mut excluded = excluded.iter().peekable();
+        for (token, logit) in (0..).zip(self.logits()) {
+            if excluded.next_if(|&&next| next == token).is_some() {
+                continue;
+            }
+            if logit > best.1 {
+                best = (token, logit);
+            }
+        }
+        best
+    }
+
+    /// Σ exp(logit − shift).
+    fn exponentials(&self, shift: f32) -> f64 {
+        self.logits().map(|logit| f64::from((logit - shift).exp())).sum()
+    }
+
+    /// Σ exp(logit − shift) over the tokens not in `excluded` (sorted).
+    fn exponentials_without(&self, shift: f32, excluded: &[u32]) -> f64 {
+        let mut excluded = excluded.iter().peekable();
+        (0..)
+            .zip(self.logits())
+            .filter(|(token, _)| excluded.next_if(|&&next| next == *token).is_none())
+            .map(|(_, logit)| f64::from((logit - shift).exp()))
+            .sum()
+    }
+
+    fn score(&self, target: u32, excluded: &[u32]) -> TokenScore {
+        let (argmax, largest) = self.argmax(&[]);
+        let sum = self.exponentials(largest);
+        let above = f64::from(self.logit(target)) - f64::from(largest);
+        let log_prob = above - sum.ln();
+        let filtered = (!excluded.is_empty()).then(|| {
+            let (filtered_argmax, filtered_largest) = if excluded.binary_search(&argmax).is_ok() {
+                self.argmax(excluded)
+            } else {
+                (argmax, largest)
+            };
+            // Summed again over what is left, not subtracted: nothing cancels where a stop word has all the mass.
+            let mut left = self.exponentials_without(filtered_largest, excluded);
+            let target_above = f64::from(self.logit(target)) - f64::from(filtered_largest);
+            if excluded.binary_search(&target).is_ok() {
+                left += target_above.exp();
+            }
+            (target_above - left.ln(), filtered_argmax == target)
+        });
+        TokenScore { log_prob, is_argmax: argmax == target, filtered }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-6
+    }
+
+    #[test]
+    fn log_softmax_by_hand() {
+        let row = Row { parts: vec![&[1.0, 3.0], &[3.0, 0.0]] };
+        let sum = 1f64.exp() + 2.0 * 3f64.exp() + 1.0;
+        let score = row.score(2, &[]);
+        assert!(close(score.log_prob, 3.0 - sum.ln()));
+        assert!(!score.is_argmax, "the first of equals wins");
+        assert_eq!(score.filtered, None);
+        assert!(row.score(1, &[]).is_argmax);
+    }
+
+    #[test]
+    fn excluded_tokens_are_left_out() {
+        let row = Row { parts: vec![&[1.0, 3.0, 3.0, 0.0]] };
+        let left = 1f64.exp() + 3f64.exp() + 1.0;
+        let (log_prob, greedy) = row.score(2, &[1]).filtered.unwrap();
+        assert!(close(log_prob, 3.0 - left.ln()) && greedy);
+        // An excluded target is never right, but keeps a probability.
+        let (log_prob, greedy) = row.score(1, &[1]).filtered.unwrap();
+        assert!(close(log_prob, 3.0 - (left + 3f64.exp()).ln()) && !greedy);
+        // Nothing but the target is left.
+        let (log_prob, greedy) = row.score(0, &[1, 2, 3]).filtered.unwrap();
+        assert!(close(log_prob, 0.0) && greedy);
+    }
+}

@@ -1,0 +1,6 @@
+//! From logits to log-probability and argmax at once; full logits of a batch are never kept.
+
+mod host;
+pub(super) mod on_device;
+
+pub(super) use host::{Greedy, greedy_tokens, on_host};

@@ -1,0 +1,111 @@
+//! A GPU is believed only after it has agreed with the CPU.
+//!
+//! Drivers, shader compilers and kernel fusion have all been seen to return wrong numbers without an error
+//! (tracel-ai/burn#5257), so a few log-probabilities of a bundled model are computed on both first.
+
+use super::plan::{Continuation, ScoredSequence};
+use super::{EngineError, generate, score};
+use crate::model::{BUNDLED_MODELS, Checkpoint, CheckpointError, ComputeDevice, DeviceError};
+use crate::request::{Decoding, Generated};
+
+/// Largest difference of a log-probability that is put down to rounding, nats.
+const TOLERANCE: f64 = 2e-4;
+
+/// Why a device is not to be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SelfCheckError {
+    /// It computes something else than the CPU.
+    #[error(
+        "{device} computes wrong numbers: in a short check its log-probabilities differ from the CPU's by up to \
+         {difference:.2e} nats (allowed {TOLERANCE:.0e}); use `--device flex`, or update the driver"
+    )]
+    Disagrees {
+        /// Which.
+        device: String,
+        /// Largest difference, nats.
+        difference: f64,
+    },
+    /// It writes another text than the CPU.
+    #[error(
+        "{device} writes another text than the CPU in a short check; use `--device flex`, or update the driver"
+    )]
+    WritesOtherText {
+        /// Which.
+        device: String,
+    },
+    /// It fails.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// There is no CPU backend in this build.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The bundled model does not load.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+struct Answers {
+    log_probs: Vec<f64>,
+    written: Generated,
+}
+
+/// Compares `device` with the CPU on a padded batch, with and without excluded tokens, and on a cached continuation.
+/// Nothing is done for a CPU device.
+pub fn check_device(device: &ComputeDevice) -> Result<(), SelfCheckError> {
+    if device.is_host() {
+        return Ok(());
+    }
+    let Some(checkpoint) = BUNDLED_MODELS.first().and_then(|(name, _, _)| Checkpoint::bundled(name)) else {
+        return Ok(());
+    };
+    let checkpoint = checkpoint?;
+    let expected = answer(&checkpoint, &ComputeDevice::reference()?)?;
+    let found = answer(&checkpoint, device)?;
+    let difference = expected
+        .log_probs
+        .iter()
+        .zip(&found.log_probs)
+        .map(|(a, b)| (a - b).abs())
+        // A NaN must not be lost in a maximum.
+        .fold(0.0, |largest: f64, difference| if difference <= largest { largest } else { difference });
+    let agrees = difference <= TOLERANCE && expected.log_probs.len() == found.log_probs.len();
+    if !agrees {
+        return Err(SelfCheckError::Disagrees { device: device.to_string(), difference });
+    }
+    if expected.written.tokens != found.written.tokens {
+        return Err(SelfCheckError::WritesOtherText { device: device.to_string() });
+    }
+    Ok(())
+}
+
+fn answer(checkpoint: &Checkpoint, device: &ComputeDevice) -> Result<Answers, SelfCheckError> {
+    let model = checkpoint.load(device).map_err(CheckpointError::from)?;
+    let encode = |text| checkpoint.tokenizer.encode(text).map_err(EngineError::from);
+    let end = checkpoint.tokenizer.end_of_text();
+    let sequence = |tokens: Vec<u32>, excluded: &[u32]| {
+        let mut input = vec![end];
+        input.extend(&tokens[..tokens.len() - 1]);
+        ScoredSequence { input, targets: tokens, excluded: excluded.into() }
+    };
+    let common = encode(" the a and of to")?;
+    let sequences = [
+        sequence(encode("The old man looked at the sea, and the sea looked back at the old man.")?, &[]),
+        sequence(encode("Once upon a time there was a queen")?, &common),
+        sequence(encode("Hello")?, &[]),
+    ];
+    let scores = score::score_batch(&model, device, &sequences.iter().collect::<Vec<_>>())?;
+    let log_probs = scores
+        .into_iter()
+        .flatten()
+        .flat_map(|score| [Some(score.log_prob), score.filtered.map(|(log_prob, _)| log_prob)])
+        .flatten()
+        .collect();
+    let continuation = Continuation {
+        prompt: encode("The old man looked at the sea and")?,
+        stop: Vec::new(),
+        max_new_tokens: 4,
+        decoding: Decoding::Greedy,
+    };
+    let written = generate::generate(&model, device, &checkpoint.tokenizer, &continuation, 0)?;
+    Ok(Answers { log_probs, written })
+}

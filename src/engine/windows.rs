@@ -1,0 +1,75 @@
+//! Cutting a document so that each of its tokens is predicted exactly once.
+
+use std::ops::Range;
+
+use crate::request::Window;
+
+/// One forward pass of a document: the tokens that are scored, and where the input begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentWindow {
+    /// Tokens of the document that are scored.
+    pub targets: Range<usize>,
+    /// First position of the input in the stream that has `<|endoftext|>` before the document: the input is
+    /// `stream[input_start .. targets.end]`, and its last `targets.len()` positions predict the targets.
+    pub input_start: usize,
+}
+
+/// Windows over a document of `tokens` tokens.
+///
+/// The first window scores as many tokens as its input holds, from `<|endoftext|>` on; each later one scores the next
+/// `stride` and sees as much as fits before them. With `stride == context` this is lm-evaluation-harness's rolling
+/// log-likelihood with `context_len = 1`, whose last window is slid back to be full.
+pub fn document_windows(tokens: usize, window: Window) -> Vec<DocumentWindow> {
+    let context = window.context.max(1);
+    let stride = window.stride.clamp(1, context);
+    let mut windows = Vec::new();
+    let mut scored = 0;
+    while scored < tokens {
+        let end = tokens.min(if scored == 0 { context } else { scored + stride });
+        windows.push(DocumentWindow { targets: scored..end, input_start: end.saturating_sub(context) });
+        scored = end;
+    }
+    windows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lm_evaluation_harness_windows() {
+        // get_rolling_token_windows(range(2500), prefix, max_seq_len=1024, context_len=1), checked by hand.
+        let windows = document_windows(2500, Window { context: 1024, stride: 1024 });
+        let shown: Vec<_> = windows.iter().map(|w| (w.input_start, w.targets.clone())).collect();
+        assert_eq!(shown, [(0, 0..1024), (1024, 1024..2048), (1476, 2048..2500)]);
+    }
+
+    #[test]
+    fn stride_32_of_the_paper() {
+        let windows = document_windows(1100, Window { context: 1024, stride: 32 });
+        let shown: Vec<_> = windows.iter().map(|w| (w.input_start, w.targets.clone())).collect();
+        assert_eq!(shown, [(0, 0..1024), (32, 1024..1056), (64, 1056..1088), (76, 1088..1100)]);
+    }
+
+    proptest! {
+        #[test]
+        fn each_token_is_predicted_exactly_once(tokens in 0usize..3000, context in 1usize..200, stride in 1usize..200) {
+            let window = Window { context, stride: stride.min(context) };
+            let windows = document_windows(tokens, window);
+            let mut next = 0;
+            for (index, w) in windows.iter().enumerate() {
+                prop_assert_eq!(w.targets.start, next);
+                prop_assert!(!w.targets.is_empty());
+                let input = w.targets.end - w.input_start;
+                prop_assert!(input <= context);
+                prop_assert!(w.targets.len() <= input);
+                // Nothing that fits is left out, and every later window has the most context.
+                prop_assert!(w.input_start == 0 || input == context);
+                prop_assert!(index == 0 || w.targets.len() <= window.stride);
+                next = w.targets.end;
+            }
+            prop_assert_eq!(next, tokens);
+        }
+    }
+}

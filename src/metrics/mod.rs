@@ -1,0 +1,56 @@
+//! From the statistics of samples to a metric with its standard error.
+
+mod estimate;
+
+pub use estimate::{Estimate, Mean, ratio_estimate, wilson_interval};
+
+use crate::record::Statistics;
+
+/// A metric of a task and how it is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Name in every output.
+    pub name: &'static str,
+    /// How the samples' statistics become its value.
+    pub aggregate: Aggregate,
+}
+
+/// How the samples' statistics become a metric. The fields name statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregate {
+    /// 100 · Σ correct / n, percent; 95 % interval by Wilson.
+    Accuracy {
+        /// 0 or 1 a sample.
+        correct: &'static str,
+    },
+    /// exp(−Σ log-likelihood / Σ units).
+    Perplexity {
+        /// Nats.
+        log_likelihood: &'static str,
+        /// Words or tokens that the log-likelihood is shared among.
+        units: &'static str,
+    },
+}
+
+impl Metric {
+    /// Whether more is better.
+    pub fn higher_is_better(&self) -> bool {
+        matches!(self.aggregate, Aggregate::Accuracy { .. })
+    }
+
+    /// The metric over `samples`, summed in their order. `None` without samples, or if one lacks a statistic.
+    pub fn estimate<'a>(&self, samples: impl Iterator<Item = &'a Statistics>) -> Option<Estimate> {
+        match self.aggregate {
+            Aggregate::Accuracy { correct } => {
+                let values: Vec<f64> = samples.map(|s| s.get(correct).copied()).collect::<Option<_>>()?;
+                Estimate::accuracy(&values)
+            }
+            Aggregate::Perplexity { log_likelihood, units } => {
+                let pairs: Vec<(f64, f64)> = samples
+                    .map(|s| Some((s.get(log_likelihood).copied()?, s.get(units).copied()?)))
+                    .collect::<Option<_>>()?;
+                Estimate::perplexity(&pairs)
+            }
+        }
+    }
+}

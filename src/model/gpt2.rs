@@ -1,0 +1,223 @@
+//! GPT-2 (Radford et al. 2019, §2.3) as Burn modules: learned positions, pre-norm blocks, causal attention,
+//! GELU, and the token embedding as output projection.
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Device, Tensor, activation};
+
+use super::{Activation, ComputeDevice, Gpt2Config, KeyValueCache, TokenEmbedding};
+
+/// A GPT-2 language model.
+#[derive(Module, Debug)]
+pub struct Gpt2 {
+    /// `[vocabulary, width]`.
+    pub(super) token_embedding: TokenEmbedding,
+    /// `[context, width]`.
+    pub(super) position_embedding: Param<Tensor<2>>,
+    /// One after the other.
+    pub(super) blocks: Vec<Block>,
+    /// After the last block.
+    pub(super) final_norm: LayerNorm,
+    /// The output projection where it is not the token embedding.
+    pub(super) output: Option<TokenEmbedding>,
+}
+
+/// Attention and feed-forward, each behind a layer norm and beside a residual path.
+#[derive(Module, Debug)]
+pub struct Block {
+    pub(super) attention_norm: LayerNorm,
+    pub(super) attention: CausalSelfAttention,
+    pub(super) feed_forward_norm: LayerNorm,
+    pub(super) feed_forward: FeedForward,
+}
+
+/// Attention of every position to itself and those before it.
+#[derive(Module, Debug)]
+pub struct CausalSelfAttention {
+    /// Queries, keys and values in one product: `[width, 3 × width]`.
+    pub(super) query_key_value: Linear,
+    /// `[width, width]`.
+    pub(super) projection: Linear,
+    heads: usize,
+    scale: f64,
+}
+
+/// Two linear layers with the activation between them.
+#[derive(Module, Debug)]
+pub struct FeedForward {
+    /// `[width, inner width]`.
+    pub(super) expand: Linear,
+    /// `[inner width, width]`.
+    pub(super) project: Linear,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Gpt2Config {
+    /// A model on `device` whose weights are drawn, when first used, as GPT-2's were: N(0, 0.02²).
+    pub fn init(&self, device: &ComputeDevice) -> Gpt2 {
+        let limit = device.largest_buffer_bytes();
+        let device = device.burn();
+        let embedding = || TokenEmbedding::new(self.vocabulary, self.width, limit, device);
+        Gpt2 {
+            token_embedding: embedding(),
+            position_embedding: Initializer::Normal { mean: 0.0, std: 0.01 }
+                .init([self.context, self.width], device),
+            blocks: (0..self.layers).map(|layer| self.init_block(layer, device)).collect(),
+            final_norm: self.init_norm(device),
+            output: (!self.tied_output).then(embedding),
+        }
+    }
+
+    fn init_block(&self, layer: usize, device: &Device) -> Block {
+        Block {
+            attention_norm: self.init_norm(device),
+            attention: CausalSelfAttention {
+                query_key_value: init_linear(self.width, 3 * self.width, device),
+                projection: init_linear(self.width, self.width, device),
+                heads: self.heads,
+                scale: self.attention_scale(layer),
+            },
+            feed_forward_norm: self.init_norm(device),
+            feed_forward: FeedForward {
+                expand: init_linear(self.width, self.inner_width, device),
+                project: init_linear(self.inner_width, self.width, device),
+                activation: self.activation,
+            },
+        }
+    }
+
+    fn init_norm(&self, device: &Device) -> LayerNorm {
+        LayerNormConfig::new(self.width).with_epsilon(self.norm_epsilon).init(device)
+    }
+}
+
+fn init_linear(inputs: usize, outputs: usize, device: &Device) -> Linear {
+    LinearConfig::new(inputs, outputs)
+        .with_initializer(Initializer::Normal { mean: 0.0, std: 0.02 })
+        .init(device)
+}
+
+impl Gpt2 {
+    /// The last hidden states, after the final norm.
+    ///
+    /// Rows of a batch never touch each other and no position looks ahead, so a row may be padded on the right
+    /// with any token: what stands before the padding does not change.
+    ///
+    /// # Shapes
+    /// - tokens: `batch × length`, row after row; with a cache, the tokens that follow those in the cache
+    /// - output: `[batch, length, width]`
+    ///
+    /// # Panics
+    /// If `tokens` is no whole number of rows, or cache and row together are longer than the context.
+    pub fn forward(&self, tokens: &[u32], batch: usize, mut cache: Option<&mut KeyValueCache>) -> Tensor<3> {
+        let device = self.position_embedding.val().device();
+        let length = tokens.len() / batch.max(1);
+        assert_eq!(tokens.len(), batch * length, "rows of a batch have one length");
+        let start = cache.as_ref().map_or(0, |cache| cache.len());
+        let [context, width] = self.position_embedding.val().dims();
+        assert!(start + length <= context, "{} tokens in a context of {context}", start + length);
+
+        let positions = self.position_embedding.val().narrow(0, start, length);
+        let mut hidden = self.token_embedding.lookup(tokens, &device).reshape([batch, length, width])
+            + positions.unsqueeze_dim(0);
+        for (layer, block) in self.blocks.iter().enumerate() {
+            hidden = block.forward(hidden, layer, cache.as_deref_mut());
+        }
+        if let Some(cache) = cache {
+            cache.advance(length);
+        }
+        self.final_norm.forward(hidden)
+    }
+
+    /// Scores of every token of the vocabulary at the given positions, in parts along the vocabulary.
+    ///
+    /// # Shapes
+    /// - hidden: `[positions, width]`, rows of what [`Self::forward`] returns
+    /// - output: `[positions, part of the vocabulary]` each
+    pub fn logits(&self, hidden: &Tensor<2>) -> Vec<Tensor<2>> {
+        self.output.as_ref().unwrap_or(&self.token_embedding).project(hidden)
+    }
+
+    /// Entries of the vocabulary.
+    pub fn vocabulary(&self) -> usize {
+        self.token_embedding.vocabulary()
+    }
+
+    /// The most tokens that the model sees at once.
+    pub fn context(&self) -> usize {
+        self.position_embedding.lazy_shape()[0]
+    }
+
+    /// Width of the residual stream.
+    pub fn width(&self) -> usize {
+        self.position_embedding.lazy_shape()[1]
+    }
+
+    /// An empty cache for this model.
+    pub fn new_cache(&self) -> KeyValueCache {
+        KeyValueCache::new(self.blocks.len())
+    }
+}
+
+impl Block {
+    fn forward(&self, input: Tensor<3>, layer: usize, cache: Option<&mut KeyValueCache>) -> Tensor<3> {
+        let attended = self.attention.forward(self.attention_norm.forward(input.clone()), layer, cache);
+        let middle = input + attended;
+        let expanded = self.feed_forward.forward(self.feed_forward_norm.forward(middle.clone()));
+        middle + expanded
+    }
+}
+
+impl CausalSelfAttention {
+    /// # Shapes
+    /// - input, output: `[batch, length, width]`
+    fn forward(&self, input: Tensor<3>, layer: usize, cache: Option<&mut KeyValueCache>) -> Tensor<3> {
+        let [batch, length, width] = input.dims();
+        let projected = self.query_key_value.forward(input);
+        let head = |index: usize| {
+            projected
+                .clone()
+                .narrow(2, index * width, width)
+                .reshape([batch, length, self.heads, width / self.heads])
+                .swap_dims(1, 2)
+        };
+        let (query, mut key, mut value) = (head(0), head(1), head(2));
+        if let Some(cache) = cache {
+            (key, value) = cache.extend(layer, key, value);
+        }
+        // Aligned bottom-right: with a cache, the new positions see everything before them.
+        let options = AttentionModuleOptions { scale: Some(self.scale), softcap: None, is_causal: true };
+        let attended = attention(query, key, value, None, None, options);
+        self.projection.forward(attended.swap_dims(1, 2).reshape([batch, length, width]))
+    }
+}
+
+impl FeedForward {
+    /// # Shapes
+    /// - input, output: `[batch, length, width]`
+    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        self.project.forward(activate(self.expand.forward(input), self.activation))
+    }
+}
+
+fn activate(input: Tensor<3>, function: Activation) -> Tensor<3> {
+    match function {
+        Activation::GeluTanh => gelu_tanh(input),
+        Activation::Gelu => activation::gelu(input),
+        Activation::Relu => activation::relu(input),
+        Activation::Silu => activation::silu(input),
+        Activation::Tanh => activation::tanh(input),
+    }
+}
+
+/// GPT-2's `gelu_new`, 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))), written with
+/// 0.5·(1 + tanh(a)) = sigmoid(2a): Burn's own `gelu_approximate` takes a general power and two more passes.
+fn gelu_tanh(input: Tensor<3>) -> Tensor<3> {
+    let twice_sqrt_two_over_pi = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
+    let square = input.clone() * input.clone();
+    let inner = (square * (0.044_715 * twice_sqrt_two_over_pi) + twice_sqrt_two_over_pi) * input.clone();
+    input * activation::sigmoid(inner)
+}

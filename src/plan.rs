@@ -1,0 +1,60 @@
+//! The fully resolved run: what is measured, with nothing left to defaults. No command-line types below this line.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Protocol;
+
+/// Everything that a run measures, in the order of its tables.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Plan {
+    /// Models, in order.
+    pub models: Vec<PlannedModel>,
+    /// Tasks with their protocols, in order.
+    pub tasks: Vec<PlannedTask>,
+    /// Where examples come from.
+    pub data: DataSource,
+    /// Most samples of each task; a seeded, nested subset.
+    pub limit: Option<usize>,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+}
+
+/// A model of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PlannedModel {
+    /// The name it has in every output.
+    pub label: String,
+    /// Where it is.
+    pub source: ModelSource,
+}
+
+/// Where a model is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSource {
+    /// Part of the program.
+    Bundled,
+    /// A Hugging Face GPT-2 directory.
+    Directory(PathBuf),
+}
+
+/// A task and how it is measured.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PlannedTask {
+    /// Name in the registry.
+    pub task: String,
+    /// Protocol and options.
+    pub protocol: Protocol,
+}
+
+/// Where examples come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataSource {
+    /// The samples that are part of the program.
+    Sample,
+    /// A directory with `<task>/<file>`.
+    Directory(PathBuf),
+}

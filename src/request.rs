@@ -1,0 +1,183 @@
+//! The only words that tasks and the engine share: what to ask a model, and what it said.
+//!
+//! A leaf: this module depends on nothing else in the crate.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// One question to a model, in text. Tasks write it; the engine turns it into tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Request {
+    /// log P(continuation | context), token by token.
+    LogLikelihood {
+        /// What the model has read. Empty stands for `<|endoftext|>`; trailing white space is moved to the
+        /// continuation before tokenization.
+        context: String,
+        /// What is scored.
+        continuation: String,
+        /// Words that a second, filtered reading of the same distribution must not predict: every `w` whose
+        /// `" " + w` is a single token is removed. Empty: no second reading.
+        #[serde(skip_serializing_if = "is_empty")]
+        excluded_words: Arc<[String]>,
+        /// What to do when both together are longer than the window.
+        overflow: Overflow,
+    },
+    /// Every token of a document exactly once, in overlapping windows.
+    Rolling {
+        /// The document.
+        text: String,
+        /// How it is cut.
+        window: Window,
+    },
+    /// Text that the model writes after a prompt.
+    Generate {
+        /// What the model has read; cut on the left when too long for the context.
+        prompt: String,
+        /// The first occurrence of any of these ends the text and is not part of it.
+        stop: Vec<String>,
+        /// Most tokens to write.
+        max_new_tokens: usize,
+        /// How the next token is chosen.
+        decoding: Decoding,
+    },
+}
+
+// Serde hands over a reference to the field.
+fn is_empty(words: &Arc<[String]>) -> bool {
+    words.is_empty()
+}
+
+/// How a long document is cut: each window sees at most `context` tokens, and each later one starts `stride`
+/// tokens further and scores only what no earlier window scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Tokens a window holds, at most; at least 1.
+    pub context: usize,
+    /// Tokens between the starts of two windows; from 1 to `context`.
+    pub stride: usize,
+}
+
+/// What to do with a context and continuation that are longer than the model's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overflow {
+    /// It is an error: the score would not be the one the protocol names.
+    Refuse,
+    /// Drop tokens on the left and count them.
+    TruncateLeft,
+}
+
+/// How the next token is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Decoding {
+    /// The most probable token; the lowest id on a tie.
+    Greedy,
+}
+
+/// What the model said to one [`Request`]. Log-probabilities are in nats.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Response {
+    /// Answer to [`Request::LogLikelihood`].
+    LogLikelihood(LogLikelihood),
+    /// Answer to [`Request::Rolling`].
+    Rolling(RollingLogLikelihood),
+    /// Answer to [`Request::Generate`].
+    Generate(Generated),
+}
+
+/// The score of a continuation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogLikelihood {
+    /// Σ log P over the continuation's tokens, nats, summed in f64 from the first token to the last.
+    pub log_likelihood: f64,
+    /// Whether every token of the continuation is the most probable one at its place.
+    pub greedy: bool,
+    /// log P of each token of the continuation, nats.
+    pub token_log_probs: Vec<f32>,
+    /// The same score after the excluded words are removed, where the request names any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<Filtered>,
+    /// Tokens the model read before the continuation.
+    pub context_tokens: usize,
+    /// Tokens dropped on the left because context and continuation are longer than the window.
+    pub truncated_tokens: usize,
+}
+
+/// A score under the distribution without the excluded words.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Filtered {
+    /// Σ log P, nats, renormalised over the tokens that are left; the target's own token always counts as
+    /// left, so that this is finite.
+    pub log_likelihood: f64,
+    /// Whether every token of the continuation is the most probable one that is not excluded. False if the
+    /// continuation has an excluded token.
+    pub greedy: bool,
+}
+
+/// The score of a whole document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RollingLogLikelihood {
+    /// Σ log P over all tokens of the document, nats, summed in f64 in document order.
+    pub log_likelihood: f64,
+    /// Tokens scored: all of the document.
+    pub tokens: usize,
+    /// Windows that the document was cut into.
+    pub windows: usize,
+}
+
+/// A text the model wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Generated {
+    /// The text, without the stop string.
+    pub text: String,
+    /// The tokens that were written, the stop string's included.
+    pub tokens: Vec<u32>,
+    /// log P of each of those tokens, nats.
+    pub token_log_probs: Vec<f32>,
+    /// Tokens of the prompt that the model read.
+    pub prompt_tokens: usize,
+    /// Tokens dropped on the left of the prompt.
+    pub truncated_tokens: usize,
+}
+
+impl Response {
+    /// Tokens of the input that were dropped because it is longer than the model's context.
+    pub fn truncated_tokens(&self) -> usize {
+        match self {
+            Self::LogLikelihood(score) => score.truncated_tokens,
+            Self::Rolling(_) => 0,
+            Self::Generate(generated) => generated.truncated_tokens,
+        }
+    }
+
+    /// Tokens that the model read without being scored on them.
+    pub fn context_tokens(&self) -> usize {
+        match self {
+            Self::LogLikelihood(score) => score.context_tokens,
+            Self::Rolling(_) => 0,
+            Self::Generate(generated) => generated.prompt_tokens,
+        }
+    }
+
+    /// Tokens that were scored or written.
+    pub fn target_tokens(&self) -> usize {
+        match self {
+            Self::LogLikelihood(score) => score.token_log_probs.len(),
+            Self::Rolling(score) => score.tokens,
+            Self::Generate(generated) => generated.tokens.len(),
+        }
+    }
+
+    /// The word of [`Response`] that a task did not ask for, for error messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::LogLikelihood(_) => "log_likelihood",
+            Self::Rolling(_) => "rolling",
+            Self::Generate(_) => "generate",
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! A task's card: `tasks/<name>/task.toml`.
+
+use serde::Deserialize;
+
+use crate::data::FileCard;
+
+/// What a task measures and how, as its card says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Name on the command line.
+    pub name: String,
+    /// Name in tables.
+    pub title: String,
+    /// One sentence.
+    pub measures: String,
+    /// Groups on the command line: `all`, `paper`, `lm`.
+    pub groups: Vec<String>,
+    /// Who made the data, and where the paper describes the protocol.
+    pub citation: String,
+    /// Ways to measure; the first is the default.
+    pub protocols: Vec<ProtocolCard>,
+    /// The test set.
+    pub data: FileCard,
+}
+
+/// One way to measure a task.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProtocolCard {
+    /// Name behind the colon on the command line.
+    pub name: String,
+    /// What it does, in one sentence.
+    pub description: String,
+}
+
+impl Card {
+    /// Reads a card; `Err` has line and column.
+    pub fn parse(toml: &str) -> Result<Self, String> {
+        let card: Self = toml::from_str(toml).map_err(|error| error.to_string())?;
+        if card.protocols.is_empty() {
+            return Err(format!("`{}` has no [[protocols]]", card.name));
+        }
+        Ok(card)
+    }
+
+    /// The protocol that a bare task name means.
+    pub fn default_protocol(&self) -> &str {
+        self.protocols.first().map_or("paper", |protocol| protocol.name.as_str())
+    }
+}

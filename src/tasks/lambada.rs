@@ -1,0 +1,211 @@
+//! LAMBADA: the last word of a passage (Paperno et al. 2016; Radford et al. 2019, §3.3).
+
+use std::sync::{Arc, LazyLock};
+
+use serde::Deserialize;
+
+use super::{Card, Item, Task, TaskError};
+use crate::data::{DataError, DataFile, read_json_lines};
+use crate::metrics::{Aggregate, Metric};
+use crate::record::{Protocol, Statistics};
+use crate::request::{Overflow, Request, Response};
+use crate::text::strip;
+
+static CARD: LazyLock<Card> = LazyLock::new(|| {
+    #[allow(clippy::expect_used)] // part of the program, and a test reads it
+    Card::parse(include_str!("../../tasks/lambada/task.toml")).expect("tasks/lambada/task.toml is valid")
+});
+
+static STOP_WORDS: LazyLock<Arc<[String]>> = LazyLock::new(|| {
+    include_str!("../../tasks/lambada/stop_words.txt")
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
+});
+
+/// The task.
+pub(super) struct Lambada;
+
+/// One passage, in the order of the file.
+pub(super) struct Passage {
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    text: String,
+}
+
+/// Context and target: what stands before the last space, and that space with the word behind it.
+fn split_last_word(text: &str) -> Option<(&str, &str)> {
+    text.rfind(' ').map(|space| text.split_at(space)).filter(|(_, target)| target.len() > 1)
+}
+
+/// The text as the protocol has it.
+///
+/// `paper`: double quotes made straight, white space around the passage removed, a new line before it
+/// (openai/gpt-2#131). `harness`: the passage as it is.
+fn preprocess(text: &str, protocol: &Protocol) -> String {
+    if protocol.name == "harness" {
+        return text.to_owned();
+    }
+    format!("\n{}", strip(&text.replace(['“', '”'], "\"")))
+}
+
+impl Task for Lambada {
+    type Doc = Passage;
+
+    fn card(&self) -> &Card {
+        &CARD
+    }
+
+    fn sample(&self) -> &'static [u8] {
+        include_bytes!("../../tasks/lambada/sample.jsonl")
+    }
+
+    fn docs(&self, file: &DataFile) -> Result<Vec<Item<Passage>>, DataError> {
+        let lines: Vec<(usize, Line)> = read_json_lines(file)?;
+        lines
+            .into_iter()
+            .map(|(line, Line { text })| {
+                let stripped = strip(&text);
+                if stripped.is_empty() {
+                    return Err(file.record_error(line, "empty passage: `text` has no words"));
+                }
+                if split_last_word(stripped).is_none() {
+                    let reason = format!("passage {stripped:?} has no space, so no last word and no context");
+                    return Err(file.record_error(line, reason));
+                }
+                if text.ends_with(' ') {
+                    let reason = "the passage ends in a space: no word follows the last one";
+                    return Err(file.record_error(line, reason));
+                }
+                Ok(Item { id: format!("{:05}", line - 1), cluster: None, line, doc: Passage { text } })
+            })
+            .collect()
+    }
+
+    fn requests(&self, doc: &Passage, protocol: &Protocol) -> Vec<Request> {
+        let text = preprocess(&doc.text, protocol);
+        let (context, target) = split_last_word(&text).unwrap_or(("", &text));
+        let harness = protocol.name == "harness";
+        vec![Request::LogLikelihood {
+            context: context.to_owned(),
+            continuation: target.to_owned(),
+            excluded_words: if harness { Arc::default() } else { Arc::clone(&STOP_WORDS) },
+            overflow: if harness { Overflow::TruncateLeft } else { Overflow::Refuse },
+        }]
+    }
+
+    fn score(
+        &self,
+        _doc: &Passage,
+        _protocol: &Protocol,
+        responses: &[Response],
+    ) -> Result<Statistics, TaskError> {
+        let [Response::LogLikelihood(score)] = responses else {
+            return Err(TaskError::Response {
+                index: 0,
+                expected: "one log_likelihood",
+                found: responses.first().map_or("nothing", Response::kind),
+            });
+        };
+        let mut statistics = Statistics::from([
+            ("words".to_owned(), 1.0),
+            ("correct".to_owned(), f64::from(u8::from(score.greedy))),
+            ("log_likelihood".to_owned(), score.log_likelihood),
+        ]);
+        if let Some(filtered) = score.filtered {
+            let correct = f64::from(u8::from(filtered.greedy));
+            statistics.insert("correct_stop_filter".to_owned(), correct);
+            statistics.insert("log_likelihood_stop_filter".to_owned(), filtered.log_likelihood);
+        }
+        Ok(statistics)
+    }
+
+    fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
+        let perplexity = |name, log_likelihood| Metric {
+            name,
+            aggregate: Aggregate::Perplexity { log_likelihood, units: "words" },
+        };
+        let accuracy = |name, correct| Metric { name, aggregate: Aggregate::Accuracy { correct } };
+        if protocol.name == "harness" {
+            return vec![perplexity("perplexity", "log_likelihood"), accuracy("accuracy", "correct")];
+        }
+        vec![
+            perplexity("perplexity", "log_likelihood"),
+            accuracy("accuracy_stop_filter", "correct_stop_filter"),
+            accuracy("accuracy", "correct"),
+            perplexity("perplexity_stop_filter", "log_likelihood_stop_filter"),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{Filtered, LogLikelihood};
+
+    fn prompt(text: &str, protocol: &str) -> (String, String) {
+        let doc = Passage { text: text.to_owned() };
+        match Lambada.requests(&doc, &Protocol::new(protocol)).remove(0) {
+            Request::LogLikelihood { context, continuation, .. } => (context, continuation),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn paper_prompt() {
+        assert_eq!(
+            prompt(" “Why?” she asked.\n\n“It’s the clear stone", "paper"),
+            ("\n\"Why?\" she asked.\n\n\"It’s the clear".to_owned(), " stone".to_owned())
+        );
+    }
+
+    #[test]
+    fn harness_prompt_is_the_text_itself() {
+        assert_eq!(
+            prompt("“Why?” she asked.\n\n“It’s the clear stone", "harness"),
+            ("“Why?” she asked.\n\n“It’s the clear".to_owned(), " stone".to_owned())
+        );
+    }
+
+    #[test]
+    fn odd_passages_are_refused_with_their_line() {
+        let read = |bytes| Lambada.docs(&DataFile::bundled("l.jsonl", bytes)).map(|_| ()).unwrap_err();
+        assert!(
+            read(b"{\"text\":\"a b\"}\n{\"text\":\" \"}\n")
+                .to_string()
+                .starts_with("l.jsonl:2: empty passage")
+        );
+        assert!(read(b"{\"text\":\"word\"}\n").to_string().contains("has no space"));
+        assert!(read(b"{\"text\":\"two words \"}\n").to_string().contains("ends in a space"));
+    }
+
+    #[test]
+    fn statistics_carry_both_readings() {
+        let doc = Passage { text: "a b".to_owned() };
+        let response = Response::LogLikelihood(LogLikelihood {
+            log_likelihood: -2.5,
+            greedy: false,
+            token_log_probs: vec![-2.5],
+            filtered: Some(Filtered { log_likelihood: -1.5, greedy: true }),
+            context_tokens: 1,
+            truncated_tokens: 0,
+        });
+        let statistics = Lambada.score(&doc, &Protocol::new("paper"), &[response]).unwrap();
+        assert_eq!(statistics["correct"], 0.0);
+        assert_eq!(statistics["correct_stop_filter"], 1.0);
+        assert_eq!(statistics["log_likelihood_stop_filter"], -1.5);
+        assert!(Lambada.score(&doc, &Protocol::new("paper"), &[]).is_err());
+    }
+
+    #[test]
+    fn stop_words_are_the_documented_list() {
+        assert_eq!(STOP_WORDS.len(), 326);
+        assert!(STOP_WORDS.iter().any(|word| word == "the"));
+        assert!(STOP_WORDS.iter().all(|word| !word.contains(char::is_whitespace)));
+    }
+}

@@ -1,0 +1,60 @@
+//! Text in, text out: small helpers that know nothing of tasks or models.
+
+mod visible;
+mod white_space;
+
+pub use visible::{visible_bytes, visible_white_space};
+pub use white_space::{split_trailing_white_space, strip};
+
+/// Lower-case hexadecimal digits of `bytes`.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// `"; did you mean `x`?"` for the candidate closest to `given`, or nothing if none is close.
+pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(given, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1.max(candidate.len() / 3))
+        .min()
+        .map(|(_, candidate)| format!("; did you mean `{candidate}`?"))
+        .unwrap_or_default()
+}
+
+/// `1234567` as `1,234,567`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_only_what_is_close() {
+        let tasks = ["lambada", "winograd"];
+        assert_eq!(did_you_mean("lambda", tasks), "; did you mean `lambada`?");
+        assert_eq!(did_you_mean("enwik8", tasks), "");
+    }
+
+    #[test]
+    fn groups_digits() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(124_439_808), "124,439,808");
+    }
+}

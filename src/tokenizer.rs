@@ -1,0 +1,330 @@
+//! GPT-2's byte-level BPE, by the `tokenizers` crate.
+//!
+//! Text is always read as plain text: `<|endoftext|>` inside a document is thirteen characters, not the special
+//! token (tiktoken's `encode_ordinary`), so that no data file can end a document by accident.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tokenizers::models::bpe::{BPE, Merges, Vocab};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{Tokenizer, TokenizerImpl};
+
+/// The special token that separates GPT-2's training documents.
+pub const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// OpenAI's `vocab.bpe`, see `models/make_bpe_table.sh`.
+const BUNDLED_MERGES: &str = include_str!("../models/gpt2-bpe/vocab.bpe");
+
+/// What can be wrong with a tokenizer.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizerError {
+    /// A file that cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that is not what its name says.
+    #[error("{path}{}: {reason}", line.map(|n| format!(":{n}")).unwrap_or_default())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1, where there is one.
+        line: Option<usize>,
+        /// What is wrong and what was expected.
+        reason: String,
+    },
+    /// Text that the tokenizer refuses.
+    #[error("the tokenizer failed: {0}")]
+    Encode(String),
+}
+
+/// GPT-2's tokenizer: text to token ids and back.
+pub struct Gpt2Tokenizer {
+    inner: Tokenizer,
+    end_of_text: u32,
+    sha256: String,
+    origin: String,
+}
+
+impl Gpt2Tokenizer {
+    /// The tokenizer compiled into the program: OpenAI's GPT-2 vocabulary of 50,257 tokens.
+    pub fn bundled() -> Result<Self, TokenizerError> {
+        let path = Path::new("models/gpt2-bpe/vocab.bpe");
+        let merges = parse_merges(path, BUNDLED_MERGES)?;
+        let vocab = vocabulary_of(&merges);
+        Self::from_vocabulary(path, vocab, merges, digest([BUNDLED_MERGES.as_bytes()]), "bundled GPT-2 BPE")
+    }
+
+    /// The tokenizer of a Hugging Face model directory: `tokenizer.json`, else `vocab.json` with `merges.txt`
+    /// (also under their original names `encoder.json` and `vocab.bpe`). `None` if the directory has neither.
+    pub fn from_directory(directory: &Path) -> Result<Option<Self>, TokenizerError> {
+        let json = directory.join("tokenizer.json");
+        if json.is_file() {
+            return Self::from_tokenizer_json(&json).map(Some);
+        }
+        for (vocab_name, merges_name) in [("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")] {
+            let (vocab_path, merges_path) = (directory.join(vocab_name), directory.join(merges_name));
+            match (vocab_path.is_file(), merges_path.is_file()) {
+                (true, true) => return Self::from_vocabulary_files(&vocab_path, &merges_path).map(Some),
+                (false, false) => {}
+                (has_vocab, _) => {
+                    let (found, missing) =
+                        if has_vocab { (vocab_path, merges_name) } else { (merges_path, vocab_name) };
+                    return Err(TokenizerError::Malformed {
+                        path: found,
+                        line: None,
+                        reason: format!("its companion {missing} is missing from the same directory"),
+                    });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn from_tokenizer_json(path: &Path) -> Result<Self, TokenizerError> {
+        let bytes = read(path)?;
+        let mut inner =
+            Tokenizer::from_bytes(&bytes).map_err(|error| malformed(path, None, &error.to_string()))?;
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(|error| malformed(path, None, &error.to_string()))?;
+        Self::finish(path, inner, digest([bytes.as_slice()]), &path.display().to_string())
+    }
+
+    fn from_vocabulary_files(vocab_path: &Path, merges_path: &Path) -> Result<Self, TokenizerError> {
+        let vocab_bytes = read(vocab_path)?;
+        let merges_bytes = read(merges_path)?;
+        let vocab: Vocab = serde_json::from_slice::<std::collections::HashMap<String, u32>>(&vocab_bytes)
+            .map_err(|error| malformed(vocab_path, Some(error.line()), &error.to_string()))?
+            .into_iter()
+            .collect();
+        let text = std::str::from_utf8(&merges_bytes)
+            .map_err(|error| malformed(merges_path, None, &format!("not UTF-8: {error}")))?;
+        let merges = parse_merges(merges_path, text)?;
+        let sha256 = digest([vocab_bytes.as_slice(), merges_bytes.as_slice()]);
+        Self::from_vocabulary(vocab_path, vocab, merges, sha256, &vocab_path.display().to_string())
+    }
+
+    fn from_vocabulary(
+        path: &Path,
+        vocab: Vocab,
+        merges: Merges,
+        sha256: String,
+        origin: &str,
+    ) -> Result<Self, TokenizerError> {
+        let model = BPE::builder()
+            .vocab_and_merges(vocab, merges)
+            .build()
+            .map_err(|error| malformed(path, None, &error.to_string()))?;
+        let byte_level = ByteLevel::new(false, false, true);
+        let mut inner = TokenizerImpl::<
+            BPE,
+            tokenizers::NormalizerWrapper,
+            ByteLevel,
+            tokenizers::PostProcessorWrapper,
+            ByteLevel,
+        >::new(model);
+        inner.with_pre_tokenizer(Some(byte_level));
+        inner.with_decoder(Some(byte_level));
+        Self::finish(path, Tokenizer::from(inner), sha256, origin)
+    }
+
+    fn finish(
+        path: &Path,
+        mut inner: Tokenizer,
+        sha256: String,
+        origin: &str,
+    ) -> Result<Self, TokenizerError> {
+        inner.set_encode_special_tokens(true);
+        let end_of_text = inner.token_to_id(END_OF_TEXT).ok_or_else(|| {
+            malformed(
+                path,
+                None,
+                &format!("the vocabulary has no `{END_OF_TEXT}`: this is not GPT-2's tokenizer"),
+            )
+        })?;
+        Ok(Self { inner, end_of_text, sha256, origin: origin.to_owned() })
+    }
+
+    /// Token ids of `text`; nothing is added before or after.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        self.inner
+            .encode_fast(text, false)
+            .map(|encoding| encoding.get_ids().to_vec())
+            .map_err(|error| TokenizerError::Encode(error.to_string()))
+    }
+
+    /// The text of `ids`. Bytes that are no UTF-8 become U+FFFD.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        self.inner.decode(ids, false).map_err(|error| TokenizerError::Encode(error.to_string()))
+    }
+
+    /// The bytes of one token, or `None` if the vocabulary has no such id.
+    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        let token = self.inner.id_to_token(id)?;
+        let bytes: Option<Vec<u8>> = token.chars().map(char_to_byte).collect();
+        Some(bytes.unwrap_or_else(|| token.into_bytes()))
+    }
+
+    /// The id of `text` if all of it is a single token.
+    pub fn single_token(&self, text: &str) -> Result<Option<u32>, TokenizerError> {
+        Ok(match self.encode(text)?.as_slice() {
+            [id] => Some(*id),
+            _ => None,
+        })
+    }
+
+    /// The id of `<|endoftext|>`.
+    pub fn end_of_text(&self) -> u32 {
+        self.end_of_text
+    }
+
+    /// Entries of the vocabulary, `<|endoftext|>` included: 50,257 for GPT-2.
+    pub fn vocabulary_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// sha256 of the tokenizer's files, one after the other, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Where the tokenizer came from: a path, or "bundled GPT-2 BPE".
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
+    std::fs::read(path).map_err(|source| TokenizerError::Read { path: path.to_owned(), source })
+}
+
+fn malformed(path: &Path, line: Option<usize>, reason: &str) -> TokenizerError {
+    TokenizerError::Malformed { path: path.to_owned(), line, reason: reason.to_owned() }
+}
+
+fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    crate::text::hexadecimal(&hasher.finalize())
+}
+
+/// Reads `merges.txt`: an optional `#version` line, then two tokens a line.
+fn parse_merges(path: &Path, text: &str) -> Result<Merges, TokenizerError> {
+    let mut merges = Merges::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.is_empty() || (index == 0 && line.starts_with("#version")) {
+            continue;
+        }
+        match line.split(' ').collect::<Vec<_>>().as_slice() {
+            [left, right] if !left.is_empty() && !right.is_empty() => {
+                merges.push(((*left).to_owned(), (*right).to_owned()));
+            }
+            _ => {
+                let reason = format!("expected two tokens and one space between them, found {line:?}");
+                return Err(malformed(path, Some(index + 1), &reason));
+            }
+        }
+    }
+    Ok(merges)
+}
+
+/// GPT-2's ids: the 256 bytes in the order of [`byte_order`], a token for each merge, then `<|endoftext|>`.
+fn vocabulary_of(merges: &Merges) -> Vocab {
+    let bytes = byte_order().map(|byte| byte_to_char(byte).to_string());
+    let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
+    bytes.chain(merged).chain([END_OF_TEXT.to_owned()]).zip(0..).collect()
+}
+
+/// Whether a byte stands for itself in GPT-2's vocabulary.
+fn is_printable(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF)
+}
+
+/// Printable bytes first, then the others, each in ascending order.
+fn byte_order() -> impl Iterator<Item = u8> {
+    (0..=255).filter(|&byte| is_printable(byte)).chain((0..=255).filter(|&byte| !is_printable(byte)))
+}
+
+/// The character that stands for a byte: itself if printable, else U+0100 and on in ascending order.
+fn byte_to_char(byte: u8) -> char {
+    if is_printable(byte) {
+        return char::from(byte);
+    }
+    let rank = (0..byte).filter(|&other| !is_printable(other)).count() as u32;
+    char::from_u32(0x100 + rank).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+fn char_to_byte(character: char) -> Option<u8> {
+    match u8::try_from(u32::from(character)) {
+        Ok(byte) => is_printable(byte).then_some(byte),
+        Err(_) => {
+            let rank = u32::from(character).checked_sub(0x100)? as usize;
+            (0..=255).filter(|&byte| !is_printable(byte)).nth(rank)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn bundled_vocabulary_is_gpt2s() {
+        let tokenizer = Gpt2Tokenizer::bundled().unwrap();
+        assert_eq!(tokenizer.vocabulary_size(), 50_257);
+        assert_eq!(tokenizer.end_of_text(), 50_256);
+        assert_eq!(tokenizer.encode("hello world").unwrap(), [31373, 995]);
+        assert_eq!(tokenizer.encode("0000000000000000").unwrap(), [25645]);
+        assert_eq!(tokenizer.encode("hello 👋 world 🌍").unwrap(), [31373, 50169, 233, 995, 12520, 234, 235]);
+        assert_eq!(tokenizer.encode("").unwrap(), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn special_token_in_text_is_plain_text() {
+        let tokenizer = Gpt2Tokenizer::bundled().unwrap();
+        let ids = tokenizer.encode(END_OF_TEXT).unwrap();
+        assert!(!ids.contains(&tokenizer.end_of_text()), "{ids:?}");
+        assert_eq!(tokenizer.decode(&ids).unwrap(), END_OF_TEXT);
+    }
+
+    #[test]
+    fn bytes_round_trip_through_the_byte_alphabet() {
+        for byte in 0..=255 {
+            assert_eq!(char_to_byte(byte_to_char(byte)), Some(byte));
+        }
+        assert_eq!(byte_to_char(b' '), 'Ġ');
+        assert_eq!(byte_to_char(b'\n'), 'Ċ');
+    }
+
+    #[test]
+    fn malformed_merges_name_the_line() {
+        let error = parse_merges(Path::new("merges.txt"), "#version: 0.2\na b\nabc\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "merges.txt:3: expected two tokens and one space between them, found \"abc\""
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn text_round_trips(text in ".{0,80}") {
+            let tokenizer = shared();
+            let ids = tokenizer.encode(&text).unwrap();
+            prop_assert_eq!(tokenizer.decode(&ids).unwrap(), text.clone());
+            let bytes: Vec<u8> = ids.iter().flat_map(|&id| tokenizer.token_bytes(id).unwrap()).collect();
+            prop_assert_eq!(bytes, text.into_bytes());
+        }
+    }
+
+    fn shared() -> &'static Gpt2Tokenizer {
+        static TOKENIZER: std::sync::OnceLock<Gpt2Tokenizer> = std::sync::OnceLock::new();
+        TOKENIZER.get_or_init(|| Gpt2Tokenizer::bundled().unwrap())
+    }
+}
