@@ -1,1 +1,7 @@
-fn main() {}
+//! The `gpt2-eval` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gpt2_eval::cli::main()
+}

@@ -1,13 +1,13 @@
 //! The on-disk schema: protocol labels, sample records, scores, the manifest.
 //!
-//! A leaf: this module depends on nothing in the crate but the words of [`crate::request`].
+//! A leaf: this module knows nothing but the other leaves, [`crate::plan`] and [`crate::request`].
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedTask};
 use crate::request::Response;
 
 /// Version of every file that this program writes; raised when a field changes its meaning.
@@ -115,6 +115,8 @@ pub struct Manifest {
     pub schema_version: u32,
     /// How far it has come.
     pub status: Status,
+    /// What was asked for.
+    pub plan: Plan,
     /// What decides the result; a run directory never mixes two identities.
     pub identity: Identity,
     /// What does not.
@@ -128,21 +130,25 @@ pub struct Manifest {
     pub error: Option<String>,
 }
 
-/// What decides a run's result.
+/// What decides a run's result: contents, not places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Models, tasks, protocols, data, seed.
-    pub plan: Plan,
     /// Version of the engine's arithmetic.
     pub engine_version: u32,
-    /// One a model, in the plan's order.
-    pub models: Vec<ModelIdentity>,
-    /// One a data file, in the plan's order.
-    pub data: Vec<DataIdentity>,
     /// Backend: `flex`, `ndarray`, `wgpu`, `cuda`.
     pub backend: String,
     /// Type of the arithmetic: `f32`.
     pub dtype: String,
+    /// In the plan's order.
+    pub models: Vec<ModelIdentity>,
+    /// In the plan's order.
+    pub tasks: Vec<PlannedTask>,
+    /// One a task, in the plan's order.
+    pub data: Vec<DataIdentity>,
+    /// Most samples of each task.
+    pub limit: Option<usize>,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
 }
 
 /// Fingerprint of a model.
@@ -152,14 +158,12 @@ pub struct ModelIdentity {
     pub label: String,
     /// Parameters.
     pub parameters: u64,
+    /// sha256 of the configuration that was read, as this program understands it.
+    pub config_sha256: String,
     /// sha256 of the weight file.
     pub weights_sha256: String,
-    /// Types of the stored tensors.
-    pub stored_types: String,
     /// sha256 of the tokenizer's files.
     pub tokenizer_sha256: String,
-    /// Where the tokenizer is from.
-    pub tokenizer: String,
 }
 
 /// Fingerprint of a data file.
@@ -184,8 +188,10 @@ pub struct Environment {
     pub git_revision: Option<String>,
     /// The command as typed.
     pub command: Vec<String>,
-    /// Where the weights were read.
+    /// Where the weights were read, and the types they are stored in.
     pub weight_files: Vec<String>,
+    /// Where the tokenizers were read.
+    pub tokenizers: Vec<String>,
     /// Where the data were read.
     pub data_files: Vec<String>,
     /// The device in its own words.

@@ -16,6 +16,9 @@ pub const END_OF_TEXT: &str = "<|endoftext|>";
 /// OpenAI's `vocab.bpe`, see `models/make_bpe_table.sh`.
 const BUNDLED_MERGES: &str = include_str!("../models/gpt2-bpe/vocab.bpe");
 
+/// Where that one is from, in manifests.
+const BUNDLED_ORIGIN: &str = "bundled GPT-2 BPE";
+
 /// What can be wrong with a tokenizer.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
@@ -56,7 +59,7 @@ impl Gpt2Tokenizer {
         let path = Path::new("models/gpt2-bpe/vocab.bpe");
         let merges = parse_merges(path, BUNDLED_MERGES)?;
         let vocab = vocabulary_of(&merges);
-        Self::from_vocabulary(path, vocab, merges, digest([BUNDLED_MERGES.as_bytes()]), "bundled GPT-2 BPE")
+        Self::from_vocabulary(path, vocab, merges, digest([BUNDLED_MERGES.as_bytes()]), BUNDLED_ORIGIN)
     }
 
     /// The tokenizer of a Hugging Face model directory: `tokenizer.json`, else `vocab.json` with `merges.txt`
@@ -195,6 +198,11 @@ impl Gpt2Tokenizer {
     /// Where the tokenizer came from: a path, or "bundled GPT-2 BPE".
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Whether it is the one compiled into the program.
+    pub fn is_bundled(&self) -> bool {
+        self.origin == BUNDLED_ORIGIN
     }
 }
 

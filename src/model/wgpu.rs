@@ -92,6 +92,7 @@ impl std::error::Error for Error {}
 
 /// All adapters, in wgpu's own order. Empty if there is none.
 #[must_use]
+#[cfg(test)]
 pub fn adapters() -> Vec<Adapter> {
     describe(&found())
 }

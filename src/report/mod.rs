@@ -1,1 +1,16 @@
-//! Later.
+//! Tables from scores: one exporter a file.
+
+mod csv;
+mod format;
+mod markdown;
+mod paper;
+mod scores;
+mod section;
+mod terminal;
+
+pub use csv::scores_csv;
+pub use markdown::markdown;
+pub use paper::{PublishedNumber, paper_value, published_numbers};
+pub use scores::score_samples;
+pub use section::{Heading, Mark, Section, sections};
+pub use terminal::{terminal, terminal_width};

@@ -1,1 +1,109 @@
-//! Later.
+//! Running a plan: preflight, journal, executor, manifest.
+
+mod executor;
+mod files;
+mod journal;
+mod manifest;
+mod preflight;
+mod subset;
+
+use std::path::PathBuf;
+
+pub use executor::{Observer, RunOptions, execute};
+pub use files::write_atomically;
+pub use journal::{Journal, JournalError};
+pub use manifest::{RunDirectory, now};
+pub use preflight::{Preflight, ReadyModel, ReadyTask};
+
+use crate::data::DataError;
+use crate::engine::{EngineError, PlanError};
+use crate::model::CheckpointError;
+use crate::tasks::TaskError;
+
+/// Why a run cannot begin or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A model cannot be used.
+    #[error("model {label}: {source}")]
+    Checkpoint {
+        /// Its label.
+        label: String,
+        /// Why.
+        source: CheckpointError,
+    },
+    /// A task's data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A task of the plan is not in the registry.
+    #[error("no task `{0}`")]
+    UnknownTask(String),
+    /// A sample cannot be asked of a model.
+    #[error("{place}: sample {id} of {task} cannot be run on {model}: {source}")]
+    Sample {
+        /// File and line.
+        place: String,
+        /// The sample.
+        id: String,
+        /// The task.
+        task: String,
+        /// The model.
+        model: String,
+        /// Why.
+        source: PlanError,
+    },
+    /// A file of the run directory cannot be written.
+    #[error(
+        "cannot write {path}: {source}; what was computed before is kept: make room and run the same command again"
+    )]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of the run directory cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The run directory belongs to another run.
+    #[error(
+        "{directory} was made by a different run:\n{}\nuse another --out, or delete the directory to start afresh",
+        differences.join("\n")
+    )]
+    OtherRun {
+        /// The directory.
+        directory: PathBuf,
+        /// One line a field.
+        differences: Vec<String>,
+    },
+    /// Another process writes to the run directory.
+    #[error("{0} is in use by another gpt2-eval: wait until it is done, or use another --out")]
+    Busy(PathBuf),
+    /// A journal is damaged.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The model failed while it ran.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A task could not score what the engine answered.
+    #[error("{task}, sample {id}: {source}")]
+    Task {
+        /// The task.
+        task: String,
+        /// The sample.
+        id: String,
+        /// Why.
+        source: TaskError,
+    },
+}
+
+impl RunError {
+    /// Whether the same command, run again, continues where this error ended it.
+    pub fn is_resumable(&self) -> bool {
+        matches!(self, Self::Engine(_) | Self::Task { .. })
+    }
+}

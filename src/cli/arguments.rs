@@ -1,0 +1,125 @@
+//! What users type.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures GPT-2 models zero-shot, exactly as the GPT-2 paper did, and prints the paper's table beside its own.
+#[derive(Debug, Parser)]
+#[command(name = "gpt2-eval", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  gpt2-eval --tasks all --sizes tiny --data sample        the bundled models on the bundled samples
+  gpt2-eval --tasks lambada --model mine=out/checkpoint --data data
+                                                          your checkpoint on data/lambada/lambada_test.jsonl
+  gpt2-eval --tasks lambada,lambada:harness --sizes 117M --data data
+                                                          the paper's protocol and lm-evaluation-harness's
+  gpt2-eval ls                                            tasks, protocols, data and models at hand
+  gpt2-eval show lambada --limit 3                        what the model sees
+
+Exit codes: 0 success, 2 wrong input, 3 incomplete (run the same command again to continue)")]
+pub struct Arguments {
+    /// What to do instead of a run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The run.
+    #[command(flatten)]
+    pub run: RunArguments,
+}
+
+/// Verbs beside the run.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List tasks and protocols, and which data and models are at hand
+    Ls(ListArguments),
+    /// Show what the model sees: prompt and target as tokens, white space visible
+    Show(ShowArguments),
+}
+
+/// A run.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm
+    #[arg(short, long, value_delimiter = ',', value_name = "TASK[:PROTOCOL],…")]
+    pub tasks: Vec<String>,
+    /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the
+    /// bundled tiny-3M and tiny-8M, `tiny` for both
+    #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…")]
+    pub sizes: Vec<String>,
+    /// Any GPT-2 checkpoint in Hugging Face's layout, under a label of your choice; may be repeated
+    #[arg(short, long, value_name = "[LABEL=]PATH")]
+    pub model: Vec<String>,
+    /// Directory with <size>/config.json, <size>/model.safetensors… for --sizes
+    #[arg(long, value_name = "DIR", env = "GPT2_EVAL_MODELS", default_value = "models")]
+    pub models_dir: PathBuf,
+    /// Where the examples are: `sample` (bundled), a directory with <task>/<file>, or `hub`
+    #[arg(short, long, value_name = "sample|DIR|hub", default_value = "hub")]
+    pub data: String,
+    /// What to compute on: flex (CPU), ndarray (CPU, deprecated), wgpu or wgpu:N (GPU), cuda or cuda:N
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+    /// Most tokens in one forward pass [default: from the memory that is free]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub batch_tokens: Option<usize>,
+    /// Threads of the CPU work [default: one a core]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub threads: Option<usize>,
+    /// Only N samples of each task: a seeded subset that grows with N
+    #[arg(short, long, value_name = "N", value_parser = positive)]
+    pub limit: Option<usize>,
+    /// Seed of everything that is drawn
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Run directory [default: results/<name of the run>]
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// No progress, only the table
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `gpt2-eval ls`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// Directory in which to look for data
+    #[arg(short, long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Directory in which to look for models
+    #[arg(long, value_name = "DIR", env = "GPT2_EVAL_MODELS", default_value = "models")]
+    pub models_dir: PathBuf,
+}
+
+/// `gpt2-eval show`.
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// Task, with its protocol behind a colon
+    #[arg(value_name = "TASK[:PROTOCOL]")]
+    pub task: String,
+    /// Where the examples are: `sample` (bundled) or a directory with <task>/<file>
+    #[arg(short, long, value_name = "sample|DIR", default_value = "sample")]
+    pub data: String,
+    /// How many samples
+    #[arg(short, long, value_name = "N", default_value = "3", value_parser = positive)]
+    pub limit: usize,
+    /// Tokenizer of this model directory [default: GPT-2's]
+    #[arg(short, long, value_name = "PATH")]
+    pub model: Option<PathBuf>,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number from 1".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

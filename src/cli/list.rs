@@ -1,0 +1,58 @@
+//! `gpt2-eval ls`.
+
+use std::path::Path;
+
+use super::arguments::ListArguments;
+use super::resolve::PAPER_SIZES;
+use crate::model::BUNDLED_MODELS;
+use crate::tasks::{AnyTask, REGISTRY};
+use crate::text::thousands;
+
+/// Tasks with their protocols, then models, with what is at hand.
+pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
+    if let Some(directory) = arguments.data.as_deref().filter(|directory| !directory.is_dir()) {
+        anyhow::bail!("no data directory at {}", directory.display());
+    }
+    let mut text = "Tasks (task:protocol; the first protocol is the default)\n".to_owned();
+    for task in REGISTRY {
+        describe_task(&mut text, *task, arguments.data.as_deref());
+    }
+    text.push_str("\nModels\n");
+    for (label, _, _) in BUNDLED_MODELS {
+        text.push_str(&format!("  {label:<10} bundled\n"));
+    }
+    for size in &PAPER_SIZES {
+        let directory = arguments.models_dir.join(size.name);
+        let state = if directory.join("model.safetensors").is_file() {
+            format!("in {}", directory.display())
+        } else {
+            format!("not here: put {} into {}", size.hub, directory.display())
+        };
+        text.push_str(&format!("  {:<10} {state}\n", size.name));
+    }
+    Ok(text)
+}
+
+fn describe_task(text: &mut String, task: &dyn AnyTask, data: Option<&Path>) {
+    let card = task.card();
+    text.push_str(&format!("  {:<10} {}\n", card.name, card.measures));
+    for protocol in &card.protocols {
+        text.push_str(&format!("    :{:<9} {}\n", protocol.name, protocol.description));
+    }
+    text.push_str("    data       bundled sample");
+    let records =
+        card.data.records.map(|n| format!(" ({} records)", thousands(n as u64))).unwrap_or_default();
+    match data {
+        None => text.push_str("; --data DIR looks for the test set"),
+        Some(directory) => {
+            match card.data.names.iter().map(|name| directory.join(name)).find(|path| path.is_file()) {
+                Some(path) => text.push_str(&format!("; {}{records}", path.display())),
+                None => {
+                    let name = card.data.names.first().map_or("", String::as_str);
+                    text.push_str(&format!("; no {}", directory.join(name).display()));
+                }
+            }
+        }
+    }
+    text.push('\n');
+}

@@ -1,0 +1,102 @@
+//! Watches a run: progress on the terminal, reports in the run directory after every task.
+
+use super::progress::Progress;
+use crate::record::{ModelIdentity, SampleRecord, Score};
+use crate::report::{Heading, Mark, Section, markdown, score_samples, scores_csv, sections};
+use crate::run::{Observer, Preflight, ReadyTask, RunDirectory, RunError, write_atomically};
+use crate::tasks;
+use crate::text::thousands;
+
+/// Writes `scores.csv` and `table.md` as the run goes.
+pub(super) struct Reporter<'a> {
+    directory: &'a RunDirectory,
+    progress: Progress,
+    headings: Vec<Heading>,
+    scores: Vec<Score>,
+    made_by: String,
+}
+
+impl<'a> Reporter<'a> {
+    /// Opens the reports: they exist, empty, before the first forward pass.
+    pub fn new(
+        directory: &'a RunDirectory,
+        preflight: &Preflight,
+        progress: Progress,
+        made_by: String,
+    ) -> Result<Self, RunError> {
+        let headings = preflight
+            .tasks
+            .iter()
+            .map(|task| Heading {
+                task: task.planned.task.clone(),
+                title: tasks::find(&task.planned.task)
+                    .map_or_else(|| task.planned.task.clone(), |known| known.card().title.clone()),
+                protocol: task.label.to_string(),
+                marks: Mark::of_label(&task.label, task.loaded.len()),
+                notes: Vec::new(),
+            })
+            .collect();
+        let reporter = Self { directory, progress, headings, scores: Vec::new(), made_by };
+        reporter.write()?;
+        Ok(reporter)
+    }
+
+    fn write(&self) -> Result<(), RunError> {
+        let path = self.directory.path().join("scores.csv");
+        let csv = scores_csv(&self.scores)
+            .map_err(|error| RunError::Write { path: path.clone(), source: std::io::Error::other(error) })?;
+        write_atomically(&path, &csv)?;
+        let table = markdown(&sections(&self.headings, &self.scores), &self.made_by);
+        write_atomically(&self.directory.path().join("table.md"), table.as_bytes())
+    }
+
+    /// Ends the progress and returns the tables.
+    pub fn finish(self) -> Vec<Section> {
+        self.progress.finish();
+        sections(&self.headings, &self.scores)
+    }
+}
+
+impl Observer for Reporter<'_> {
+    fn begin(&mut self, model: &str, task: &str, resumed_tokens: u64) {
+        self.progress.stage(format!("{model} {task}"), resumed_tokens);
+    }
+
+    fn progress(&mut self, tokens: usize) {
+        self.progress.advance(tokens as u64);
+    }
+
+    fn finished(
+        &mut self,
+        model: &ModelIdentity,
+        task: &ReadyTask,
+        records: &[SampleRecord],
+    ) -> Result<(), RunError> {
+        let protocol = &task.planned.protocol;
+        let scores = score_samples(
+            &model.label,
+            model.parameters,
+            &task.planned.task,
+            protocol,
+            &task.label,
+            &task.metrics,
+            records,
+        );
+        self.scores.extend(scores);
+        let truncated = records.iter().filter(|record| record.truncated_tokens > 0).count();
+        let label = task.label.to_string();
+        let heading = self
+            .headings
+            .iter_mut()
+            .find(|heading| heading.task == task.planned.task && heading.protocol == label);
+        if let Some(heading) = heading.filter(|_| truncated > 0) {
+            heading.notes.push(format!(
+                "{}: {} of {} samples are longer than the window and lost tokens on the left",
+                model.label,
+                thousands(truncated as u64),
+                thousands(records.len() as u64)
+            ));
+        }
+        self.write()
+    }
+}

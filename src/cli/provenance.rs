@@ -1,0 +1,61 @@
+//! What a run was made with, for its manifest.
+
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+use crate::model::ComputeDevice;
+use crate::record::Environment;
+use crate::run::Preflight;
+
+/// Facts about this machine.
+pub(super) struct Machine {
+    /// `None` where the system does not tell.
+    system: Option<System>,
+}
+
+impl Machine {
+    /// Asks the system.
+    pub fn new() -> Self {
+        let kinds = RefreshKind::nothing()
+            .with_cpu(CpuRefreshKind::nothing())
+            .with_memory(MemoryRefreshKind::nothing().with_ram());
+        Self { system: System::new_with_specifics(kinds).ok() }
+    }
+
+    /// Bytes of memory that are free for a program; 0 if the system does not tell.
+    pub fn available_bytes(&self) -> u64 {
+        self.system.as_ref().map_or(0, System::available_memory)
+    }
+
+    /// The environment of a run.
+    pub fn environment(
+        &self,
+        preflight: &Preflight,
+        device: &ComputeDevice,
+        batch_tokens: usize,
+    ) -> Environment {
+        let cpus = self.system.as_ref().map(System::cpus).unwrap_or_default();
+        let processor = cpus.first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default();
+        let models = || preflight.models.iter().map(|model| &model.checkpoint);
+        Environment {
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            git_revision: option_env!("GPT2_EVAL_GIT_REVISION").map(str::to_owned),
+            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+            weight_files: models()
+                .map(|model| format!("{} ({})", model.weights.path().display(), model.weights.stored_types()))
+                .collect(),
+            tokenizers: models().map(|model| model.tokenizer.origin().to_owned()).collect(),
+            data_files: preflight.tasks.iter().map(|task| task.loaded.file_name().to_owned()).collect(),
+            device: device.to_string(),
+            threads: rayon::current_num_threads(),
+            batch_tokens,
+            processor,
+            system: format!(
+                "{} ({})",
+                System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.to_owned()),
+                std::env::consts::ARCH
+            ),
+            host: System::host_name().ok(),
+            burn_version: option_env!("GPT2_EVAL_BURN_VERSION").unwrap_or("unknown").to_owned(),
+        }
+    }
+}

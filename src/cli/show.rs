@@ -1,0 +1,90 @@
+//! `gpt2-eval show TASK`: what the model sees.
+
+use super::arguments::ShowArguments;
+use super::resolve::{data_source, task_of};
+use crate::engine::{Planner, Work};
+use crate::model::Checkpoint;
+use crate::request::Request;
+use crate::tasks;
+use crate::text::{visible_bytes, visible_white_space};
+use crate::tokenizer::Gpt2Tokenizer;
+
+/// Positions of GPT-2, where no model is given.
+const GPT2_CONTEXT: usize = 1024;
+
+/// The first samples of a task, as text and as tokens, in the order of the data.
+pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
+    let planned = task_of(&arguments.task)?;
+    let source = data_source(&arguments.data, std::slice::from_ref(&planned))?;
+    let Some(task) = tasks::find(&planned.task) else {
+        anyhow::bail!("unknown task `{}`", planned.task);
+    };
+    let loaded = task.load(&source, &planned.protocol)?;
+    let (tokenizer, context) = match &arguments.model {
+        Some(directory) => {
+            let checkpoint = Checkpoint::open(directory)?;
+            (checkpoint.tokenizer, checkpoint.config.context)
+        }
+        None => (Gpt2Tokenizer::bundled()?, GPT2_CONTEXT),
+    };
+    let mut planner = Planner::new(&tokenizer, context);
+    let mut text = format!(
+        "{}:{} from {}; · is a space, ↵ a new line, → a tab, | stands between tokens\n",
+        planned.task,
+        planned.protocol,
+        loaded.file_name()
+    );
+    for index in 0..loaded.len().min(arguments.limit) {
+        text.push_str(&format!("\n{} ({})\n", loaded.id(index), loaded.place(index)));
+        for request in loaded.requests(index) {
+            describe(&mut text, &request, &mut planner, &tokenizer)?;
+        }
+    }
+    Ok(text)
+}
+
+fn describe(
+    text: &mut String,
+    request: &Request,
+    planner: &mut Planner<'_>,
+    tokenizer: &Gpt2Tokenizer,
+) -> anyhow::Result<()> {
+    let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<7} {value}\n"));
+    match request {
+        Request::LogLikelihood { context, continuation, .. } => {
+            line("context", &visible_white_space(context));
+            line("target", &visible_white_space(continuation));
+        }
+        Request::Rolling { text, .. } => line("text", &visible_white_space(text)),
+        Request::Generate { prompt, .. } => line("prompt", &visible_white_space(prompt)),
+    }
+    match planner.plan(request)? {
+        Work::Score { sequences, truncated_tokens, .. } => {
+            for sequence in &sequences {
+                line("reads", &tokens(tokenizer, &sequence.input));
+                line("scores", &tokens(tokenizer, &sequence.targets));
+                if !sequence.excluded.is_empty() {
+                    line(
+                        "filter",
+                        &format!("{} tokens are left out of a second reading", sequence.excluded.len()),
+                    );
+                }
+            }
+            if truncated_tokens > 0 {
+                line("dropped", &format!("{truncated_tokens} tokens on the left"));
+            }
+        }
+        Work::Continue { continuation, .. } => {
+            line("reads", &tokens(tokenizer, &continuation.prompt));
+            line("writes", &format!("at most {} tokens", continuation.max_new_tokens));
+        }
+    }
+    Ok(())
+}
+
+/// The tokens' text with `|` between them, and their ids.
+fn tokens(tokenizer: &Gpt2Tokenizer, ids: &[u32]) -> String {
+    let shown: Vec<String> =
+        ids.iter().map(|&id| visible_bytes(&tokenizer.token_bytes(id).unwrap_or_default())).collect();
+    format!("{}\n          {ids:?} ({} tokens)", shown.join("|"), ids.len())
+}

@@ -1,0 +1,58 @@
+//! `scores.csv`, the file that scripts read.
+
+use crate::record::Score;
+
+/// The scores as CSV, one row a metric, with a header even where there are none.
+///
+/// `Err` if a row cannot be written, which no score brings about.
+pub fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    writer.write_record([
+        "model",
+        "parameters",
+        "task",
+        "protocol",
+        "metric",
+        "value",
+        "stderr",
+        "ci95_low",
+        "ci95_high",
+        "n",
+        "higher_is_better",
+        "paper",
+    ])?;
+    for score in scores {
+        writer.serialize(score)?;
+    }
+    writer.into_inner().map_err(|error| csv::Error::from(std::io::Error::other(error.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_row_a_score_and_empty_for_unknown() {
+        let score = Score {
+            model: "117M".to_owned(),
+            parameters: 124_439_808,
+            task: "lambada".to_owned(),
+            protocol: "paper,data=sample,limit=5".to_owned(),
+            metric: "perplexity".to_owned(),
+            value: 35.5,
+            stderr: None,
+            ci95_low: None,
+            ci95_high: None,
+            n: 1,
+            higher_is_better: false,
+            paper: Some(35.13),
+        };
+        let text = String::from_utf8(scores_csv(&[score]).unwrap()).unwrap();
+        assert_eq!(
+            text,
+            "model,parameters,task,protocol,metric,value,stderr,ci95_low,ci95_high,n,higher_is_better,paper\n\
+             117M,124439808,lambada,\"paper,data=sample,limit=5\",perplexity,35.5,,,,1,false,35.13\n"
+        );
+        assert_eq!(scores_csv(&[]).unwrap().iter().filter(|&&byte| byte == b'\n').count(), 1);
+    }
+}

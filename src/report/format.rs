@@ -1,0 +1,39 @@
+//! Numbers as people read them.
+
+use crate::text::thousands;
+
+/// A value with two decimals and its thousands apart; three significant digits below 0.01.
+pub fn number(value: f64) -> String {
+    if value != 0.0 && value.abs() < 0.01 {
+        return format!("{value:.2e}");
+    }
+    let text = format!("{:.2}", value.abs());
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, "00"));
+    let sign = if value < 0.0 { "−" } else { "" };
+    match whole.parse::<u64>() {
+        Ok(whole) => format!("{sign}{}.{decimals}", thousands(whole)),
+        // Beyond any count of digits that a table could show.
+        Err(_) => format!("{value:.3e}"),
+    }
+}
+
+/// A difference, with its sign.
+pub fn difference(value: f64) -> String {
+    if value < 0.0 { number(value) } else { format!("+{}", number(value)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(number(35.126), "35.13");
+        assert_eq!(number(530_881.265), "530,881.26");
+        assert_eq!(number(0.0), "0.00");
+        assert_eq!(number(0.001_234), "1.23e-3");
+        assert_eq!(number(1e30), "1.000e30");
+        assert_eq!(difference(-0.5), "−0.50");
+        assert_eq!(difference(0.5), "+0.50");
+    }
+}

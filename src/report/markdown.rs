@@ -1,0 +1,64 @@
+//! `table.md`.
+
+use super::Section;
+
+/// The sections as Markdown, under a line that says what made them.
+pub fn markdown(sections: &[Section], made_by: &str) -> String {
+    let mut text = format!("# gpt2-eval\n\n{}\n", escape(made_by));
+    if sections.is_empty() {
+        text.push_str("\nNo results yet.\n");
+    }
+    for section in sections {
+        text.push_str(&format!("\n## {}\n\n", escape(&section.title)));
+        let line = |cells: &[String]| {
+            let cells: Vec<String> = cells.iter().map(|cell| escape(cell)).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
+        text.push_str(&line(&section.header));
+        let rule: Vec<&str> =
+            (0..section.header.len()).map(|column| if column == 0 { "---" } else { "---:" }).collect();
+        text.push_str(&format!("| {} |\n", rule.join(" | ")));
+        for row in &section.rows {
+            text.push_str(&line(row));
+        }
+        if !section.notes.is_empty() {
+            text.push('\n');
+        }
+        for note in &section.notes {
+            text.push_str(&format!("- {}\n", escape(note)));
+        }
+    }
+    text
+}
+
+/// Text that Markdown shows as it is: labels are typed by users.
+fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
+        match character {
+            '\n' | '\r' => escaped.push(' '),
+            '|' | '\\' | '`' | '*' | '[' | ']' | '<' | '>' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            other => escaped.push(other),
+        }
+        escaped
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::section::{sections, tests::example};
+
+    #[test]
+    fn markdown_table() {
+        let (headings, scores) = example();
+        insta::assert_snapshot!(markdown(&sections(&headings, &scores), "made by a test"));
+    }
+
+    #[test]
+    fn labels_cannot_break_the_table() {
+        assert_eq!(escape("a|b\n<script>"), "a\\|b \\<script\\>");
+    }
+}

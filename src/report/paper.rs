@@ -1,0 +1,98 @@
+//! `results/paper.csv`: every published number, the single source of the "paper" columns.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// One published number.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedNumber {
+    /// A paper size, a system, or `dataset`.
+    pub model: String,
+    /// Task.
+    pub task: String,
+    /// Protocol.
+    pub protocol: String,
+    /// Metric.
+    pub metric: String,
+    /// The number; the middle where a range was read off a curve.
+    pub value: f64,
+    /// Lower end of that range.
+    pub low: Option<f64>,
+    /// Upper end of that range.
+    pub high: Option<f64>,
+    /// `paper`, or `reported` for what others measured.
+    pub kind: String,
+    /// `exact` or `curve`.
+    pub precision: String,
+    /// Table, figure, section or thread.
+    pub source: String,
+}
+
+static NUMBERS: LazyLock<Result<Vec<PublishedNumber>, String>> = LazyLock::new(|| {
+    csv::Reader::from_reader(include_bytes!("../../results/paper.csv").as_slice())
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("results/paper.csv: {error}"))
+});
+
+/// Every published number, in the order of the file.
+pub fn published_numbers() -> Result<&'static [PublishedNumber], &'static str> {
+    NUMBERS.as_deref().map_err(String::as_str)
+}
+
+/// What the GPT-2 paper has for a model, task, protocol and metric.
+pub fn paper_value(model: &str, task: &str, protocol: &str, metric: &str) -> Option<f64> {
+    published_numbers()
+        .ok()?
+        .iter()
+        .find(|number| {
+            number.kind == "paper"
+                && number.model == model
+                && number.task == task
+                && number.protocol == protocol
+                && number.metric == metric
+        })
+        .map(|number| number.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn table_3_of_the_paper() {
+        assert_eq!(paper_value("117M", "lambada", "paper", "perplexity"), Some(35.13));
+        assert_eq!(paper_value("1542M", "lambada", "paper", "accuracy_stop_filter"), Some(63.24));
+        assert_eq!(paper_value("1542M", "lambada", "paper", "accuracy"), Some(52.66));
+        assert_eq!(paper_value("762M", "1bw", "paper", "perplexity"), Some(44.575));
+        assert_eq!(paper_value("345M", "cbt-ne", "paper", "accuracy"), Some(87.1));
+        assert_eq!(
+            paper_value("117M", "lambada", "harness", "perplexity"),
+            None,
+            "reported, not the paper's"
+        );
+        assert_eq!(paper_value("tiny-3M", "lambada", "paper", "perplexity"), None);
+    }
+
+    #[test]
+    fn every_row_is_well_formed_and_unique() {
+        let numbers = published_numbers().unwrap();
+        let mut seen = HashSet::new();
+        for number in numbers {
+            let key = (&number.model, &number.task, &number.protocol, &number.metric);
+            assert!(seen.insert(key), "twice: {key:?}");
+            assert!(["paper", "reported"].contains(&number.kind.as_str()), "{number:?}");
+            assert!(["exact", "curve"].contains(&number.precision.as_str()), "{number:?}");
+            assert!(!number.source.is_empty(), "{number:?}");
+            if let (Some(low), Some(high)) = (number.low, number.high) {
+                assert!(low <= number.value && number.value <= high, "{number:?}");
+            }
+        }
+        let sizes = ["117M", "345M", "762M", "1542M"];
+        let table_3 = numbers.iter().filter(|n| n.source.contains("Table 3") && sizes.contains(&&*n.model));
+        assert_eq!(table_3.count(), 40);
+    }
+}

@@ -1,0 +1,209 @@
+//! Everything that can go wrong before the first forward pass goes wrong here: every model is opened, every data file
+//! read, every request turned into tokens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::RunError;
+use super::subset::nested_subset;
+use crate::engine::{ENGINE_VERSION, Planner, Work};
+use crate::metrics::Metric;
+use crate::model::{Checkpoint, CheckpointError, ComputeDevice};
+use crate::plan::{ModelSource, Plan, PlannedModel, PlannedTask};
+use crate::record::{DataIdentity, Identity, ModelIdentity, Protocol};
+use crate::request::Request;
+use crate::tasks::{self, LoadedTask};
+use crate::text::hexadecimal;
+
+/// The arithmetic of this engine.
+const DTYPE: &str = "f32";
+
+/// A model that has been opened and checked.
+pub struct ReadyModel {
+    /// Label and place.
+    pub planned: PlannedModel,
+    /// Configuration, mapped weights, tokenizer.
+    pub checkpoint: Checkpoint,
+    /// Fingerprints.
+    pub identity: ModelIdentity,
+    /// The work of every task, in the plan's order; shared by models of one tokenizer and window.
+    pub(super) work: Arc<Vec<TaskWork>>,
+}
+
+/// A task with its examples and what it asks.
+pub struct ReadyTask {
+    /// Name and protocol.
+    pub planned: PlannedTask,
+    /// Protocol in outputs: with `data=sample`, `limit=100`… where not all of the published test set is used.
+    pub label: Protocol,
+    /// What is computed.
+    pub metrics: Vec<Metric>,
+    /// The examples.
+    pub loaded: Box<dyn LoadedTask>,
+    /// Those that are run, by index, ascending.
+    pub selected: Vec<usize>,
+    /// sha256 of the requests of each selected example.
+    pub(super) prompt_sha256: Vec<String>,
+    requests: Vec<Vec<Request>>,
+}
+
+/// The work of a task for models of one tokenizer and window: for each selected example, one piece a request.
+pub(super) type TaskWork = Vec<Vec<Work>>;
+
+/// A plan whose every input has been read and checked.
+pub struct Preflight {
+    /// In the plan's order.
+    pub models: Vec<ReadyModel>,
+    /// In the plan's order.
+    pub tasks: Vec<ReadyTask>,
+    /// What decides the result.
+    pub identity: Identity,
+}
+
+impl Preflight {
+    /// Opens, reads and checks everything that `plan` names.
+    pub fn new(plan: &Plan, device: &ComputeDevice) -> Result<Self, RunError> {
+        let mut tasks = Vec::new();
+        for planned in &plan.tasks {
+            tasks.push(ready_task(planned, plan)?);
+        }
+        let mut models: Vec<ReadyModel> = Vec::new();
+        let mut shared: BTreeMap<(String, usize), Arc<Vec<TaskWork>>> = BTreeMap::new();
+        for planned in &plan.models {
+            let checkpoint = open_checkpoint(planned)?;
+            let place = (checkpoint.tokenizer.sha256().to_owned(), checkpoint.config.context);
+            let work = match shared.get(&place) {
+                Some(work) => Arc::clone(work),
+                None => {
+                    let work = Arc::new(plan_tasks(&tasks, planned, &checkpoint)?);
+                    shared.insert(place, Arc::clone(&work));
+                    work
+                }
+            };
+            let identity = model_identity(planned, &checkpoint);
+            models.push(ReadyModel { planned: planned.clone(), checkpoint, identity, work });
+        }
+        for task in &mut tasks {
+            // They are tokens now.
+            task.requests = Vec::new();
+        }
+        let identity = Identity {
+            engine_version: ENGINE_VERSION,
+            backend: device.backend().to_owned(),
+            dtype: DTYPE.to_owned(),
+            models: models.iter().map(|model| model.identity.clone()).collect(),
+            tasks: plan.tasks.clone(),
+            data: tasks.iter().map(ReadyTask::data_identity).collect(),
+            limit: plan.limit,
+            seed: plan.seed,
+        };
+        Ok(Self { models, tasks, identity })
+    }
+
+    /// Tokens that all models read together.
+    pub fn total_tokens(&self) -> u64 {
+        self.models
+            .iter()
+            .flat_map(|model| model.work.iter())
+            .map(|task| tokens_of(task.iter().flatten()))
+            .sum()
+    }
+}
+
+/// Tokens of some work.
+pub(super) fn tokens_of<'a>(work: impl Iterator<Item = &'a Work>) -> u64 {
+    work.map(|work| work.tokens() as u64).sum()
+}
+
+impl ReadyTask {
+    fn data_identity(&self) -> DataIdentity {
+        DataIdentity {
+            task: self.planned.task.clone(),
+            sha256: self.loaded.file_sha256().to_owned(),
+            records: self.loaded.len(),
+            provenance: self.loaded.provenance().as_str().to_owned(),
+        }
+    }
+
+    /// File name of this task's journal: `<task>.jsonl` for the default protocol, else `<task>.<protocol>.jsonl`.
+    pub fn journal_name(&self) -> String {
+        let PlannedTask { task, protocol } = &self.planned;
+        let is_default = tasks::find(task).is_some_and(|known| {
+            known.card().default_protocol() == protocol.name && protocol.options.is_empty()
+        });
+        if is_default { format!("{task}.jsonl") } else { format!("{task}.{protocol}.jsonl") }
+    }
+}
+
+fn ready_task(planned: &PlannedTask, plan: &Plan) -> Result<ReadyTask, RunError> {
+    let task = tasks::find(&planned.task).ok_or_else(|| RunError::UnknownTask(planned.task.clone()))?;
+    let loaded = task.load(&plan.data, &planned.protocol)?;
+    let ids: Vec<&str> = (0..loaded.len()).map(|index| loaded.id(index)).collect();
+    let selected = nested_subset(&ids, plan.limit, plan.seed);
+    let mut label = planned.protocol.clone();
+    let provenance = loaded.provenance();
+    if provenance != crate::data::Provenance::Complete {
+        label.options.insert("data".to_owned(), provenance.as_str().to_owned());
+    }
+    if selected.len() < loaded.len() {
+        label.options.insert("limit".to_owned(), selected.len().to_string());
+    }
+    let requests: Vec<Vec<Request>> = selected.iter().map(|&index| loaded.requests(index)).collect();
+    let prompt_sha256 = requests.iter().map(|requests| hash_of(requests)).collect();
+    let metrics = task.metrics(&planned.protocol);
+    Ok(ReadyTask { planned: planned.clone(), label, metrics, loaded, selected, prompt_sha256, requests })
+}
+
+/// sha256 of a value's JSON form.
+fn hash_of<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    // The types hashed here have string keys and no floats that JSON cannot hold.
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    hexadecimal(&Sha256::digest(json))
+}
+
+fn open_checkpoint(planned: &PlannedModel) -> Result<Checkpoint, RunError> {
+    let opened = match &planned.source {
+        ModelSource::Directory(path) => Checkpoint::open(path),
+        ModelSource::Bundled => Checkpoint::bundled(&planned.label).unwrap_or_else(|| {
+            let reason = "no bundled model of this name".to_owned();
+            Err(CheckpointError::NotFound { path: planned.label.clone().into(), reason })
+        }),
+    };
+    opened.map_err(|source| RunError::Checkpoint { label: planned.label.clone(), source })
+}
+
+fn model_identity(planned: &PlannedModel, checkpoint: &Checkpoint) -> ModelIdentity {
+    ModelIdentity {
+        label: planned.label.clone(),
+        parameters: checkpoint.config.parameters(),
+        config_sha256: hash_of(&checkpoint.config),
+        weights_sha256: checkpoint.weights.sha256(),
+        tokenizer_sha256: checkpoint.tokenizer.sha256().to_owned(),
+    }
+}
+
+fn plan_tasks(
+    tasks: &[ReadyTask],
+    model: &PlannedModel,
+    checkpoint: &Checkpoint,
+) -> Result<Vec<TaskWork>, RunError> {
+    let mut planner = Planner::new(&checkpoint.tokenizer, checkpoint.config.context);
+    let mut planned = Vec::new();
+    for task in tasks {
+        let mut of_task = TaskWork::new();
+        for (requests, &index) in task.requests.iter().zip(&task.selected) {
+            let work: Result<Vec<Work>, _> = requests.iter().map(|request| planner.plan(request)).collect();
+            of_task.push(work.map_err(|source| RunError::Sample {
+                place: task.loaded.place(index),
+                id: task.loaded.id(index).to_owned(),
+                task: task.planned.task.clone(),
+                model: model.label.clone(),
+                source,
+            })?);
+        }
+        planned.push(of_task);
+    }
+    Ok(planned)
+}

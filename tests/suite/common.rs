@@ -1,0 +1,101 @@
+//! What the tests share.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use gpt2_eval::engine::{Engine, EngineError, Event, Work};
+use gpt2_eval::model::{Checkpoint, ComputeDevice, DeviceRequest, Gpt2};
+use gpt2_eval::request::{LogLikelihood, Response};
+
+/// Says something past the capturing of the test runner.
+pub fn say(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{message}");
+}
+
+/// A file of the reference data, or `None`, said aloud, if it is not there.
+pub fn shared(relative: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("GPT2_EVAL_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = root.join(relative);
+    if path.exists() {
+        return Some(path);
+    }
+    say(&format!("SKIPPED: no {} (set GPT2_EVAL_SHARED)", path.display()));
+    None
+}
+
+/// A bundled model on a device.
+pub struct Loaded {
+    pub checkpoint: Checkpoint,
+    pub model: Gpt2,
+    pub device: ComputeDevice,
+}
+
+/// A bundled model on the default device.
+pub fn bundled(label: &str) -> Loaded {
+    bundled_on(label, open("flex"))
+}
+
+pub fn bundled_on(label: &str, device: ComputeDevice) -> Loaded {
+    let checkpoint = Checkpoint::bundled(label).expect("a bundled model").unwrap();
+    let model = checkpoint.load(&device).unwrap();
+    Loaded { checkpoint, model, device }
+}
+
+pub fn open(device: &str) -> ComputeDevice {
+    device.parse::<DeviceRequest>().unwrap().open().unwrap()
+}
+
+impl Loaded {
+    /// Answers to `work`, in its order.
+    pub fn run(&self, work: &[Work], batch_tokens: usize) -> Vec<Response> {
+        let engine = Engine::new(&self.model, &self.checkpoint.tokenizer, &self.device, batch_tokens);
+        let mut responses = vec![None; work.len()];
+        let outcome: Result<(), EngineError> = engine.run(&work.iter().collect::<Vec<_>>(), |event| {
+            if let Event::Response { index, response } = event {
+                assert!(responses[index].replace(response).is_none(), "answered twice");
+            }
+            Ok(())
+        });
+        outcome.unwrap();
+        responses.into_iter().map(Option::unwrap).collect()
+    }
+
+    pub fn log_likelihoods(&self, work: &[Work], batch_tokens: usize) -> Vec<LogLikelihood> {
+        self.run(work, batch_tokens)
+            .into_iter()
+            .map(|response| match response {
+                Response::LogLikelihood(score) => score,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+}
+
+/// The `gpt2-eval` command in a directory of its own.
+pub fn gpt2_eval(directory: &Path) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::cargo_bin("gpt2-eval").unwrap();
+    command.current_dir(directory).env_remove("GPT2_EVAL_MODELS").env("NO_COLOR", "1");
+    command
+}
+
+/// Runs the command, which must end with exit code 2 and one message without a panic, and returns the message.
+pub fn refused(directory: &Path, arguments: &[&str]) -> String {
+    let output = gpt2_eval(directory).args(arguments).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+    assert!(!message.contains("panicked"), "{arguments:?}: {message}");
+    assert!(output.stdout.is_empty(), "{arguments:?} printed a table");
+    message
+}
+
+/// Copies a bundled model's files into `directory`.
+pub fn copy_model(label: &str, directory: &Path) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(label);
+    std::fs::create_dir_all(directory).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(from.join(name), directory.join(name)).unwrap();
+    }
+}

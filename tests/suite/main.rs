@@ -1,0 +1,15 @@
+//! The integration tests, one binary. Those that need reference data read it from `GPT2_EVAL_SHARED` (default
+//! `../shared`) and say aloud when they skip.
+
+mod architecture;
+mod backends;
+mod bad_checkpoints;
+mod bad_input;
+mod checkpoints;
+mod command_line;
+mod common;
+mod golden_lambada;
+mod golden_log_probs;
+mod golden_tokens;
+mod invariance;
+mod resume;
