@@ -37,7 +37,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", describe(&error));
             let resumable = error
                 .chain()
                 .filter_map(|cause| cause.downcast_ref::<crate::run::RunError>())
@@ -45,6 +45,15 @@ pub fn main() -> ExitCode {
             ExitCode::from(if resumable { INCOMPLETE } else { WRONG_INPUT })
         }
     }
+}
+
+/// The error and its causes, each once: many messages quote their cause already.
+fn describe(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
+        "" => cause,
+        known if known.contains(&cause) => text,
+        _ => format!("{text}: {cause}"),
+    })
 }
 
 /// Writes to standard output; a reader that has gone away (`gpt2-eval ls | head`) is no error.

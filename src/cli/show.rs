@@ -86,5 +86,6 @@ fn describe(
 fn tokens(tokenizer: &Gpt2Tokenizer, ids: &[u32]) -> String {
     let shown: Vec<String> =
         ids.iter().map(|&id| visible_bytes(&tokenizer.token_bytes(id).unwrap_or_default())).collect();
-    format!("{}\n          {ids:?} ({} tokens)", shown.join("|"), ids.len())
+    let plural = if ids.len() == 1 { "" } else { "s" };
+    format!("{}\n          {ids:?} ({} token{plural})", shown.join("|"), ids.len())
 }

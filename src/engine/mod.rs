@@ -17,7 +17,7 @@ use std::collections::HashMap;
 
 pub use batch::length_sorted_batches;
 pub use memory::default_batch_tokens;
-pub use plan::{Continuation, PlanError, Planner, ScoredSequence, Work};
+pub use plan::{Continuation, PlanError, Planner, ScoredSequence, TokenSet, Work};
 pub use score::TokenScore;
 pub use self_check::{SelfCheckError, check_device};
 pub use windows::{DocumentWindow, document_windows};

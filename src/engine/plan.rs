@@ -39,6 +39,39 @@ pub enum PlanError {
     Tokenizer(#[from] TokenizerError),
 }
 
+/// A set of tokens that is cheap to share.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct TokenSet(Arc<[u32]>);
+
+impl TokenSet {
+    /// The set of these tokens.
+    pub fn new(mut tokens: Vec<u32>) -> Self {
+        tokens.sort_unstable();
+        tokens.dedup();
+        Self(tokens.into())
+    }
+
+    /// Whether `token` is one of them.
+    pub fn contains(&self, token: u32) -> bool {
+        self.0.binary_search(&token).is_ok()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The tokens, ascending.
+    pub fn as_slice(&self) -> &[u32] {
+        &self.0
+    }
+}
+
 /// Tokens whose last positions are scored: position `input.len() - targets.len() + i` predicts `targets[i]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ScoredSequence {
@@ -46,8 +79,8 @@ pub struct ScoredSequence {
     pub input: Vec<u32>,
     /// What its last positions are held against.
     pub targets: Vec<u32>,
-    /// Tokens left out of a second reading, sorted; empty for none.
-    pub excluded: Arc<[u32]>,
+    /// Tokens left out of a second reading; empty for none.
+    pub excluded: TokenSet,
 }
 
 /// A prompt that the model continues.
@@ -99,7 +132,7 @@ pub struct Planner<'a> {
     tokenizer: &'a Gpt2Tokenizer,
     window: usize,
     /// Word lists are shared by all requests of a task: each is turned into tokens once.
-    exclusions: HashMap<Vec<String>, Arc<[u32]>>,
+    exclusions: HashMap<Vec<String>, TokenSet>,
 }
 
 impl<'a> Planner<'a> {
@@ -125,7 +158,7 @@ impl<'a> Planner<'a> {
                     .map(|window| ScoredSequence {
                         input: stream[window.input_start..window.targets.end].to_vec(),
                         targets: tokens[window.targets].to_vec(),
-                        excluded: Arc::default(),
+                        excluded: TokenSet::default(),
                     })
                     .collect();
                 Ok(Work::Score { sequences, rolling: true, truncated_tokens: 0 })
@@ -142,7 +175,7 @@ impl<'a> Planner<'a> {
         &self,
         context: &str,
         continuation: &str,
-        excluded: Arc<[u32]>,
+        excluded: TokenSet,
         overflow: Overflow,
     ) -> Result<Work, PlanError> {
         let (context, space) = split_trailing_white_space(context);
@@ -207,21 +240,19 @@ impl<'a> Planner<'a> {
         Ok(Work::Continue { continuation, truncated_tokens })
     }
 
-    fn excluded_tokens(&mut self, words: &[String]) -> Result<Arc<[u32]>, PlanError> {
+    fn excluded_tokens(&mut self, words: &[String]) -> Result<TokenSet, PlanError> {
         if words.is_empty() {
-            return Ok(Arc::default());
+            return Ok(TokenSet::default());
         }
         if let Some(tokens) = self.exclusions.get(words) {
-            return Ok(Arc::clone(tokens));
+            return Ok(tokens.clone());
         }
         let mut tokens = Vec::new();
         for word in words {
             tokens.extend(self.tokenizer.single_token(&format!(" {word}"))?);
         }
-        tokens.sort_unstable();
-        tokens.dedup();
-        let tokens: Arc<[u32]> = tokens.into();
-        self.exclusions.insert(words.to_vec(), Arc::clone(&tokens));
+        let tokens = TokenSet::new(tokens);
+        self.exclusions.insert(words.to_vec(), tokens.clone());
         Ok(tokens)
     }
 }
@@ -286,7 +317,7 @@ mod tests {
         let the = tokenizer.encode(" the").unwrap()[0];
         let a = tokenizer.encode(" a").unwrap()[0];
         assert!(tokenizer.encode(" hereupon").unwrap().len() > 1);
-        assert_eq!(*planner.excluded_tokens(&words).unwrap(), [the.min(a), the.max(a)]);
+        assert_eq!(planner.excluded_tokens(&words).unwrap(), TokenSet::new(vec![the, a]));
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! Scoring target positions: one forward pass a batch, the vocabulary projection only where a score is asked for.
 
-use std::sync::Arc;
-
 use burn::tensor::{Int, Tensor};
 
 use super::EngineError;
-use super::plan::ScoredSequence;
+use super::plan::{ScoredSequence, TokenSet};
 use super::reduce::{on_device, on_host};
 use crate::model::{ComputeDevice, Gpt2};
 
@@ -29,8 +27,8 @@ pub(super) struct Targets<'a> {
     pub positions: Vec<i32>,
     /// What each is held against.
     pub tokens: Vec<u32>,
-    /// Sorted.
-    pub excluded: &'a Arc<[u32]>,
+    /// Left out of the second reading.
+    pub excluded: &'a TokenSet,
 }
 
 /// Scores all targets of a batch, sequence after sequence.

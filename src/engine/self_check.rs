@@ -3,7 +3,7 @@
 //! Drivers, shader compilers and kernel fusion have all been seen to return wrong numbers without an error
 //! (tracel-ai/burn#5257), so a few log-probabilities of a bundled model are computed on both first.
 
-use super::plan::{Continuation, ScoredSequence};
+use super::plan::{Continuation, ScoredSequence, TokenSet};
 use super::{EngineError, generate, score};
 use crate::model::{BUNDLED_MODELS, Checkpoint, CheckpointError, ComputeDevice, DeviceError};
 use crate::request::{Decoding, Generated};
@@ -82,16 +82,17 @@ fn answer(checkpoint: &Checkpoint, device: &ComputeDevice) -> Result<Answers, Se
     let model = checkpoint.load(device).map_err(CheckpointError::from)?;
     let encode = |text| checkpoint.tokenizer.encode(text).map_err(EngineError::from);
     let end = checkpoint.tokenizer.end_of_text();
-    let sequence = |tokens: Vec<u32>, excluded: &[u32]| {
+    let sequence = |tokens: Vec<u32>, excluded: &TokenSet| {
         let mut input = vec![end];
         input.extend(&tokens[..tokens.len() - 1]);
-        ScoredSequence { input, targets: tokens, excluded: excluded.into() }
+        ScoredSequence { input, targets: tokens, excluded: excluded.clone() }
     };
-    let common = encode(" the a and of to")?;
+    let none = TokenSet::default();
+    let common = TokenSet::new(encode(" the a and of to")?);
     let sequences = [
-        sequence(encode("The old man looked at the sea, and the sea looked back at the old man.")?, &[]),
+        sequence(encode("The old man looked at the sea, and the sea looked back at the old man.")?, &none),
         sequence(encode("Once upon a time there was a queen")?, &common),
-        sequence(encode("Hello")?, &[]),
+        sequence(encode("Hello")?, &none),
     ];
     let scores = score::score_batch(&model, device, &sequences.iter().collect::<Vec<_>>())?;
     let log_probs = scores

@@ -21,7 +21,7 @@ const APIS: [wgpu::Backend; 3] = [wgpu::Backend::Vulkan, wgpu::Backend::Metal, w
 /// One adapter that wgpu reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adapter {
-    /// Position in [`adapters`], which [`open`] takes.
+    /// Position in wgpu's own order, which [`open`] takes.
     pub index: usize,
     /// The driver's name for it.
     pub name: String,
@@ -90,14 +90,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// All adapters, in wgpu's own order. Empty if there is none.
-#[must_use]
-#[cfg(test)]
-pub fn adapters() -> Vec<Adapter> {
-    describe(&found())
-}
-
-/// Opens adapter `index` of [`adapters`] or, for `None`, the best one: discrete, integrated,
+/// Opens adapter `index`, in wgpu's own order, or, for `None`, the best one: discrete, integrated,
 /// virtual, other, then CPU (such as lavapipe).
 ///
 /// Every call starts another Burn runtime, which lives until the process ends: open an adapter

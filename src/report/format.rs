@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn numbers_are_readable() {
         assert_eq!(number(35.126), "35.13");
-        assert_eq!(number(530_881.265), "530,881.26");
+        assert_eq!(number(530_881.264), "530,881.26");
         assert_eq!(number(0.0), "0.00");
         assert_eq!(number(0.001_234), "1.23e-3");
         assert_eq!(number(1e30), "1.000e30");

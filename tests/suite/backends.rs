@@ -1,1 +1,112 @@
-//! Later.
+//! All backends give the scores of transformers and of each other.
+
+use gpt2_eval::model::ComputeDevice;
+
+#[cfg(any(feature = "ndarray", feature = "wgpu"))]
+use crate::common::open;
+use crate::common::{bundled_on, say};
+use crate::golden_log_probs::{golden, largest_difference};
+
+/// Largest difference of a token's log-probability between two backends, nats.
+const TOLERANCE: f64 = 2e-4;
+
+fn agrees_with_transformers(label: &str, device: ComputeDevice) {
+    let Some(golden) = golden(label) else { return };
+    let name = device.to_string();
+    let largest = largest_difference(&bundled_on(label, device), &golden);
+    say(&format!("{label} on {name}: largest |Δ log-probability| against transformers is {largest:.2e}"));
+    // Both are this far at most from one reference, so half of it from each other.
+    assert!(largest <= TOLERANCE / 2.0, "{name}: {largest:e}");
+}
+
+#[test]
+#[cfg(feature = "ndarray")]
+fn ndarray_agrees() {
+    agrees_with_transformers("tiny-3M", open("ndarray"));
+}
+
+#[test]
+#[cfg(not(feature = "ndarray"))]
+fn ndarray_agrees() {
+    say("SKIPPED: built without the feature ndarray");
+}
+
+#[cfg(feature = "wgpu")]
+mod wgpu {
+    use super::*;
+    use gpt2_eval::engine::{Planner, check_device};
+    use gpt2_eval::request::{Decoding, Overflow, Request, Response};
+
+    use crate::common::bundled;
+
+    /// The first adapter; without one the test is skipped aloud, unless `GPT2_EVAL_REQUIRE_WGPU` forbids it.
+    fn adapter() -> Option<ComputeDevice> {
+        match "wgpu".parse::<gpt2_eval::model::DeviceRequest>().unwrap().open() {
+            Ok(device) => Some(device),
+            Err(error) if std::env::var_os("GPT2_EVAL_REQUIRE_WGPU").is_none() => {
+                say(&format!("SKIPPED: {error}"));
+                None
+            }
+            Err(error) => panic!("GPT2_EVAL_REQUIRE_WGPU is set, but {error}"),
+        }
+    }
+
+    /// Kernels are compiled and tuned for every new shape, which takes seconds each in software, so everything that
+    /// needs an adapter is one test of few shapes.
+    #[test]
+    fn wgpu_agrees() {
+        let Some(device) = adapter() else { return };
+        assert!(!device.is_host() && device.largest_buffer_bytes().is_some());
+        check_device(&device).unwrap();
+
+        // The embedding in four parts, as 117M's is in two under lavapipe's limit of 128 MiB.
+        let split = device.clone().with_largest_buffer(50_257 * 64 * 4 / 4 + 64 * 4);
+        let (cpu, gpu) = (bundled("tiny-3M"), bundled_on("tiny-3M", split));
+        let mut planner = Planner::new(&cpu.checkpoint.tokenizer, 1024);
+        let texts = [
+            ("The old man looked at the sea and", " the sea looked back"),
+            ("Once upon a time there was a", " queen"),
+            ("“Naïve”, said the", " zyx 中文 <|endoftext|>"),
+        ];
+        let work: Vec<_> = texts
+            .into_iter()
+            .map(|(context, continuation)| Request::LogLikelihood {
+                context: context.to_owned(),
+                continuation: continuation.to_owned(),
+                excluded_words: ["the".to_owned(), "queen".to_owned(), "a".to_owned()].into(),
+                overflow: Overflow::Refuse,
+            })
+            .map(|request| planner.plan(&request).unwrap())
+            .collect();
+        let mut largest = 0f32;
+        for (a, b) in cpu.log_likelihoods(&work, 4096).iter().zip(&gpu.log_likelihoods(&work, 4096)) {
+            assert_eq!(a.greedy, b.greedy);
+            for (x, y) in a.token_log_probs.iter().zip(&b.token_log_probs) {
+                largest = largest.max((x - y).abs());
+            }
+            let (x, y) = (a.filtered.unwrap(), b.filtered.unwrap());
+            assert_eq!(x.greedy, y.greedy);
+            largest = largest.max((x.log_likelihood - y.log_likelihood).abs() as f32);
+        }
+        say(&format!("{}: largest |Δ log-probability| against flex is {largest:.2e}", gpu.device));
+        assert!(f64::from(largest) <= TOLERANCE, "{largest:e}");
+
+        let prompt = Request::Generate {
+            prompt: "The old man looked at the sea and".to_owned(),
+            stop: vec![],
+            max_new_tokens: 4,
+            decoding: Decoding::Greedy,
+        };
+        let work = [planner.plan(&prompt).unwrap()];
+        match (cpu.run(&work, 64).remove(0), gpu.run(&work, 64).remove(0)) {
+            (Response::Generate(a), Response::Generate(b)) => assert_eq!(a.tokens, b.tokens),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+#[cfg(not(feature = "wgpu"))]
+fn wgpu_agrees() {
+    say("SKIPPED: built without the feature wgpu");
+}

@@ -1,1 +1,201 @@
-//! Later.
+//! Bad input: one clear message, exit code 2, no panic, nothing lost.
+
+use std::path::Path;
+
+use crate::common::{gpt2_eval, refused};
+
+fn in_new_directory(arguments: &[&str]) -> String {
+    refused(tempfile::tempdir().unwrap().path(), arguments)
+}
+
+fn contains(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+}
+
+/// The message for a LAMBADA file of these bytes.
+fn with_data(bytes: &[u8]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(directory.path().join("data/lambada")).unwrap();
+    std::fs::write(directory.path().join("data/lambada/lambada_test.jsonl"), bytes).unwrap();
+    let message = refused(directory.path(), &["--tasks", "lambada", "--sizes", "tiny-3M", "--data", "data"]);
+    assert!(!directory.path().join("results").exists(), "nothing is written before the input is read");
+    message
+}
+
+#[test]
+fn names_that_do_not_exist() {
+    let run = |tasks, sizes, device| {
+        in_new_directory(&["--tasks", tasks, "--sizes", sizes, "--data", "sample", "--device", device])
+    };
+    contains(&run("lambda", "tiny", "flex"), &["unknown task `lambda`", "did you mean `lambada`?"]);
+    contains(
+        &run("lambada:papr", "tiny", "flex"),
+        &["no protocol `papr`", "did you mean `paper`?", "harness"],
+    );
+    contains(&run("lambada", "117", "flex"), &["unknown size `117`", "did you mean `117M`?"]);
+    contains(&run("lambada", "tiny", "wgup"), &["unknown device `wgup`", "did you mean `wgpu`?"]);
+    contains(&run("lambada", "tiny", "flex:0"), &["unknown device `flex:0`"]);
+    if !cfg!(feature = "cuda") {
+        contains(&run("lambada", "tiny", "cuda"), &["built without `cuda`", "--features cuda"]);
+    }
+    contains(&in_new_directory(&["--tasks", "lambada", "--data", "sample"]), &["no model", "--sizes"]);
+    contains(&in_new_directory(&["--sizes", "tiny"]), &["no tasks", "--tasks"]);
+    contains(&in_new_directory(&["--tasks", "lambada", "--size", "tiny"]), &["'--sizes'"]);
+    for option in ["--limit", "--batch-tokens", "--threads"] {
+        let message = in_new_directory(&["--tasks", "all", "--sizes", "tiny", option, "0"]);
+        contains(&message, &[option, "expected a whole number from 1"]);
+    }
+}
+
+#[test]
+fn what_the_hub_would_have_is_named_with_its_place() {
+    let message = in_new_directory(&["--tasks", "lambada", "--sizes", "tiny"]);
+    contains(&message, &["data/lambada/lambada_test.jsonl", "EleutherAI/lambada_openai", "4aa8d02c"]);
+    let message = in_new_directory(&["--tasks", "lambada", "--sizes", "all", "--data", "sample"]);
+    for (size, hub) in
+        [("117M", "gpt2"), ("345M", "gpt2-medium"), ("762M", "gpt2-large"), ("1542M", "gpt2-xl")]
+    {
+        contains(
+            &message,
+            &[&format!("models/{size}/model.safetensors"), &format!("openai-community/{hub}")],
+        );
+    }
+}
+
+#[test]
+fn data_that_are_not_there() {
+    let message = in_new_directory(&["--tasks", "lambada", "--sizes", "tiny", "--data", "nowhere"]);
+    contains(&message, &["no data directory at nowhere"]);
+    let message = in_new_directory(&["--tasks", "lambada", "--sizes", "tiny", "--data", "."]);
+    contains(&message, &["lambada/lambada_test.jsonl", "--data sample"]);
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(directory.path().join("lambada/lambada_test.jsonl")).unwrap();
+    let message = refused(directory.path(), &["--tasks", "lambada", "--sizes", "tiny", "--data", "."]);
+    contains(&message, &["cannot read ./lambada/lambada_test.jsonl"]);
+}
+
+#[test]
+fn records_that_are_not_right() {
+    let good = "{\"text\":\"the cat sat\"}\n";
+    contains(
+        &with_data(format!("{good}{{\"text\": \"a b\"\n").as_bytes()),
+        &["lambada_test.jsonl:2", "malformed"],
+    );
+    contains(
+        &with_data(format!("{good}{{\"txt\":\"a b\"}}\n").as_bytes()),
+        &["lambada_test.jsonl:2", "`txt`"],
+    );
+    contains(
+        &with_data(format!("{good}{{\"text\":\"\"}}\n").as_bytes()),
+        &["lambada_test.jsonl:2", "empty passage"],
+    );
+    contains(
+        &with_data(format!("{good}{{\"text\":\"one\"}}\n").as_bytes()),
+        &["lambada_test.jsonl:2", "no space"],
+    );
+    contains(&with_data(b"\xff\n"), &["lambada_test.jsonl:1", "not UTF-8"]);
+    contains(&with_data(b""), &["no records"]);
+    let long = format!("{good}{{\"text\":\"{} end\"}}\n", "word ".repeat(1200));
+    contains(
+        &with_data(long.as_bytes()),
+        &["lambada_test.jsonl:2", "1202 tokens", "at most 1024", "tiny-3M"],
+    );
+}
+
+#[test]
+fn the_harness_protocol_cuts_long_passages_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(directory.path().join("data/lambada")).unwrap();
+    let long = format!("{{\"text\":\"{} end\"}}\n", "word ".repeat(1200));
+    std::fs::write(directory.path().join("data/lambada/lambada_test.jsonl"), long).unwrap();
+    let output = gpt2_eval(directory.path())
+        .args(["--tasks", "lambada:harness", "--sizes", "tiny-3M", "--data", "data", "--out", "run"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = std::fs::read_to_string(directory.path().join("run/table.md")).unwrap();
+    contains(
+        &table,
+        &["data=unverified", "not the published test set", "1 of 1 samples are longer than the window"],
+    );
+    let journal = directory.path().join("run/samples/tiny-3M/lambada.harness.jsonl");
+    contains(&std::fs::read_to_string(journal).unwrap(), &["\"truncated_tokens\":177"]);
+}
+
+#[test]
+fn labels_cannot_leave_the_run_directory() {
+    for label in ["../up", "a/b", ".."] {
+        let model = format!("{label}=somewhere");
+        let message = in_new_directory(&["--tasks", "lambada", "--data", "sample", "--model", &model]);
+        contains(&message, &["label", "is not usable"]);
+    }
+    let message =
+        in_new_directory(&["--tasks", "all", "--data", "sample", "--model", "x=a", "--model", "x=b"]);
+    contains(&message, &["two models have the label `x`"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_cannot_be_written() {
+    let run = |out: &str| {
+        in_new_directory(&["--tasks", "all", "--sizes", "tiny-3M", "--data", "sample", "--out", out])
+    };
+    contains(&run("/proc/nowhere"), &["cannot write /proc/nowhere"]);
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("file"), "").unwrap();
+    let out = directory.path().join("file").display().to_string();
+    contains(&run(&out), &["cannot write", "file"]);
+}
+
+/// A disk that fills up: the journal keeps whole lines, and the same command goes on from there.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let binary = assert_cmd::cargo::cargo_bin("gpt2-eval");
+    let arguments = "--tasks all --sizes tiny-3M --data sample --out run --batch-tokens 512 --quiet";
+    // A limit on the size of files stands in for the disk; blocks of 512 bytes. The signal is ignored, so that the
+    // write fails as it does on a full disk.
+    let script = format!("trap '' XFSZ; ulimit -f 20; exec {} {arguments}", binary.display());
+    let output = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    contains(&message, &["cannot write", "lambada.jsonl", "File too large", "run the same command again"]);
+    let journal = directory.path().join("run/samples/tiny-3M/lambada.jsonl");
+    let kept = std::fs::read_to_string(&journal).unwrap().matches('\n').count();
+    assert!((1..60).contains(&kept), "{kept} whole lines");
+
+    let words: Vec<&str> = arguments.split(' ').collect();
+    let output = gpt2_eval(directory.path()).args(words).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read_to_string(&journal).unwrap().lines().count(), 60);
+}
+
+#[test]
+#[cfg(feature = "wgpu")]
+fn no_gpu_adapter() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |device: &str| {
+        let output = gpt2_eval(directory.path())
+            .args(["--tasks", "all", "--sizes", "tiny-3M", "--data", "sample", "--device", device])
+            .env("VK_ICD_FILENAMES", "/nonexistent")
+            .env("VK_DRIVER_FILES", "/nonexistent")
+            .output()
+            .unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(!message.contains("panicked"), "{message}");
+        message
+    };
+    if cfg!(target_os = "linux") {
+        contains(&run("wgpu"), &["no GPU adapter found"]);
+        contains(&run("wgpu:7"), &["no GPU adapter found"]);
+    }
+    assert!(!Path::new(directory.path()).join("results").exists());
+}

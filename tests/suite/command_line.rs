@@ -1,1 +1,83 @@
-//! Later.
+//! What users see: the main command, `ls`, `show`, `--help`.
+
+use std::path::Path;
+
+use crate::common::gpt2_eval;
+
+fn stdout(directory: &Path, arguments: &[&str]) -> String {
+    let output = gpt2_eval(directory).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_main_command_leaves_a_run_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let table = stdout(directory.path(), &["--tasks", "all", "--sizes", "tiny", "--data", "sample"]);
+    for part in
+        ["LAMBADA (paper,data=sample)", "tiny-3M", "tiny-8M", "7,753,856", "†", "bundled sample of 60"]
+    {
+        assert!(table.contains(part), "`{part}` is not in:\n{table}");
+    }
+    let run = directory.path().join(table.lines().last().unwrap());
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["status"], "complete");
+    assert_eq!(manifest["identity"]["data"][0]["provenance"], "sample");
+    for label in ["tiny-3M", "tiny-8M"] {
+        let journal = std::fs::read_to_string(run.join(format!("samples/{label}/lambada.jsonl"))).unwrap();
+        assert_eq!(journal.lines().count(), 60);
+    }
+    let mut reader = csv::Reader::from_path(run.join("scores.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 8, "two models, four metrics");
+    for row in &rows {
+        assert_eq!(&row[3], "paper,data=sample", "a sample is marked in every row");
+        assert!(row[6].parse::<f64>().is_ok(), "a standard error for {row:?}");
+        assert!(row[7].parse::<f64>().unwrap() <= row[5].parse().unwrap(), "{row:?}");
+    }
+    assert!(std::fs::read_to_string(run.join("table.md")).unwrap().contains("†"));
+}
+
+#[test]
+fn paper_sizes_stand_beside_the_paper() {
+    let directory = tempfile::tempdir().unwrap();
+    crate::common::copy_model("tiny-3M", &directory.path().join("models/117M"));
+    let table = stdout(
+        directory.path(),
+        &["--tasks", "lambada", "--sizes", "gpt2", "--data", "sample", "--limit", "20", "--quiet"],
+    );
+    for part in ["117M", "35.13", "45.99", "Δ", "limit=20", "†‡", "20 of 60 records"] {
+        assert!(table.contains(part), "`{part}` is not in:\n{table}");
+    }
+}
+
+#[test]
+fn show_makes_white_space_visible() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("lambada_test.jsonl");
+    std::fs::write(file, "{\"text\":\"“The sea,” she said,\\n\\n“is a sea\"}\n").unwrap();
+    let paper = stdout(directory.path(), &["show", "lambada", "--data", ".", "--limit", "1"]);
+    insta::assert_snapshot!("show_lambada_paper", paper);
+    let harness = stdout(directory.path(), &["show", "lambada:harness", "--data", "."]);
+    insta::assert_snapshot!("show_lambada_harness", harness);
+}
+
+#[test]
+fn ls_lists_tasks_and_models() {
+    let directory = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!("ls", stdout(directory.path(), &["ls"]));
+    std::fs::create_dir_all(directory.path().join("data/lambada")).unwrap();
+    std::fs::write(directory.path().join("data/lambada/lambada_test.jsonl"), "").unwrap();
+    let listed = stdout(directory.path(), &["ls", "--data", "data"]);
+    assert!(listed.contains("data/lambada/lambada_test.jsonl (5,153 records)"), "{listed}");
+}
+
+#[test]
+fn help_is_there_without_arguments() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = gpt2_eval(directory.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("Usage: gpt2-eval"));
+    assert!(stdout(directory.path(), &["--help"]).contains("Examples:"));
+}

@@ -14,10 +14,8 @@ pub fn say(message: &str) {
 
 /// A file of the reference data, or `None`, said aloud, if it is not there.
 pub fn shared(relative: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("GPT2_EVAL_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("GPT2_EVAL_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let path = root.join(relative);
     if path.exists() {
         return Some(path);

@@ -67,10 +67,15 @@ fn harness_protocol_equals_lm_evaluation_harness() {
         let (_, perplexity, _) = metric("perplexity");
         let expected_perplexity = expected["perplexity"].as_f64().unwrap();
         let relative = (perplexity / expected_perplexity - 1.0).abs();
-        say(&format!("{model} lambada:harness: perplexity {perplexity:.3}, relative difference {relative:.1e}"));
+        say(&format!(
+            "{model} lambada:harness: perplexity {perplexity:.3}, relative difference {relative:.1e}"
+        ));
         assert!(relative < 1e-4, "{model}: {perplexity}");
         let (_, accuracy, stderr) = metric("accuracy");
         assert!((accuracy - 100.0 * expected["acc"].as_f64().unwrap()).abs() < 1e-12, "{model}: {accuracy}");
-        assert!((stderr - 100.0 * expected["acc_stderr"].as_f64().unwrap()).abs() < 1e-12, "{model}: {stderr}");
+        assert!(
+            (stderr - 100.0 * expected["acc_stderr"].as_f64().unwrap()).abs() < 1e-12,
+            "{model}: {stderr}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Log-probabilities, argmax and greedy text against Hugging Face transformers.
 
-use gpt2_eval::engine::{Planner, ScoredSequence, Work};
+use gpt2_eval::engine::{Planner, ScoredSequence, TokenSet, Work};
 use gpt2_eval::request::{Decoding, Request, Response};
 use serde::Deserialize;
 
@@ -38,11 +38,8 @@ pub fn golden(label: &str) -> Option<Golden> {
 }
 
 fn score(input: &[u32], targets: &[u32]) -> Work {
-    let sequence = ScoredSequence {
-        input: input.to_vec(),
-        targets: targets.to_vec(),
-        excluded: [].into(),
-    };
+    let sequence =
+        ScoredSequence { input: input.to_vec(), targets: targets.to_vec(), excluded: TokenSet::default() };
     Work::Score { sequences: vec![sequence], rolling: false, truncated_tokens: 0 }
 }
 

@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::engine::EngineError;
+use crate::engine::plan::TokenSet;
 use crate::engine::score::{Targets, TokenScore};
 
 /// Scores the targets from their rows of logits.
@@ -34,7 +35,7 @@ pub fn greedy_tokens(parts: Vec<Tensor<2>>, rows: usize) -> Result<Vec<Greedy>, 
     Ok((0..rows)
         .map(|row| {
             let row = parts.row(row);
-            let (token, largest) = row.argmax(&[]);
+            let (token, largest) = row.argmax(&TokenSet::default());
             let log_prob = -(row.exponentials(largest).ln());
             Greedy { token, log_prob }
         })
@@ -94,10 +95,10 @@ impl Row<'_> {
         f32::NEG_INFINITY
     }
 
-    /// The largest logit among the tokens not in `excluded` (sorted), and the first token that has it.
-    fn argmax(&self, excluded: &[u32]) -> (u32, f32) {
+    /// The largest logit among the tokens not in `excluded`, and the first token that has it.
+    fn argmax(&self, excluded: &TokenSet) -> (u32, f32) {
         let mut best = (0, f32::NEG_INFINITY);
-        let mut excluded = excluded.iter().peekable();
+        let mut excluded = excluded.as_slice().iter().peekable();
         for (token, logit) in (0..).zip(self.logits()) {
             if excluded.next_if(|&&next| next == token).is_some() {
                 continue;
@@ -114,9 +115,9 @@ impl Row<'_> {
         self.logits().map(|logit| f64::from((logit - shift).exp())).sum()
     }
 
-    /// Σ exp(logit − shift) over the tokens not in `excluded` (sorted).
-    fn exponentials_without(&self, shift: f32, excluded: &[u32]) -> f64 {
-        let mut excluded = excluded.iter().peekable();
+    /// Σ exp(logit − shift) over the tokens not in `excluded`.
+    fn exponentials_without(&self, shift: f32, excluded: &TokenSet) -> f64 {
+        let mut excluded = excluded.as_slice().iter().peekable();
         (0..)
             .zip(self.logits())
             .filter(|(token, _)| excluded.next_if(|&&next| next == *token).is_none())
@@ -124,21 +125,18 @@ impl Row<'_> {
             .sum()
     }
 
-    fn score(&self, target: u32, excluded: &[u32]) -> TokenScore {
-        let (argmax, largest) = self.argmax(&[]);
+    fn score(&self, target: u32, excluded: &TokenSet) -> TokenScore {
+        let (argmax, largest) = self.argmax(&TokenSet::default());
         let sum = self.exponentials(largest);
         let above = f64::from(self.logit(target)) - f64::from(largest);
         let log_prob = above - sum.ln();
         let filtered = (!excluded.is_empty()).then(|| {
-            let (filtered_argmax, filtered_largest) = if excluded.binary_search(&argmax).is_ok() {
-                self.argmax(excluded)
-            } else {
-                (argmax, largest)
-            };
+            let (filtered_argmax, filtered_largest) =
+                if excluded.contains(argmax) { self.argmax(excluded) } else { (argmax, largest) };
             // Summed again over what is left, not subtracted: nothing cancels where a stop word has all the mass.
             let mut left = self.exponentials_without(filtered_largest, excluded);
             let target_above = f64::from(self.logit(target)) - f64::from(filtered_largest);
-            if excluded.binary_search(&target).is_ok() {
+            if excluded.contains(target) {
                 left += target_above.exp();
             }
             (target_above - left.ln(), filtered_argmax == target)
@@ -151,6 +149,10 @@ impl Row<'_> {
 mod tests {
     use super::*;
 
+    fn score(row: &Row<'_>, target: u32, excluded: &[u32]) -> TokenScore {
+        row.score(target, &TokenSet::new(excluded.to_vec()))
+    }
+
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-6
     }
@@ -159,24 +161,24 @@ mod tests {
     fn log_softmax_by_hand() {
         let row = Row { parts: vec![&[1.0, 3.0], &[3.0, 0.0]] };
         let sum = 1f64.exp() + 2.0 * 3f64.exp() + 1.0;
-        let score = row.score(2, &[]);
-        assert!(close(score.log_prob, 3.0 - sum.ln()));
-        assert!(!score.is_argmax, "the first of equals wins");
-        assert_eq!(score.filtered, None);
-        assert!(row.score(1, &[]).is_argmax);
+        let second = score(&row, 2, &[]);
+        assert!(close(second.log_prob, 3.0 - sum.ln()));
+        assert!(!second.is_argmax, "the first of equals wins");
+        assert_eq!(second.filtered, None);
+        assert!(score(&row, 1, &[]).is_argmax);
     }
 
     #[test]
     fn excluded_tokens_are_left_out() {
         let row = Row { parts: vec![&[1.0, 3.0, 3.0, 0.0]] };
         let left = 1f64.exp() + 3f64.exp() + 1.0;
-        let (log_prob, greedy) = row.score(2, &[1]).filtered.unwrap();
+        let (log_prob, greedy) = score(&row, 2, &[1]).filtered.unwrap();
         assert!(close(log_prob, 3.0 - left.ln()) && greedy);
         // An excluded target is never right, but keeps a probability.
-        let (log_prob, greedy) = row.score(1, &[1]).filtered.unwrap();
+        let (log_prob, greedy) = score(&row, 1, &[1]).filtered.unwrap();
         assert!(close(log_prob, 3.0 - (left + 3f64.exp()).ln()) && !greedy);
         // Nothing but the target is left.
-        let (log_prob, greedy) = row.score(0, &[1, 2, 3]).filtered.unwrap();
+        let (log_prob, greedy) = score(&row, 0, &[1, 2, 3]).filtered.unwrap();
         assert!(close(log_prob, 0.0) && greedy);
     }
 }

@@ -4,6 +4,7 @@
 use burn::tensor::{Int, Tensor};
 
 use crate::engine::EngineError;
+use crate::engine::plan::TokenSet;
 use crate::engine::score::{Targets, TokenScore};
 use crate::model::ComputeDevice;
 
@@ -11,6 +12,9 @@ use crate::model::ComputeDevice;
 /// again without them.
 const PLAIN: usize = 4;
 const FILTERED: usize = 7;
+
+/// Numbers that are added one after the other.
+const SUM_BLOCK: usize = 256;
 
 /// Far below any logit, yet finite: a part whose tokens are all excluded must not become 0 · ∞.
 const EXCLUDED_LOGIT: f32 = -1e30;
@@ -44,7 +48,7 @@ pub fn reduce(parts: Vec<Tensor<2>>, targets: &Targets<'_>, device: &ComputeDevi
         columns.push(part.clone().gather(1, indices));
         if !targets.excluded.is_empty() {
             let mut bias = vec![0f32; width];
-            for &token in targets.excluded.iter().filter(|&&token| is_here(token)) {
+            for &token in targets.excluded.as_slice().iter().filter(|&&token| is_here(token)) {
                 bias[token as usize - start] = EXCLUDED_LOGIT;
             }
             let bias = Tensor::<1>::from_data(bias.as_slice(), device.burn()).reshape([1, width]);
@@ -60,8 +64,25 @@ pub fn reduce(parts: Vec<Tensor<2>>, targets: &Targets<'_>, device: &ComputeDevi
 fn largest_and_sum(logits: Tensor<2>) -> [Tensor<2>; 3] {
     let largest = logits.clone().max_dim(1);
     let place = logits.clone().argmax(1).float();
-    let sum = (logits - largest.clone()).exp().sum_dim(1);
+    let sum = sum_of_columns((logits - largest.clone()).exp());
     [largest, place, sum]
+}
+
+/// Sums `[rows, columns]` to `[rows, 1]` in two levels: devices add f32 one after the other, and over the whole
+/// vocabulary that loses 1e-4 of the sum.
+fn sum_of_columns(values: Tensor<2>) -> Tensor<2> {
+    let [rows, columns] = values.dims();
+    let blocks = columns / SUM_BLOCK;
+    let whole = blocks * SUM_BLOCK;
+    let mut sums = Vec::new();
+    if blocks > 0 {
+        let head: Tensor<3> = values.clone().narrow(1, 0, whole).reshape([rows, blocks, SUM_BLOCK]);
+        sums.push(head.sum_dim(2).reshape([rows, blocks]));
+    }
+    if whole < columns {
+        sums.push(values.narrow(1, whole, columns - whole).sum_dim(1));
+    }
+    Tensor::cat(sums, 1).sum_dim(1)
 }
 
 /// Reads what [`reduce`] left for each group, in one transfer, and finishes the scores.
@@ -90,7 +111,7 @@ pub fn read(reduced: Vec<Reduced>, groups: &[Targets<'_>]) -> Result<Vec<TokenSc
 }
 
 /// Puts the parts of one position together.
-fn finish(parts: &[&[f32]], part_widths: &[usize], token: u32, excluded: &[u32]) -> TokenScore {
+fn finish(parts: &[&[f32]], part_widths: &[usize], token: u32, excluded: &TokenSet) -> TokenScore {
     let mut local = token as usize;
     let mut target = f32::NEG_INFINITY;
     for (part, &width) in parts.iter().zip(part_widths) {
@@ -105,7 +126,7 @@ fn finish(parts: &[&[f32]], part_widths: &[usize], token: u32, excluded: &[u32])
     let filtered = (!excluded.is_empty()).then(|| {
         let (largest, argmax, mut sum) = combine(parts.iter().map(|part| &part[PLAIN..]), part_widths);
         let above = f64::from(target) - f64::from(largest);
-        if excluded.binary_search(&token).is_ok() {
+        if excluded.contains(token) {
             sum += above.exp();
         }
         (above - sum.ln(), argmax == token)
