@@ -99,7 +99,7 @@ mod tests {
         let values: Vec<f64> = (0..5153).map(|index| f64::from(u8::from(index < 3))).collect();
         let accuracy = Estimate::accuracy(&values).unwrap();
         assert!(close(accuracy.value, 0.058_218_513_487_288_96));
-        assert!(close(accuracy.stderr.unwrap(), 0.033_605_949_640_003_245));
+        assert!(close(accuracy.stderr.unwrap(), 0.033_605_949_640_003_25));
     }
 
     #[test]

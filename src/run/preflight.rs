@@ -151,13 +151,13 @@ fn ready_task(planned: &PlannedTask, plan: &Plan) -> Result<ReadyTask, RunError>
         label.options.insert("limit".to_owned(), selected.len().to_string());
     }
     let requests: Vec<Vec<Request>> = selected.iter().map(|&index| loaded.requests(index)).collect();
-    let prompt_sha256 = requests.iter().map(|requests| hash_of(requests)).collect();
+    let prompt_sha256 = requests.iter().map(hash_of).collect();
     let metrics = task.metrics(&planned.protocol);
     Ok(ReadyTask { planned: planned.clone(), label, metrics, loaded, selected, prompt_sha256, requests })
 }
 
 /// sha256 of a value's JSON form.
-fn hash_of<T: serde::Serialize + ?Sized>(value: &T) -> String {
+fn hash_of<T: serde::Serialize>(value: &T) -> String {
     // The types hashed here have string keys and no floats that JSON cannot hold.
     let json = serde_json::to_vec(value).unwrap_or_default();
     hexadecimal(&Sha256::digest(json))

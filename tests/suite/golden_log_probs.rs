@@ -27,8 +27,10 @@ pub struct Case {
 #[derive(Deserialize)]
 struct Greedy {
     prompt: String,
-    greedy_ids: Vec<u32>,
-    greedy_text: String,
+    #[serde(rename = "greedy_ids")]
+    ids: Vec<u32>,
+    #[serde(rename = "greedy_text")]
+    text: String,
 }
 
 /// The reference of a model, or `None` where the data are not at hand.
@@ -99,14 +101,14 @@ fn greedy_text_equals_transformers() {
             let request = Request::Generate {
                 prompt: case.prompt.clone(),
                 stop: vec![],
-                max_new_tokens: case.greedy_ids.len(),
+                max_new_tokens: case.ids.len(),
                 decoding: Decoding::Greedy,
             };
             let work = [planner.plan(&request).unwrap()];
             match loaded.run(&work, 1024).remove(0) {
                 Response::Generate(generated) => {
-                    assert_eq!(generated.tokens, case.greedy_ids, "{label}: {:?}", case.prompt);
-                    assert_eq!(generated.text, case.greedy_text, "{label}: {:?}", case.prompt);
+                    assert_eq!(generated.tokens, case.ids, "{label}: {:?}", case.prompt);
+                    assert_eq!(generated.text, case.text, "{label}: {:?}", case.prompt);
                 }
                 other => panic!("{other:?}"),
             }
