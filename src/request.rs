@@ -1,10 +1,12 @@
 //! The only words that tasks and the engine share: what to ask a model, and what it said.
 //!
-//! A leaf: this module depends on nothing else in the crate.
+//! A leaf: this module depends on nothing else in the crate but the helpers of [`crate::text`].
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// One question to a model, in text. Tasks write it; the engine turns it into tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,11 +26,13 @@ pub enum Request {
         /// What to do when both together are longer than the window.
         overflow: Overflow,
     },
-    /// Every token of a document exactly once, in overlapping windows.
+    /// A part of a document in overlapping windows. Over the parts of a document, every token is scored exactly once.
     Rolling {
-        /// The document.
-        text: String,
-        /// How it is cut.
+        /// The whole document, shared by the requests for its parts.
+        document: Document,
+        /// Bytes of the document: the request is for the windows whose first scored token begins here.
+        part: Range<usize>,
+        /// How the document is cut.
         window: Window,
     },
     /// Text that the model writes after a prompt.
@@ -47,6 +51,37 @@ pub enum Request {
 // Serde hands over a reference to the field.
 fn is_empty(words: &Arc<[String]>) -> bool {
     words.is_empty()
+}
+
+/// A long text that many requests share. It is written down as its sha256, so that each of them stays small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    text: Arc<str>,
+    sha256: Arc<str>,
+}
+
+impl Document {
+    /// A document of this text.
+    pub fn new(text: &str) -> Self {
+        let sha256 = crate::text::hexadecimal(&Sha256::digest(text.as_bytes()));
+        Self { text: text.into(), sha256: sha256.into() }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// sha256 of its text, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+}
+
+impl Serialize for Document {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.sha256)
+    }
 }
 
 /// How a long document is cut: each window sees at most `context` tokens, and each later one starts `stride`
@@ -118,14 +153,14 @@ pub struct Filtered {
     pub greedy: bool,
 }
 
-/// The score of a whole document.
+/// The score of a part of a document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RollingLogLikelihood {
-    /// Σ log P over all tokens of the document, nats, summed in f64 in document order.
+    /// Σ log P over the tokens of the part, nats, summed in f64 in document order.
     pub log_likelihood: f64,
-    /// Tokens scored: all of the document.
+    /// Tokens scored.
     pub tokens: usize,
-    /// Windows that the document was cut into.
+    /// Windows they were scored in.
     pub windows: usize,
 }
 

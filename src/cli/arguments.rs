@@ -67,6 +67,10 @@ pub struct RunArguments {
     /// Only N samples of each task: a seeded subset that grows with N
     #[arg(short, long, value_name = "N", value_parser = positive)]
     pub limit: Option<usize>,
+    /// Tokens between two windows of the perplexity tasks, from 1 to 1024 [default: 32, the paper's; 1024 is the
+    /// cheapest]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub stride: Option<u16>,
     /// Seed of everything that is drawn
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

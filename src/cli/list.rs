@@ -40,19 +40,18 @@ fn describe_task(text: &mut String, task: &dyn AnyTask, data: Option<&Path>) {
         text.push_str(&format!("    :{:<9} {}\n", protocol.name, protocol.description));
     }
     text.push_str("    data       bundled sample");
-    let records =
-        card.data.records.map(|n| format!(" ({} records)", thousands(n as u64))).unwrap_or_default();
     match data {
         None => text.push_str("; --data DIR looks for the test set"),
-        Some(directory) => {
-            match card.data.names.iter().map(|name| directory.join(name)).find(|path| path.is_file()) {
-                Some(path) => text.push_str(&format!("; {}{records}", path.display())),
-                None => {
-                    let name = card.data.names.first().map_or("", String::as_str);
-                    text.push_str(&format!("; no {}", directory.join(name).display()));
-                }
+        Some(directory) => match card.data.at_hand(directory) {
+            Some((file, path)) => {
+                let records = file.records.map(|n| format!(" ({} records)", thousands(n as u64)));
+                text.push_str(&format!("; {}{}", path.display(), records.unwrap_or_default()));
             }
-        }
+            None => {
+                let name = card.data.files.first().map_or("", |file| file.name.as_str());
+                text.push_str(&format!("; no {}", directory.join(name).display()));
+            }
+        },
     }
     text.push('\n');
 }

@@ -38,7 +38,10 @@ pub(super) fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
     if arguments.tasks.is_empty() {
         bail!("no tasks: say which with --tasks, for example `--tasks all` (`gpt2-eval ls` lists them)");
     }
-    let tasks = tasks_of(&arguments.tasks)?;
+    let mut tasks = tasks_of(&arguments.tasks)?;
+    if let Some(stride) = arguments.stride {
+        set_option(&mut tasks, "stride", stride.into())?;
+    }
     let data = data_source(&arguments.data, &tasks)?;
     let models = models_of(arguments)?;
     Ok(Plan { models, tasks, data, limit: arguments.limit, seed: arguments.seed })
@@ -99,6 +102,26 @@ pub(super) fn task_of(text: &str) -> anyhow::Result<PlannedTask> {
     Ok(PlannedTask { task: name.to_owned(), protocol: Protocol::new(protocol) })
 }
 
+/// Gives an option to every task whose protocol takes it.
+fn set_option(tasks: &mut [PlannedTask], option: &str, value: usize) -> anyhow::Result<()> {
+    let mut taken = false;
+    for planned in &mut *tasks {
+        let takes = tasks::find(&planned.task)
+            .and_then(|task| task.card().protocol(&planned.protocol.name))
+            .is_some_and(|protocol| protocol.options.iter().any(|known| known == option));
+        if takes {
+            planned.protocol.options.insert(option.to_owned(), value.to_string());
+            taken = true;
+        }
+    }
+    if !taken {
+        let names: Vec<String> =
+            tasks.iter().map(|planned| format!("{}:{}", planned.task, planned.protocol)).collect();
+        bail!("--{option} has no meaning for {}", names.join(", "));
+    }
+    Ok(())
+}
+
 /// `sample`, `hub` or a directory.
 pub(super) fn data_source(given: &str, tasks: &[PlannedTask]) -> anyhow::Result<DataSource> {
     match given {
@@ -131,9 +154,13 @@ fn missing_data(tasks: &[PlannedTask]) -> String {
             continue;
         }
         seen.push(card.name.clone());
-        let name = card.data.names.first().map_or("", String::as_str);
+        let file = card.data.files.first();
+        let name = file.map_or("", |file| file.name.as_str());
         let hub = card.data.hub.as_deref().map(|hub| format!(", from {hub}")).unwrap_or_default();
-        let sha256 = card.data.sha256.as_deref().map(|sha| format!(", sha256 {sha}")).unwrap_or_default();
+        let sha256 = file
+            .and_then(|file| file.sha256.as_deref())
+            .map(|sha| format!(", sha256 {sha}"))
+            .unwrap_or_default();
         text.push_str(&format!("\n  data/{name}{hub}{sha256}"));
     }
     text

@@ -55,7 +55,9 @@ fn describe(
             line("context", &visible_white_space(context));
             line("target", &visible_white_space(continuation));
         }
-        Request::Rolling { text, .. } => line("text", &visible_white_space(text)),
+        Request::Rolling { document, part, .. } => {
+            line("part", &visible_white_space(document.text().get(part.clone()).unwrap_or_default()));
+        }
         Request::Generate { prompt, .. } => line("prompt", &visible_white_space(prompt)),
     }
     match planner.plan(request)? {

@@ -61,20 +61,35 @@ pub enum DataError {
     },
 }
 
-/// A file that a task may read, as its card lists it.
+/// A task's test set, as its card lists it.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FileCard {
-    /// Paths below the data directory, in order of preference.
-    pub names: Vec<String>,
-    /// sha256 of the published file.
-    pub sha256: Option<String>,
-    /// Records in the published file.
-    pub records: Option<usize>,
+pub struct DataCard {
+    /// Files that hold it, in order of preference; the first that is there is read.
+    pub files: Vec<FileCard>,
     /// Repository of the data on the Hugging Face hub.
     pub hub: Option<String>,
     /// Name of the bundled sample.
     pub sample: String,
+}
+
+/// One file that may hold a test set.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileCard {
+    /// Path below the data directory.
+    pub name: String,
+    /// sha256 of the published file, where it is known for certain.
+    pub sha256: Option<String>,
+    /// Records in the published file.
+    pub records: Option<usize>,
+}
+
+impl DataCard {
+    /// The first of the files that exists below `directory`, with its path.
+    pub fn at_hand(&self, directory: &Path) -> Option<(&FileCard, PathBuf)> {
+        self.files.iter().map(|file| (file, directory.join(&file.name))).find(|(_, path)| path.exists())
+    }
 }
 
 /// How far a data file can be trusted to be the published test set.
@@ -86,7 +101,7 @@ pub enum Provenance {
     Sample,
     /// Its name says that it is only a part.
     Subset,
-    /// It is another file than the published one.
+    /// It is not known to be the published one.
     Unverified,
 }
 
@@ -126,23 +141,21 @@ impl DataFile {
         }
     }
 
-    /// The first of the card's names that exists below `directory`.
-    pub fn find(task: &str, card: &FileCard, directory: &Path) -> Result<Self, DataError> {
+    /// The task's file below `directory`.
+    pub fn find(task: &str, card: &DataCard, directory: &Path) -> Result<Self, DataError> {
         if !directory.is_dir() {
             return Err(DataError::NoDirectory { path: directory.to_owned() });
         }
-        let path = card.names.iter().map(|name| directory.join(name)).find(|path| path.exists()).ok_or_else(
-            || DataError::NotFound {
-                task: task.to_owned(),
-                directory: directory.to_owned(),
-                names: card.names.clone(),
-            },
-        )?;
+        let (known, path) = card.at_hand(directory).ok_or_else(|| DataError::NotFound {
+            task: task.to_owned(),
+            directory: directory.to_owned(),
+            names: card.files.iter().map(|file| file.name.clone()).collect(),
+        })?;
         let bytes = std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
         let sha256 = hexadecimal(&Sha256::digest(&bytes));
         let name = path.display().to_string();
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let provenance = if card.sha256.as_deref() == Some(sha256.as_str()) {
+        let provenance = if known.sha256.as_deref() == Some(sha256.as_str()) {
             Provenance::Complete
         } else if ["subset", "lookalike"].iter().any(|word| file_name.contains(word)) {
             Provenance::Subset
@@ -155,7 +168,7 @@ impl DataFile {
     /// The task's file from `source`.
     pub fn open(
         task: &str,
-        card: &FileCard,
+        card: &DataCard,
         sample: &'static [u8],
         source: &DataSource,
     ) -> Result<Self, DataError> {

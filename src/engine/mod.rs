@@ -8,6 +8,7 @@ mod batch;
 mod generate;
 mod memory;
 mod plan;
+mod planner;
 mod reduce;
 mod score;
 mod self_check;
@@ -17,7 +18,8 @@ use std::collections::HashMap;
 
 pub use batch::length_sorted_batches;
 pub use memory::default_batch_tokens;
-pub use plan::{Continuation, PlanError, Planner, ScoredSequence, TokenSet, Work};
+pub use plan::{Continuation, PlanError, ScoredSequence, TokenSet, Work};
+pub use planner::Planner;
 pub use score::TokenScore;
 pub use self_check::{SelfCheckError, check_device};
 pub use windows::{DocumentWindow, document_windows};

@@ -7,8 +7,9 @@ use super::plan::{ScoredSequence, TokenSet};
 use super::reduce::{on_device, on_host};
 use crate::model::{ComputeDevice, Gpt2};
 
-/// Bytes of logits that exist at one time.
-const LOGITS_BYTES: usize = 64 << 20;
+/// Bytes of logits that exist at one time: small enough that the allocator keeps and reuses them, instead of asking the
+/// system for fresh pages each time.
+const LOGITS_BYTES: usize = 16 << 20;
 
 /// What the model says of one target token.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,7 +6,7 @@
 use super::plan::{Continuation, ScoredSequence, TokenSet};
 use super::{EngineError, generate, score};
 use crate::model::{BUNDLED_MODELS, Checkpoint, CheckpointError, ComputeDevice, DeviceError};
-use crate::request::{Decoding, Generated};
+use crate::request::Decoding;
 
 /// Largest difference of a log-probability that is put down to rounding, nats.
 const TOLERANCE: f64 = 2e-4;
@@ -46,7 +46,7 @@ pub enum SelfCheckError {
 
 struct Answers {
     log_probs: Vec<f64>,
-    written: Generated,
+    written: Vec<u32>,
 }
 
 /// Compares `device` with the CPU on a padded batch, with and without excluded tokens, and on a cached continuation.
@@ -60,20 +60,27 @@ pub fn check_device(device: &ComputeDevice) -> Result<(), SelfCheckError> {
     };
     let checkpoint = checkpoint?;
     let expected = answer(&checkpoint, &ComputeDevice::reference()?)?;
-    let found = answer(&checkpoint, device)?;
-    let difference = expected
-        .log_probs
-        .iter()
-        .zip(&found.log_probs)
-        .map(|(a, b)| (a - b).abs())
-        // A NaN must not be lost in a maximum.
-        .fold(0.0, |largest: f64, difference| if difference <= largest { largest } else { difference });
-    let agrees = difference <= TOLERANCE && expected.log_probs.len() == found.log_probs.len();
-    if !agrees {
-        return Err(SelfCheckError::Disagrees { device: device.to_string(), difference });
+    compare(&device.to_string(), &expected, &answer(&checkpoint, device)?)
+}
+
+fn compare(device: &str, expected: &Answers, found: &Answers) -> Result<(), SelfCheckError> {
+    let difference = if expected.log_probs.len() == found.log_probs.len() {
+        let differences = expected.log_probs.iter().zip(&found.log_probs).map(|(a, b)| (a - b).abs());
+        // Not `f64::max`, which loses a NaN.
+        differences.fold(
+            0.0,
+            |largest: f64, next| {
+                if largest.is_nan() || next <= largest { largest } else { next }
+            },
+        )
+    } else {
+        f64::INFINITY
+    };
+    if difference.is_nan() || difference > TOLERANCE {
+        return Err(SelfCheckError::Disagrees { device: device.to_owned(), difference });
     }
-    if expected.written.tokens != found.written.tokens {
-        return Err(SelfCheckError::WritesOtherText { device: device.to_string() });
+    if expected.written != found.written {
+        return Err(SelfCheckError::WritesOtherText { device: device.to_owned() });
     }
     Ok(())
 }
@@ -108,5 +115,32 @@ fn answer(checkpoint: &Checkpoint, device: &ComputeDevice) -> Result<Answers, Se
         decoding: Decoding::Greedy,
     };
     let written = generate::generate(&model, device, &checkpoint.tokenizer, &continuation, 0)?;
-    Ok(Answers { log_probs, written })
+    Ok(Answers { log_probs, written: written.tokens })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(log_probs: &[f64], written: &[u32]) -> Answers {
+        Answers { log_probs: log_probs.to_vec(), written: written.to_vec() }
+    }
+
+    #[test]
+    fn disagreement_is_refused_and_rounding_is_not() {
+        let expected = answers(&[-1.0, -2.0, -3.0], &[7]);
+        assert!(compare("gpu", &expected, &answers(&[-1.0, -2.000_1, -3.0], &[7])).is_ok());
+        for wrong in [
+            answers(&[-1.0, -2.001, -3.0], &[7]),
+            answers(&[-1.0, f64::NAN, -3.0], &[7]),
+            answers(&[f64::NAN, -2.0, -3.0], &[7]),
+            answers(&[-1.0, f64::NEG_INFINITY, -3.0], &[7]),
+            answers(&[-1.0, -2.0], &[7]),
+        ] {
+            let refused = compare("gpu", &expected, &wrong);
+            assert!(matches!(refused, Err(SelfCheckError::Disagrees { .. })), "{refused:?}");
+        }
+        let other_text = compare("gpu", &expected, &answers(&[-1.0, -2.0, -3.0], &[8]));
+        assert!(matches!(other_text, Err(SelfCheckError::WritesOtherText { .. })));
+    }
 }

@@ -58,6 +58,17 @@ impl Estimate {
     }
 }
 
+impl Estimate {
+    /// −Σ log-likelihood / ln 2 / Σ units of `(log-likelihood, units)` pairs. `None` without samples or units.
+    pub fn bits(samples: &[(f64, f64)]) -> Option<Self> {
+        let mean = ratio_estimate(samples)?;
+        let value = -mean.value / std::f64::consts::LN_2;
+        let stderr = mean.stderr.map(|stderr| stderr / std::f64::consts::LN_2);
+        let ci95 = stderr.map(|stderr| (value - Z_95 * stderr, value + Z_95 * stderr));
+        Some(Self { value, stderr, ci95, n: samples.len() })
+    }
+}
+
 /// Σ a / Σ b of `(a, b)` pairs and its standard error: √(n/(n−1) · Σ(aᵢ − r·bᵢ)²) / Σ b, which for b = 1 is the
 /// standard error of a mean. `None` without samples or if Σ b is no positive number.
 pub fn ratio_estimate(samples: &[(f64, f64)]) -> Option<Mean> {
@@ -120,6 +131,13 @@ mod tests {
         assert!(close(equal.stderr.unwrap(), 0.0));
         let (low, high) = estimate.ci95.unwrap();
         assert!(0.0 < low && low < estimate.value && estimate.value < high);
+    }
+
+    #[test]
+    fn bits_are_nats_by_ln_2() {
+        let estimate = Estimate::bits(&[(-std::f64::consts::LN_2 * 6.0, 2.0), (0.0, 1.0)]).unwrap();
+        assert!(close(estimate.value, 2.0));
+        assert_eq!(Estimate::bits(&[]), None);
     }
 
     #[test]

@@ -1,8 +1,15 @@
 //! From the statistics of samples to a metric with its standard error.
 
+mod bleu;
 mod estimate;
+mod porter;
+mod rouge;
 
+pub use bleu::{BleuStatistics, BleuTokenizer};
 pub use estimate::{Estimate, Mean, ratio_estimate, wilson_interval};
+
+pub use porter::{PorterMode, porter_stem};
+pub use rouge::{Rouge, RougeScore, Stemming, rouge, rouge_with};
 
 use crate::record::Statistics;
 
@@ -30,6 +37,13 @@ pub enum Aggregate {
         /// Words or tokens that the log-likelihood is shared among.
         units: &'static str,
     },
+    /// −Σ log-likelihood / ln 2 / Σ units: bits per byte.
+    Bits {
+        /// Nats.
+        log_likelihood: &'static str,
+        /// Bytes that the log-likelihood is shared among.
+        units: &'static str,
+    },
 }
 
 impl Metric {
@@ -46,11 +60,20 @@ impl Metric {
                 Estimate::accuracy(&values)
             }
             Aggregate::Perplexity { log_likelihood, units } => {
-                let pairs: Vec<(f64, f64)> = samples
-                    .map(|s| Some((s.get(log_likelihood).copied()?, s.get(units).copied()?)))
-                    .collect::<Option<_>>()?;
-                Estimate::perplexity(&pairs)
+                Estimate::perplexity(&pairs(samples, log_likelihood, units)?)
+            }
+            Aggregate::Bits { log_likelihood, units } => {
+                Estimate::bits(&pairs(samples, log_likelihood, units)?)
             }
         }
     }
+}
+
+/// Two statistics of each sample.
+fn pairs<'a>(
+    samples: impl Iterator<Item = &'a Statistics>,
+    first: &str,
+    second: &str,
+) -> Option<Vec<(f64, f64)>> {
+    samples.map(|s| Some((s.get(first).copied()?, s.get(second).copied()?))).collect()
 }

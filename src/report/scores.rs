@@ -34,7 +34,7 @@ pub fn score_samples(
                 ci95_high: estimate.ci95.map(|(_, high)| high),
                 n: estimate.n,
                 higher_is_better: metric.higher_is_better(),
-                paper: paper_value(model, task, &protocol.to_string(), metric.name),
+                paper: paper_value(model, task, &protocol.name, metric.name),
             })
         })
         .collect()

@@ -27,7 +27,8 @@ impl Mark {
             Some("subset") => marks.push(mark("†", "measured on a part of the test set, by the data file's name".to_owned())),
             Some(_) => marks.push(mark(
                 "†",
-                "the data file is not the published test set (its sha256 differs): not comparable with the paper"
+                "the data file is not known to be the published test set (its sha256 differs, or none is known): not \
+                     comparable with the paper"
                     .to_owned(),
             )),
             None => {}

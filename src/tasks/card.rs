@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::data::FileCard;
+use crate::data::DataCard;
 
 /// What a task measures and how, as its card says.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Card {
     /// Ways to measure; the first is the default.
     pub protocols: Vec<ProtocolCard>,
     /// The test set.
-    pub data: FileCard,
+    pub data: DataCard,
 }
 
 /// One way to measure a task.
@@ -32,6 +32,9 @@ pub struct ProtocolCard {
     pub name: String,
     /// What it does, in one sentence.
     pub description: String,
+    /// Options that it takes, such as `stride`.
+    #[serde(default)]
+    pub options: Vec<String>,
 }
 
 impl Card {
@@ -42,6 +45,20 @@ impl Card {
             return Err(format!("`{}` has no [[protocols]]", card.name));
         }
         Ok(card)
+    }
+
+    /// A card that is part of the program.
+    ///
+    /// # Panics
+    /// If it is not valid, which a test rules out.
+    #[allow(clippy::panic)]
+    pub(super) fn bundled(toml: &str) -> Self {
+        Self::parse(toml).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The protocol of this name.
+    pub fn protocol(&self, name: &str) -> Option<&ProtocolCard> {
+        self.protocols.iter().find(|protocol| protocol.name == name)
     }
 
     /// The protocol that a bare task name means.

@@ -68,7 +68,7 @@ impl<T: Task + 'static> AnyTask for T {
     ) -> Result<Box<dyn LoadedTask>, DataError> {
         let card = Task::card(self);
         let file = DataFile::open(&card.name, &card.data, self.sample(), source)?;
-        let items = self.docs(&file)?;
+        let items = self.docs(&file, protocol)?;
         Ok(Box::new(Loaded {
             task: self,
             protocol: protocol.clone(),

@@ -11,10 +11,7 @@ use crate::record::{Protocol, Statistics};
 use crate::request::{Overflow, Request, Response};
 use crate::text::strip;
 
-static CARD: LazyLock<Card> = LazyLock::new(|| {
-    #[allow(clippy::expect_used)] // part of the program, and a test reads it
-    Card::parse(include_str!("../../tasks/lambada/task.toml")).expect("tasks/lambada/task.toml is valid")
-});
+static CARD: LazyLock<Card> = LazyLock::new(|| Card::bundled(include_str!("../../tasks/lambada/task.toml")));
 
 static STOP_WORDS: LazyLock<Arc<[String]>> = LazyLock::new(|| {
     include_str!("../../tasks/lambada/stop_words.txt")
@@ -65,7 +62,7 @@ impl Task for Lambada {
         include_bytes!("../../tasks/lambada/sample.jsonl")
     }
 
-    fn docs(&self, file: &DataFile) -> Result<Vec<Item<Passage>>, DataError> {
+    fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<Passage>>, DataError> {
         let lines: Vec<(usize, Line)> = read_json_lines(file)?;
         lines
             .into_iter()
@@ -174,7 +171,12 @@ mod tests {
 
     #[test]
     fn odd_passages_are_refused_with_their_line() {
-        let read = |bytes| Lambada.docs(&DataFile::bundled("l.jsonl", bytes)).map(|_| ()).unwrap_err();
+        let read = |bytes| {
+            Lambada
+                .docs(&DataFile::bundled("l.jsonl", bytes), &Protocol::new("paper"))
+                .map(|_| ())
+                .unwrap_err()
+        };
         assert!(
             read(b"{\"text\":\"a b\"}\n{\"text\":\" \"}\n")
                 .to_string()

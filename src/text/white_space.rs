@@ -1,7 +1,7 @@
 //! White space as Python understands it, because the reference implementations are written in Python.
 
 /// What `str.strip` removes: Unicode white space and the four ASCII separators.
-fn is_python_space(character: char) -> bool {
+pub(super) fn is_python_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 

@@ -118,7 +118,11 @@ fn the_harness_protocol_cuts_long_passages_and_says_so() {
     let table = std::fs::read_to_string(directory.path().join("run/table.md")).unwrap();
     contains(
         &table,
-        &["data=unverified", "not the published test set", "1 of 1 samples are longer than the window"],
+        &[
+            "data=unverified",
+            "not known to be the published test set",
+            "1 of 1 samples are longer than the window",
+        ],
     );
     let journal = directory.path().join("run/samples/tiny-3M/lambada.harness.jsonl");
     contains(&std::fs::read_to_string(journal).unwrap(), &["\"truncated_tokens\":177"]);

@@ -30,7 +30,11 @@ fn the_main_command_leaves_a_run_directory() {
     }
     let mut reader = csv::Reader::from_path(run.join("scores.csv")).unwrap();
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), 8, "two models, four metrics");
+    let tasks = ["lambada", "wikitext2", "ptb", "enwik8", "text8", "wikitext103", "1bw"];
+    for (task, metrics) in tasks.into_iter().zip([4, 3, 3, 2, 2, 3, 3]) {
+        let of_task = rows.iter().filter(|row| row[2] == *task).count();
+        assert_eq!(of_task, 2 * metrics, "{task}: two models, {metrics} metrics");
+    }
     for row in &rows {
         assert_eq!(&row[3], "paper,data=sample", "a sample is marked in every row");
         assert!(row[6].parse::<f64>().is_ok(), "a standard error for {row:?}");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gpt2_eval::engine::{Engine, EngineError, Event, Work};
 use gpt2_eval::model::{Checkpoint, ComputeDevice, DeviceRequest, Gpt2};
+use gpt2_eval::record::SampleRecord;
 use gpt2_eval::request::{LogLikelihood, Response};
 
 /// Says something past the capturing of the test runner.
@@ -96,4 +97,40 @@ pub fn copy_model(label: &str, directory: &Path) {
     for name in ["config.json", "model.safetensors"] {
         std::fs::copy(from.join(name), directory.join(name)).unwrap();
     }
+}
+
+/// A finished run directory, deleted when dropped.
+pub struct Run {
+    directory: tempfile::TempDir,
+}
+
+/// Runs a task with both bundled models on all of the reference data; `None`, said aloud, where they are not at hand.
+pub fn run_on_shared_data(task: &str, more: &[&str]) -> Option<Run> {
+    let data = shared("data")?;
+    let directory = tempfile::tempdir().unwrap();
+    let output = gpt2_eval(directory.path())
+        .args(["--tasks", task, "--sizes", "tiny", "--out", "run", "--quiet"])
+        .arg("--data")
+        .arg(data)
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(Run { directory })
+}
+
+/// The journal `<name>.jsonl` of a model.
+pub fn records(run: &Run, model: &str, name: &str) -> Vec<SampleRecord> {
+    let path = run.directory.path().join(format!("run/samples/{model}/{name}.jsonl"));
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Metric, value and standard error of a model on `task:protocol`.
+pub fn scores(run: &Run, model: &str, task: &str) -> Vec<(String, f64, f64)> {
+    let mut reader = csv::Reader::from_path(run.directory.path().join("run/scores.csv")).unwrap();
+    let rows = reader.records().map(Result::unwrap);
+    rows.filter(|row| row[0] == *model && format!("{}:{}", &row[2], &row[3]) == task)
+        .map(|row| (row[4].to_owned(), row[5].parse().unwrap(), row[6].parse().unwrap()))
+        .collect()
 }

@@ -52,3 +52,55 @@ fn files_of_a_model_directory_give_the_bundled_tokenizer() {
     let text = "“naïve” café — 中文 🙂\n\n  1999 it's";
     assert_eq!(from_files.encode(text).unwrap(), bundled.encode(text).unwrap());
 }
+
+/// `tokenizer.json` as transformers writes it for GPT-2, made from the bundled merges.
+#[test]
+fn tokenizer_json_gives_the_bundled_tokenizer() {
+    let bundled = Gpt2Tokenizer::bundled().unwrap();
+    let merges: Vec<&str> = include_str!("../../models/gpt2-bpe/vocab.bpe").lines().skip(1).collect();
+    let mut vocabulary = serde_json::Map::new();
+    let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let mut next_stand_in = 0x100;
+    for byte in 0..=255u8 {
+        let character = if printable(byte) {
+            char::from(byte)
+        } else {
+            next_stand_in += 1;
+            char::from_u32(next_stand_in - 1).unwrap()
+        };
+        let id = (0..256).find(|&id| bundled.token_bytes(id).unwrap() == [byte]).unwrap();
+        vocabulary.insert(character.to_string(), id.into());
+    }
+    for (merge, id) in merges.iter().zip(256..) {
+        vocabulary.insert(merge.replace(' ', ""), id.into());
+    }
+    vocabulary.insert("<|endoftext|>".to_owned(), 50_256.into());
+    let byte_level = serde_json::json!({
+        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true
+    });
+    let json = serde_json::json!({
+        "version": "1.0",
+        "truncation": {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0},
+        "padding": null,
+        "added_tokens": [{
+            "id": 50_256, "content": "<|endoftext|>", "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": true, "special": true
+        }],
+        "normalizer": null,
+        "pre_tokenizer": byte_level,
+        "post_processor": byte_level,
+        "decoder": byte_level,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": "",
+            "end_of_word_suffix": "", "fuse_unk": false, "vocab": vocabulary, "merges": merges
+        },
+    });
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("tokenizer.json"), json.to_string()).unwrap();
+    let tokenizer = Gpt2Tokenizer::from_directory(directory.path()).unwrap().expect("tokenizer.json");
+    assert_eq!((tokenizer.vocabulary_size(), tokenizer.end_of_text()), (50_257, 50_256));
+    let text = "“naïve” café — 中文 🙂\n\n  1999 it's <|endoftext|>";
+    let ids = tokenizer.encode(text).unwrap();
+    assert_eq!(ids, bundled.encode(text).unwrap());
+    assert_eq!(tokenizer.decode(&ids).unwrap(), text);
+}

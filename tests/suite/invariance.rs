@@ -68,24 +68,47 @@ fn identical_requests_run_once_and_answer_alike() {
 }
 
 #[test]
-fn a_document_in_windows_scores_every_token_once() {
-    use gpt2_eval::request::{Response, Window};
+fn the_parts_of_a_document_score_every_token_once() {
+    use gpt2_eval::request::{Document, Response, Window};
     let loaded = bundled("tiny-3M");
     let text = include_str!("../../tasks/lambada/sample.jsonl");
     let tokens = loaded.checkpoint.tokenizer.encode(text).unwrap().len();
-    let rolling = |context, stride| {
-        let request = Request::Rolling { text: text.to_owned(), window: Window { context, stride } };
+    let document = Document::new(text);
+    let rolling = |context, stride, parts: usize| {
         let mut planner = Planner::new(&loaded.checkpoint.tokenizer, 1024);
-        match loaded.run(&[planner.plan(&request).unwrap()], 4096).remove(0) {
-            Response::Rolling(score) => score,
-            other => panic!("{other:?}"),
+        let cuts: Vec<usize> = (0..=parts).map(|part| part * text.len() / parts).collect();
+        let work: Vec<Work> = cuts
+            .windows(2)
+            .map(|cut| Request::Rolling {
+                document: document.clone(),
+                part: cut[0]..cut[1],
+                window: Window { context, stride },
+            })
+            .map(|request| planner.plan(&request).unwrap())
+            .collect();
+        let mut total = (0.0, 0, 0);
+        for response in loaded.run(&work, 4096) {
+            match response {
+                Response::Rolling(score) => {
+                    total.0 += score.log_likelihood;
+                    total.1 += score.tokens;
+                    total.2 += score.windows;
+                }
+                other => panic!("{other:?}"),
+            }
         }
+        total
     };
-    let coarse = rolling(128, 128);
-    let fine = rolling(128, 32);
-    assert_eq!((coarse.tokens, fine.tokens), (tokens, tokens));
-    assert!(fine.windows > coarse.windows);
-    assert!(fine.log_likelihood > coarse.log_likelihood, "more context predicts better");
+    let coarse = rolling(128, 128, 1);
+    let fine = rolling(128, 32, 1);
+    assert_eq!((coarse.1, fine.1), (tokens, tokens));
+    assert!(fine.2 > coarse.2);
+    assert!(fine.0 > coarse.0, "more context predicts better");
+    for parts in [2, 7, 300] {
+        let split = rolling(128, 32, parts);
+        assert_eq!((split.1, split.2), (fine.1, fine.2), "{parts} parts");
+        assert!((split.0 / fine.0 - 1.0).abs() < 1e-9, "{parts} parts: {} and {}", split.0, fine.0);
+    }
 }
 
 #[test]

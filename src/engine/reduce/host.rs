@@ -4,6 +4,7 @@
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
+use super::exponential::{largest, sum_of_exponentials};
 use crate::engine::EngineError;
 use crate::engine::plan::TokenSet;
 use crate::engine::score::{Targets, TokenScore};
@@ -36,7 +37,7 @@ pub fn greedy_tokens(parts: Vec<Tensor<2>>, rows: usize) -> Result<Vec<Greedy>, 
         .map(|row| {
             let row = parts.row(row);
             let (token, largest) = row.argmax(&TokenSet::default());
-            let log_prob = -(row.exponentials(largest).ln());
+            let log_prob = -(row.exponentials(largest, &TokenSet::default()).ln());
             Greedy { token, log_prob }
         })
         .collect())
@@ -80,10 +81,6 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn logits(&self) -> impl Iterator<Item = f32> {
-        self.parts.iter().flat_map(|part| part.iter().copied())
-    }
-
     fn logit(&self, token: u32) -> f32 {
         let mut index = token as usize;
         for part in &self.parts {
@@ -95,46 +92,51 @@ impl Row<'_> {
         f32::NEG_INFINITY
     }
 
+    /// The stretches of logits between the tokens of `excluded`, each with its first token.
+    fn stretches(&self, excluded: &TokenSet) -> Vec<(u32, &[f32])> {
+        let mut stretches = Vec::with_capacity(self.parts.len() + excluded.len());
+        let mut excluded = excluded.as_slice().iter().map(|&token| token as usize).peekable();
+        let mut start = 0;
+        for part in &self.parts {
+            let end = start + part.len();
+            let mut from = start;
+            while let Some(token) = excluded.next_if(|&token| token < end) {
+                stretches.push((from as u32, &part[from - start..token - start]));
+                from = token + 1;
+            }
+            stretches.push((from as u32, &part[from - start..]));
+            start = end;
+        }
+        stretches
+    }
+
     /// The largest logit among the tokens not in `excluded`, and the first token that has it.
     fn argmax(&self, excluded: &TokenSet) -> (u32, f32) {
         let mut best = (0, f32::NEG_INFINITY);
-        let mut excluded = excluded.as_slice().iter().peekable();
-        for (token, logit) in (0..).zip(self.logits()) {
-            if excluded.next_if(|&&next| next == token).is_some() {
-                continue;
-            }
+        for (first, logits) in self.stretches(excluded) {
+            let (place, logit) = largest(logits);
             if logit > best.1 {
-                best = (token, logit);
+                best = (first + place as u32, logit);
             }
         }
         best
     }
 
-    /// Σ exp(logit − shift).
-    fn exponentials(&self, shift: f32) -> f64 {
-        self.logits().map(|logit| f64::from((logit - shift).exp())).sum()
-    }
-
     /// Σ exp(logit − shift) over the tokens not in `excluded`.
-    fn exponentials_without(&self, shift: f32, excluded: &TokenSet) -> f64 {
-        let mut excluded = excluded.as_slice().iter().peekable();
-        (0..)
-            .zip(self.logits())
-            .filter(|(token, _)| excluded.next_if(|&&next| next == *token).is_none())
-            .map(|(_, logit)| f64::from((logit - shift).exp()))
-            .sum()
+    fn exponentials(&self, shift: f32, excluded: &TokenSet) -> f64 {
+        self.stretches(excluded).into_iter().map(|(_, logits)| sum_of_exponentials(logits, shift)).sum()
     }
 
     fn score(&self, target: u32, excluded: &TokenSet) -> TokenScore {
         let (argmax, largest) = self.argmax(&TokenSet::default());
-        let sum = self.exponentials(largest);
+        let sum = self.exponentials(largest, &TokenSet::default());
         let above = f64::from(self.logit(target)) - f64::from(largest);
         let log_prob = above - sum.ln();
         let filtered = (!excluded.is_empty()).then(|| {
             let (filtered_argmax, filtered_largest) =
                 if excluded.contains(argmax) { self.argmax(excluded) } else { (argmax, largest) };
             // Summed again over what is left, not subtracted: nothing cancels where a stop word has all the mass.
-            let mut left = self.exponentials_without(filtered_largest, excluded);
+            let mut left = self.exponentials(filtered_largest, excluded);
             let target_above = f64::from(self.logit(target)) - f64::from(filtered_largest);
             if excluded.contains(target) {
                 left += target_above.exp();

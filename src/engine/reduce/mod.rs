@@ -1,5 +1,6 @@
 //! From logits to log-probability and argmax at once; full logits of a batch are never kept.
 
+mod exponential;
 mod host;
 pub(super) mod on_device;
 

@@ -1,0 +1,15 @@
+//! Penn Treebank as Mikolov cut it (Radford et al. 2019, §3.1).
+
+use std::sync::LazyLock;
+
+use super::Card;
+use super::perplexity::{Cut, Headline, PerplexityTask, word_stream};
+use crate::text::PENN_TREEBANK;
+
+/// The task.
+pub(super) static TASK: PerplexityTask = PerplexityTask {
+    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/ptb/task.toml"))),
+    sample: include_bytes!("../../tasks/ptb/sample.txt"),
+    headline: Headline::Words,
+    docs: |file, protocol| word_stream(file, protocol, &PENN_TREEBANK, Cut::Lines, "detok"),
+};

@@ -1,0 +1,15 @@
+//! WikiText-103 (Merity et al. 2016; Radford et al. 2019, §3.1).
+
+use std::sync::LazyLock;
+
+use super::Card;
+use super::perplexity::{Cut, Headline, PerplexityTask, word_stream};
+use crate::text::WIKITEXT;
+
+/// The task.
+pub(super) static TASK: PerplexityTask = PerplexityTask {
+    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wikitext103/task.toml"))),
+    sample: include_bytes!("../../tasks/wikitext103/sample.raw"),
+    headline: Headline::Words,
+    docs: |file, protocol| word_stream(file, protocol, &WIKITEXT, Cut::Articles, "raw"),
+};
