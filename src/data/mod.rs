@@ -1,13 +1,17 @@
 //! Where examples come from: the bundled samples or a local directory.
 
+mod cbt;
 mod jsonl;
+mod winograd;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+pub use cbt::{BLANK, CbtQuestion, read_cbt};
 pub use jsonl::read_json_lines;
+pub use winograd::{WinogradForm, WinogradSchema, read_winograd};
 
 use crate::plan::DataSource;
 use crate::text::hexadecimal;

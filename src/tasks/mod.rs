@@ -3,6 +3,8 @@
 //! A new task is one file here, one folder in `tasks/`, and one line in [`REGISTRY`].
 
 mod card;
+mod cbt;
+mod choice;
 mod enwik8;
 mod erased;
 mod lambada;
@@ -12,6 +14,7 @@ mod perplexity;
 mod text8;
 mod wikitext103;
 mod wikitext2;
+mod winograd;
 
 pub use card::{Card, ProtocolCard};
 pub use erased::{AnyTask, LoadedTask};
@@ -24,12 +27,15 @@ use crate::request::{Request, Response};
 /// Every task, in the order of the paper's tables.
 pub static REGISTRY: &[&dyn AnyTask] = &[
     &lambada::Lambada,
+    &cbt::COMMON_NOUNS,
+    &cbt::NAMED_ENTITIES,
     &wikitext2::TASK,
     &penn_treebank::TASK,
     &enwik8::TASK,
     &text8::TASK,
     &wikitext103::TASK,
     &one_billion_word::TASK,
+    &winograd::Winograd,
 ];
 
 /// Why a task cannot score a sample.

@@ -106,6 +106,25 @@ pub static NEWS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     .collect()
 });
 
+/// Children's Book Test, in the Penn Treebank's tokenization: our own rules, since nobody has published any.
+pub static BOOK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    [
+        Some(text("-LRB- ", "(", true)),
+        Some(text(" -RRB-", ")", true)),
+        Some(text("`` ", "\"", true)),
+        Some(text(" ''", "\"", false)),
+        Some(text("` ", "'", false)),
+        Some(text(" n't", "n't", true)),
+        regex(r" '(s|S|re|ve|ll|m|d|em)\b", "'$1", true),
+        regex(r" ([,.;:!?%)])", "$1", true),
+        // A closing single quote.
+        regex(r#" '($|[ ,.;:!?"\n])"#, "'$1", false),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+});
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +133,7 @@ mod tests {
     fn every_pattern_compiles() {
         assert_eq!(WIKITEXT.len(), 24);
         assert_eq!(NEWS.len(), 6);
+        assert_eq!(BOOK.len(), 9);
     }
 
     #[test]

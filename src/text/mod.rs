@@ -8,7 +8,7 @@ mod white_space;
 pub use answers::{
     AnswerScore, coqa_harness_score, coqa_score, normalize_answer, squad_exact_match, squad_f1,
 };
-pub use detokenize::{NEWS, PENN_TREEBANK, Rule, WIKITEXT, rewrite};
+pub use detokenize::{BOOK, NEWS, PENN_TREEBANK, Rule, WIKITEXT, rewrite};
 pub use visible::{visible_bytes, visible_white_space};
 pub use white_space::{split_trailing_white_space, strip};
 

@@ -17,6 +17,7 @@ mod golden_log_probs;
 mod golden_rouge;
 mod golden_tokens;
 mod golden_wikitext;
+mod golden_winograd;
 mod invariance;
 mod memory;
 mod resume;

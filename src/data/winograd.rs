@@ -1,0 +1,203 @@
+//! Winograd schemas in the forms in which they are passed on: the XML collection, the hub's JSON lines with the
+//! pronoun's place, WinoGrande's with `_`, and contexts that hold the candidates already.
+
+use serde::Deserialize;
+
+use super::{DataError, DataFile, read_json_lines};
+
+/// The first schemas of the collection of 285: the set that everyone reports.
+const WSC273: usize = 273;
+
+/// One schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WinogradSchema {
+    /// Line of its record, from 1.
+    pub line: usize,
+    /// What is asked.
+    pub form: WinogradForm,
+    /// Which candidate is right: 0 or 1.
+    pub label: usize,
+}
+
+/// How the candidates get into the sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WinogradForm {
+    /// In place of a pronoun, with fix-ups.
+    Pronoun {
+        /// The sentence.
+        text: String,
+        /// The pronoun in it.
+        pronoun: String,
+        /// Where the pronoun begins, in characters.
+        location: usize,
+        /// The candidates as they stand in the data.
+        options: [String; 2],
+    },
+    /// As they are: the sentence up to and with each candidate, and the rest.
+    Substituted {
+        /// Up to and with each candidate.
+        contexts: [String; 2],
+        /// What follows either.
+        rest: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Pronoun { text: String, pronoun: String, pronoun_loc: usize, options: [String; 2], label: usize },
+    Blank { sentence: String, option1: String, option2: String, answer: String },
+    Contexts { context_options: [String; 2], continuation: String, gold: usize },
+}
+
+/// Reads all schemas of a `.xml` or `.jsonl` file. `Err` names file and line.
+pub fn read_winograd(file: &DataFile) -> Result<Vec<WinogradSchema>, DataError> {
+    let is_xml = file.bytes.trim_ascii_start().starts_with(b"<");
+    let schemas = if is_xml { read_xml(file)? } else { read_lines(file)? };
+    match schemas.iter().find(|schema| schema.label > 1) {
+        Some(schema) => {
+            Err(file.record_error(schema.line, format!("label {}, expected 0 or 1", schema.label)))
+        }
+        None => Ok(schemas),
+    }
+}
+
+fn read_lines(file: &DataFile) -> Result<Vec<WinogradSchema>, DataError> {
+    let lines: Vec<(usize, Line)> = read_json_lines(file)?;
+    lines
+        .into_iter()
+        .map(|(line, record)| {
+            let (form, label) = match record {
+                Line::Pronoun { text, pronoun, pronoun_loc, options, label } => {
+                    let found: String =
+                        text.chars().skip(pronoun_loc).take(pronoun.chars().count()).collect();
+                    if found != pronoun {
+                        let reason = format!("`pronoun_loc` points at {found:?}, expected {pronoun:?}");
+                        return Err(file.record_error(line, reason));
+                    }
+                    (WinogradForm::Pronoun { text, pronoun, location: pronoun_loc, options }, label)
+                }
+                Line::Blank { sentence, option1, option2, answer } => {
+                    let Some((before, after)) = sentence.split_once('_') else {
+                        return Err(file.record_error(line, format!("no `_` in the sentence {sentence:?}")));
+                    };
+                    let contexts = [option1, option2].map(|option| format!("{before}{option}"));
+                    let label = match answer.as_str() {
+                        "1" => 0,
+                        "2" => 1,
+                        other => {
+                            let reason = format!("answer {other:?}, expected \"1\" or \"2\"");
+                            return Err(file.record_error(line, reason));
+                        }
+                    };
+                    (WinogradForm::Substituted { contexts, rest: after.to_owned() }, label)
+                }
+                Line::Contexts { context_options, continuation, gold } => {
+                    // A continuation that is only punctuation joins without a space.
+                    let joins = continuation.starts_with(|c: char| c.is_ascii_punctuation());
+                    let rest = if joins { continuation } else { format!(" {continuation}") };
+                    (WinogradForm::Substituted { contexts: context_options, rest }, gold)
+                }
+            };
+            Ok(WinogradSchema { line, form, label })
+        })
+        .collect()
+}
+
+/// The collection as the hub's `winograd_wsc` reads it: white space collapsed, the parts joined by single spaces, the
+/// first 273.
+fn read_xml(file: &DataFile) -> Result<Vec<WinogradSchema>, DataError> {
+    // The declaration says ISO-8859-1, in which every byte is the character of its number.
+    let text: String = match std::str::from_utf8(&file.bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => file.bytes.iter().copied().map(char::from).collect(),
+    };
+    let document = roxmltree::Document::parse(&text).map_err(|error| {
+        let line = usize::try_from(error.pos().row).unwrap_or(1);
+        file.record_error(line, format!("malformed XML: {error}"))
+    })?;
+    let collapsed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut schemas = Vec::new();
+    for schema in document.root_element().children().filter(|node| node.has_tag_name("schema")).take(WSC273) {
+        let line = document.text_pos_at(schema.range().start).row as usize;
+        let below = |parent: roxmltree::Node<'_, '_>, name: &str| {
+            parent.children().find(|node| node.has_tag_name(name)).and_then(|node| node.text()).map(collapsed)
+        };
+        let missing = |name: &str| file.record_error(line, format!("the schema has no <{name}>"));
+        let part = |name: &str| schema.children().find(|node| node.has_tag_name(name));
+        let sentence = part("text").ok_or_else(|| missing("text"))?;
+        let left = below(sentence, "txt1").unwrap_or_default();
+        let right = below(sentence, "txt2").unwrap_or_default();
+        let pronoun = below(sentence, "pron").ok_or_else(|| missing("pron"))?;
+        let answers = part("answers").ok_or_else(|| missing("answers"))?;
+        let options: Vec<String> = answers
+            .children()
+            .filter(|node| node.has_tag_name("answer"))
+            .map(|node| collapsed(node.text().unwrap_or_default()))
+            .collect();
+        let options = <[String; 2]>::try_from(options)
+            .map_err(|found| file.record_error(line, format!("{} answers, expected 2", found.len())))?;
+        let correct = below(schema, "correctAnswer").ok_or_else(|| missing("correctAnswer"))?;
+        let location = if left.is_empty() { 0 } else { left.chars().count() + 1 };
+        let text = [left.as_str(), &pronoun, &right].join(" ").trim().to_owned();
+        let form = WinogradForm::Pronoun { text, pronoun, location, options };
+        schemas.push(WinogradSchema { line, form, label: usize::from(correct.contains('B')) });
+    }
+    if schemas.is_empty() {
+        return Err(DataError::Empty { file: file.name.clone() });
+    }
+    Ok(schemas)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &'static [u8]) -> Result<Vec<WinogradSchema>, String> {
+        read_winograd(&DataFile::bundled("w", bytes)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn xml_is_joined_with_single_spaces() {
+        let schemas = read(
+            b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><collection>\n<schema><text><txt1>\nThe caf\xe9  fed Ann because </txt1>\
+            <pron> it </pron><txt2> was\nopen. </txt2></text><answers><answer>The caf\xe9 </answer><answer>Ann</answer></answers>\
+            <correctAnswer> A. </correctAnswer></schema></collection>",
+        )
+        .unwrap();
+        assert_eq!(schemas[0].line, 2);
+        assert_eq!(
+            schemas[0].form,
+            WinogradForm::Pronoun {
+                text: "The café fed Ann because it was open.".to_owned(),
+                pronoun: "it".to_owned(),
+                location: 25,
+                options: ["The café".to_owned(), "Ann".to_owned()],
+            }
+        );
+    }
+
+    #[test]
+    fn json_forms() {
+        let blank = br#"{"qID":"1","sentence":"Ann fed Bo because _ was hungry.","option1":"Ann","option2":"Bo","answer":"2"}"#;
+        let schema = read(blank).unwrap().remove(0);
+        assert_eq!(schema.label, 1);
+        let expected = WinogradForm::Substituted {
+            contexts: ["Ann fed Bo because Ann".to_owned(), "Ann fed Bo because Bo".to_owned()],
+            rest: " was hungry.".to_owned(),
+        };
+        assert_eq!(schema.form, expected);
+        let contexts = br#"{"context_options":["Ann fed Bo because Ann","Ann fed Bo because Bo"],"continuation":"was hungry.","gold":1}"#;
+        assert_eq!(read(contexts).unwrap()[0].form, expected);
+    }
+
+    #[test]
+    fn odd_records_are_refused() {
+        let moved = br#"{"text":"Ann fed Bo, she ate","pronoun":"she","pronoun_loc":3,"options":["a","b"],"label":0}"#;
+        assert!(read(moved).unwrap_err().contains("w:1: `pronoun_loc` points at \" fe\", expected \"she\""));
+        let label = br#"{"context_options":["a","b"],"continuation":"c","gold":2}"#;
+        assert!(read(label).unwrap_err().contains("label 2, expected 0 or 1"));
+        assert!(read(b"<collection><schema></schema></collection>").unwrap_err().contains("no <text>"));
+        assert!(read(b"<collection>").unwrap_err().contains("malformed XML"));
+    }
+}

@@ -1,0 +1,171 @@
+//! Winograd schemas (Levesque et al. 2012; Trinh & Le 2018; Radford et al. 2019, §3.4): who is meant by a pronoun.
+
+use std::sync::{Arc, LazyLock};
+
+use super::choice::{correct, log_likelihoods};
+use super::{Card, Item, Task, TaskError};
+use crate::data::{DataError, DataFile, WinogradForm, WinogradSchema, read_winograd};
+use crate::metrics::{Aggregate, Metric};
+use crate::record::{Protocol, Statistics};
+use crate::request::{Overflow, Request, Response};
+
+static CARD: LazyLock<Card> = LazyLock::new(|| Card::bundled(include_str!("../../tasks/winograd/task.toml")));
+
+/// Words that are lower-cased at the start of a candidate within a sentence: lm-evaluation-harness's list.
+const LOWERED: [&str; 11] = ["A", "An", "The", "She", "He", "It", "They", "My", "His", "Her", "Their"];
+/// Pronouns whose candidate gets `'s`.
+const POSSESSIVE: [&str; 5] = ["my", "his", "her", "our", "their"];
+
+/// The task.
+pub(super) struct Winograd;
+
+/// The sentence up to and with each candidate, and what follows.
+#[derive(Debug, PartialEq, Eq)]
+struct Substituted {
+    contexts: [String; 2],
+    rest: String,
+}
+
+/// Puts the candidates in place of the pronoun, as lm-evaluation-harness's `wsc273` does: `'s` for a possessive, lower
+/// case within a sentence, double spaces collapsed without moving the pronoun's place.
+fn substitute(text: &str, pronoun: &str, location: usize, options: &[String; 2]) -> Substituted {
+    let characters: Vec<char> = text.replace("  ", " ").chars().collect();
+    let location = location.min(characters.len());
+    let end = (location + pronoun.chars().count()).min(characters.len());
+    // Python's index −2 is the last but one: a pronoun at the very start looks at the end of the sentence.
+    let before = if location >= 2 { location - 2 } else { (characters.len() + location).saturating_sub(2) };
+    let starts_sentence = characters.get(before) == Some(&'.');
+    let prefix: String = characters[..location].iter().collect();
+    let contexts = options.clone().map(|mut option| {
+        if POSSESSIVE.contains(&pronoun.to_lowercase().as_str()) {
+            option.push_str("'s");
+        }
+        let first = option.split_whitespace().next().unwrap_or_default().to_owned();
+        if !starts_sentence && LOWERED.contains(&first.as_str()) {
+            option = option.replace(&first, &first.to_lowercase());
+        }
+        format!("{prefix}{option}")
+    });
+    Substituted { contexts, rest: characters[end..].iter().collect() }
+}
+
+fn substituted(schema: &WinogradSchema) -> Substituted {
+    match &schema.form {
+        WinogradForm::Pronoun { text, pronoun, location, options } => {
+            substitute(text, pronoun, *location, options)
+        }
+        WinogradForm::Substituted { contexts, rest } => {
+            Substituted { contexts: contexts.clone(), rest: rest.clone() }
+        }
+    }
+}
+
+/// What follows the candidate, without the space that joining left before punctuation.
+fn joined(rest: &str) -> &str {
+    match rest.strip_prefix(' ') {
+        Some(after) if after.starts_with(['.', ',', ';', ':', '!', '?', '\'']) => after,
+        _ => rest,
+    }
+}
+
+impl Task for Winograd {
+    type Doc = WinogradSchema;
+
+    fn card(&self) -> &Card {
+        &CARD
+    }
+
+    fn sample(&self) -> &'static [u8] {
+        include_bytes!("../../tasks/winograd/sample.jsonl")
+    }
+
+    fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<WinogradSchema>>, DataError> {
+        read_winograd(file)?
+            .into_iter()
+            .enumerate()
+            .map(|(index, schema)| {
+                let line = schema.line;
+                if protocol.name == "harness" && matches!(schema.form, WinogradForm::Substituted { .. }) {
+                    let reason =
+                        "the protocol `harness` needs the pronoun and its place, which this form lacks";
+                    return Err(file.record_error(line, reason));
+                }
+                Ok(Item { id: format!("{index:05}"), cluster: None, line, doc: schema })
+            })
+            .collect()
+    }
+
+    /// `paper`: both partial scores, then both full ones. `harness`: both partial scores; its template puts a space of
+    /// its own before the rest, which begins with one.
+    fn requests(&self, doc: &WinogradSchema, protocol: &Protocol) -> Vec<Request> {
+        let Substituted { contexts, rest } = substituted(doc);
+        let request = |context: &str, continuation: String| Request::LogLikelihood {
+            context: context.to_owned(),
+            continuation,
+            excluded_words: Arc::default(),
+            overflow: Overflow::TruncateLeft,
+        };
+        if protocol.name == "harness" {
+            return contexts.iter().map(|context| request(context, format!(" {rest}"))).collect();
+        }
+        let rest = joined(&rest);
+        let partial = contexts.iter().map(|context| request(context, rest.to_owned()));
+        partial.chain(contexts.iter().map(|context| request("", format!("{context}{rest}")))).collect()
+    }
+
+    fn score(
+        &self,
+        doc: &WinogradSchema,
+        protocol: &Protocol,
+        responses: &[Response],
+    ) -> Result<Statistics, TaskError> {
+        let scores = log_likelihoods(responses)?;
+        let (partial, full) = scores.split_at(scores.len().min(2));
+        let mut statistics = Statistics::from([("correct_partial".to_owned(), correct(partial, doc.label))]);
+        if protocol.name != "harness" {
+            statistics.insert("correct_full".to_owned(), correct(full, doc.label));
+        }
+        Ok(statistics)
+    }
+
+    fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
+        let accuracy = |name, correct| Metric { name, aggregate: Aggregate::Accuracy { correct } };
+        if protocol.name == "harness" {
+            return vec![accuracy("accuracy", "correct_partial")];
+        }
+        vec![accuracy("accuracy_partial", "correct_partial"), accuracy("accuracy_full", "correct_full")]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contexts(text: &str, pronoun: &str, options: [&str; 2]) -> [String; 2] {
+        let location = text.find(&format!(" {pronoun} ")).map_or(0, |at| at + 1);
+        substitute(text, pronoun, location, &options.map(str::to_owned)).contexts
+    }
+
+    #[test]
+    fn articles_are_lowered_within_a_sentence_only() {
+        assert_eq!(
+            contexts("It broke because it was old.", "it", ["The vase", "Ann"]),
+            ["It broke because the vase", "It broke because Ann"]
+        );
+        assert_eq!(contexts("It fell. It broke .", "It", ["The vase", "Ann"])[0], "It fell. The vase");
+    }
+
+    #[test]
+    fn possessives_get_an_s() {
+        assert_eq!(
+            contexts("Ann fed Bo in her house.", "her", ["Ann", "Bo"]),
+            ["Ann fed Bo in Ann's", "Ann fed Bo in Bo's"]
+        );
+    }
+
+    #[test]
+    fn punctuation_joins() {
+        assert_eq!(joined(" . He left"), ". He left");
+        assert_eq!(joined(" was old"), " was old");
+    }
+}
