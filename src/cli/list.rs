@@ -19,7 +19,7 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
     }
     text.push_str("\nModels\n");
     for (label, _, _) in BUNDLED_MODELS {
-        text.push_str(&format!("  {label:<10} bundled\n"));
+        text.push_str(&format!("  {label:<12} bundled\n"));
     }
     for size in &PAPER_SIZES {
         let directory = arguments.models_dir.join(size.name);
@@ -28,18 +28,18 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
         } else {
             format!("not here: put {} into {}", size.hub, directory.display())
         };
-        text.push_str(&format!("  {:<10} {state}\n", size.name));
+        text.push_str(&format!("  {:<12} {state}\n", size.name));
     }
     Ok(text)
 }
 
 fn describe_task(text: &mut String, task: &dyn AnyTask, data: Option<&Path>) {
     let card = task.card();
-    text.push_str(&format!("  {:<10} {}\n", card.name, card.measures));
+    text.push_str(&format!("  {:<12} {}\n", card.name, card.measures));
     for protocol in &card.protocols {
-        text.push_str(&format!("    :{:<9} {}\n", protocol.name, protocol.description));
+        text.push_str(&format!("    :{:<11} {}\n", protocol.name, protocol.description));
     }
-    text.push_str("    data       bundled sample");
+    text.push_str("    data         bundled sample");
     match data {
         None => text.push_str("; --data DIR looks for the test set"),
         Some(directory) => match card.data.at_hand(directory) {

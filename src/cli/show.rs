@@ -62,7 +62,8 @@ fn describe(
     }
     match planner.plan(request)? {
         Work::Score { sequences, truncated_tokens, .. } => {
-            for sequence in &sequences {
+            // The windows of a long document are much alike.
+            if let Some(sequence) = sequences.first() {
                 line("reads", &tokens(tokenizer, &sequence.input));
                 line("scores", &tokens(tokenizer, &sequence.targets));
                 if !sequence.excluded.is_empty() {
@@ -71,6 +72,9 @@ fn describe(
                         &format!("{} tokens are left out of a second reading", sequence.excluded.len()),
                     );
                 }
+            }
+            if sequences.len() > 1 {
+                line("", &format!("and {} more windows", sequences.len() - 1));
             }
             if truncated_tokens > 0 {
                 line("dropped", &format!("{truncated_tokens} tokens on the left"));
@@ -84,10 +88,22 @@ fn describe(
     Ok(())
 }
 
+/// Of longer sequences only the ends are shown.
+const MOST_TOKENS: usize = 400;
+
 /// The tokens' text with `|` between them, and their ids.
 fn tokens(tokenizer: &Gpt2Tokenizer, ids: &[u32]) -> String {
-    let shown: Vec<String> =
-        ids.iter().map(|&id| visible_bytes(&tokenizer.token_bytes(id).unwrap_or_default())).collect();
     let plural = if ids.len() == 1 { "" } else { "s" };
-    format!("{}\n          {ids:?} ({} token{plural})", shown.join("|"), ids.len())
+    let end = if ids.len() > MOST_TOKENS { MOST_TOKENS / 2 } else { ids.len() };
+    let (head, rest) = ids.split_at(end);
+    let tail = &rest[rest.len().saturating_sub(MOST_TOKENS / 2)..];
+    let text = |ids: &[u32]| {
+        let shown: Vec<String> =
+            ids.iter().map(|&id| visible_bytes(&tokenizer.token_bytes(id).unwrap_or_default())).collect();
+        shown.join("|")
+    };
+    if tail.is_empty() {
+        return format!("{}\n          {ids:?} ({} token{plural})", text(ids), ids.len());
+    }
+    format!("{} … {}\n          {head:?} … {tail:?} ({} tokens)", text(head), text(tail), ids.len())
 }

@@ -1,28 +1,22 @@
 //! All backends give the scores of transformers and of each other.
 
-use gpt2_eval::model::ComputeDevice;
-
-#[cfg(any(feature = "ndarray", feature = "wgpu"))]
-use crate::common::open;
-use crate::common::{bundled_on, say};
-use crate::golden_log_probs::{golden, largest_difference};
+use crate::common::say;
 
 /// Largest difference of a token's log-probability between two backends, nats.
+#[cfg(any(feature = "ndarray", feature = "wgpu"))]
 const TOLERANCE: f64 = 2e-4;
-
-fn agrees_with_transformers(label: &str, device: ComputeDevice) {
-    let Some(golden) = golden(label) else { return };
-    let name = device.to_string();
-    let largest = largest_difference(&bundled_on(label, device), &golden);
-    say(&format!("{label} on {name}: largest |Δ log-probability| against transformers is {largest:.2e}"));
-    // Both are this far at most from one reference, so half of it from each other.
-    assert!(largest <= TOLERANCE / 2.0, "{name}: {largest:e}");
-}
 
 #[test]
 #[cfg(feature = "ndarray")]
 fn ndarray_agrees() {
-    agrees_with_transformers("tiny-3M", open("ndarray"));
+    use crate::common::{bundled_on, open};
+    use crate::golden_log_probs::{golden, largest_difference};
+
+    let Some(golden) = golden("tiny-3M") else { return };
+    let largest = largest_difference(&bundled_on("tiny-3M", open("ndarray")), &golden);
+    say(&format!("tiny-3M on ndarray: largest |Δ log-probability| against transformers is {largest:.2e}"));
+    // flex is as near to the same reference, so the two are twice this apart at most.
+    assert!(largest <= TOLERANCE / 2.0, "{largest:e}");
 }
 
 #[test]
@@ -35,9 +29,10 @@ fn ndarray_agrees() {
 mod wgpu {
     use super::*;
     use gpt2_eval::engine::{Planner, check_device};
+    use gpt2_eval::model::ComputeDevice;
     use gpt2_eval::request::{Decoding, Overflow, Request, Response};
 
-    use crate::common::bundled;
+    use crate::common::{bundled, bundled_on};
 
     /// The first adapter; without one the test is skipped aloud, unless `GPT2_EVAL_REQUIRE_WGPU` forbids it.
     fn adapter() -> Option<ComputeDevice> {
