@@ -198,13 +198,18 @@ impl<'a> Engine<'a> {
         if self.device.is_host() {
             return work();
         }
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-            let reason = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
-                .unwrap_or_else(|| "it stopped without saying why".to_owned());
-            Err(EngineError::Device { device: self.device.to_string(), reason })
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(EngineError::device(&text.unwrap_or("it stopped without saying why")))
+        });
+        outcome.map_err(|error| match error {
+            // A GPU that is out of memory says so in many ways, most of which do not mention memory.
+            EngineError::Device { reason, .. } => EngineError::Device {
+                device: self.device.to_string(),
+                reason: format!("{reason}; if its memory is full, try a smaller --batch-tokens"),
+            },
+            other => other,
         })
     }
 }
