@@ -209,7 +209,7 @@ impl<'a> Engine<'a> {
                 device: self.device.to_string(),
                 reason: format!("{reason}; if its memory is full, try a smaller --batch-tokens"),
             },
-            other => other,
+            tokenizer @ EngineError::Tokenizer(_) => tokenizer,
         })
     }
 }
