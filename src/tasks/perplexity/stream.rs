@@ -7,7 +7,7 @@ use crate::request::Document;
 use crate::tasks::Item;
 
 /// Bytes of a part where the text has no articles: small enough to resume, large enough not to matter.
-const PART_BYTES: usize = 4096;
+const PART_BYTES: usize = 2048;
 
 /// Where a stream is cut. The cuts decide only which sample a window is counted in, never what a window sees.
 #[derive(Clone, Copy)]
