@@ -17,9 +17,6 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
-/// A gate failed.
-#[allow(dead_code, reason = "the gates of continuous integration come with their verbs")]
-const GATE_FAILED: u8 = 1;
 /// Usage, configuration or preflight.
 const WRONG_INPUT: u8 = 2;
 /// Incomplete; the same command continues.
