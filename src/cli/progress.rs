@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::text::thousands;
 
@@ -36,9 +36,13 @@ impl Progress {
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template =
-                "{msg:28} {wide_bar} {percent:>3}% {human_pos}/{human_len} tokens {per_sec} {eta} left";
+                "{msg:28} {wide_bar} {percent:>3}% {human_pos}/{human_len} tokens {rate} tokens/s {eta} left";
             if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
+                let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+                    // A rate that cannot be shown is no reason to stop.
+                    let _ = text.write_str(&thousands(state.per_sec() as u64));
+                };
+                bar.set_style(style.with_key("rate", rate));
             }
             Kind::Bar(bar)
         } else {
