@@ -15,6 +15,7 @@
 
 pub mod cli;
 pub mod data;
+pub mod draw;
 pub mod engine;
 pub mod metrics;
 pub mod model;

@@ -70,10 +70,10 @@ pub struct SampleRecord {
 /// One row of `scores.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// Label of the model.
+    /// Label of the model, or name of a method without one.
     pub model: String,
-    /// Its parameters.
-    pub parameters: u64,
+    /// Its parameters; none without a model.
+    pub parameters: Option<u64>,
     /// Name of the task.
     pub task: String,
     /// Protocol with its options, and `data=sample`, `limit=100`… where not all of the test set was used.
@@ -94,6 +94,33 @@ pub struct Score {
     pub higher_is_better: bool,
     /// What the GPT-2 paper has for this model, task, protocol and metric.
     pub paper: Option<f64>,
+}
+
+/// One row of `breakdowns.csv`: a metric of a group of samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupScore {
+    /// Label of the model.
+    pub model: String,
+    /// Name of the task.
+    pub task: String,
+    /// As in [`Score`].
+    pub protocol: String,
+    /// What makes the groups: `domain`, `confidence`.
+    pub breakdown: String,
+    /// The group.
+    pub group: String,
+    /// Name of the metric.
+    pub metric: String,
+    /// Its value; accuracies in percent.
+    pub value: f64,
+    /// Its standard error, in the metric's unit.
+    pub stderr: Option<f64>,
+    /// Lower end of the 95 % interval.
+    pub ci95_low: Option<f64>,
+    /// Upper end of the 95 % interval.
+    pub ci95_high: Option<f64>,
+    /// Samples of the group.
+    pub n: usize,
 }
 
 /// How far a run has come.
@@ -171,8 +198,11 @@ pub struct ModelIdentity {
 pub struct DataIdentity {
     /// Task that reads it.
     pub task: String,
-    /// sha256 of the file.
+    /// sha256 of the file; of its and its companion's, where it has one.
     pub sha256: String,
+    /// The same of the file that examples for prompts and baselines are from, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples_sha256: Option<String>,
     /// Records in it.
     pub records: usize,
     /// `complete` (equal to the published test set), `sample`, `subset` or `unverified`.

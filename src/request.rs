@@ -37,8 +37,10 @@ pub enum Request {
     },
     /// Text that the model writes after a prompt.
     Generate {
-        /// What the model has read; cut on the left when too long for the context.
+        /// What the model has read.
         prompt: String,
+        /// What is dropped of a prompt that is too long for the context.
+        trim: Trim,
         /// The first occurrence of any of these ends the text and is not part of it.
         stop: Vec<String>,
         /// Most tokens to write.
@@ -104,12 +106,77 @@ pub enum Overflow {
     TruncateLeft,
 }
 
+/// Which tokens of a prompt are dropped until it fits: those of `bytes`, from one side; when none of these is left,
+/// further ones from the left of the prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trim {
+    /// Bytes of the prompt.
+    pub bytes: Range<usize>,
+    /// The end of `bytes` that goes first.
+    pub side: Side,
+}
+
+/// An end of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Its beginning.
+    Left,
+    /// Its end.
+    Right,
+}
+
+impl Trim {
+    /// Anything, from the left.
+    pub fn left() -> Self {
+        Self { bytes: 0..usize::MAX, side: Side::Left }
+    }
+}
+
 /// How the next token is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Decoding {
     /// The most probable token; the lowest id on a tie.
     Greedy,
+    /// A token drawn from the filtered distribution.
+    Sample(Sampling),
+}
+
+/// A distribution to draw from, and the seed of the draws. The filters apply in this order, as in transformers:
+/// temperature, top-k, top-p.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Sampling {
+    /// What logits are divided by; above 0.
+    pub temperature: f64,
+    /// Only the k most probable tokens, at least 1; all without it.
+    pub top_k: Option<usize>,
+    /// Only the most probable tokens that together have this probability, above 0 and at most 1, and the one that
+    /// reaches it (nucleus sampling, Holtzman et al. 2020); all without it.
+    pub top_p: Option<f64>,
+    /// Seed of this text alone: what is drawn for it depends on nothing else.
+    pub seed: u64,
+}
+
+impl Sampling {
+    /// The fields as bits, so that equal settings are equal keys.
+    fn bits(&self) -> (u64, Option<usize>, Option<u64>, u64) {
+        (self.temperature.to_bits(), self.top_k, self.top_p.map(f64::to_bits), self.seed)
+    }
+}
+
+impl PartialEq for Sampling {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits() == other.bits()
+    }
+}
+
+impl Eq for Sampling {}
+
+impl std::hash::Hash for Sampling {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.bits().hash(state);
+    }
 }
 
 /// What the model said to one [`Request`]. Log-probabilities are in nats.
@@ -160,6 +227,8 @@ pub struct RollingLogLikelihood {
     pub log_likelihood: f64,
     /// Tokens scored.
     pub tokens: usize,
+    /// Bytes of the document that those tokens are.
+    pub bytes: usize,
     /// Windows they were scored in.
     pub windows: usize,
 }
@@ -171,12 +240,41 @@ pub struct Generated {
     pub text: String,
     /// The tokens that were written, the stop string's included.
     pub tokens: Vec<u32>,
-    /// log P of each of those tokens, nats.
+    /// log P of each of those tokens, nats, under the model's own distribution, whatever filter it was drawn from.
     pub token_log_probs: Vec<f32>,
+    /// Why the text ends.
+    pub finish: Finish,
     /// Tokens of the prompt that the model read.
     pub prompt_tokens: usize,
-    /// Tokens dropped on the left of the prompt.
+    /// Tokens of the prompt that were dropped.
     pub truncated_tokens: usize,
+}
+
+/// Why a text ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// A stop string came; it is in the last token, and perhaps in some before it.
+    StopString,
+    /// The last token is `<|endoftext|>`.
+    EndOfText,
+    /// All tokens that were allowed are written.
+    TokenLimit,
+}
+
+impl Generated {
+    /// The product of the probabilities of the answer's tokens: all that were written, but for the one that ended the
+    /// text. 0 where there is no answer: to say nothing is not to be sure.
+    pub fn confidence(&self) -> f64 {
+        let tokens = match self.finish {
+            Finish::StopString | Finish::EndOfText => self.token_log_probs.len().saturating_sub(1),
+            Finish::TokenLimit => self.token_log_probs.len(),
+        };
+        if tokens == 0 {
+            return 0.0;
+        }
+        self.token_log_probs[..tokens].iter().map(|&log_prob| f64::from(log_prob)).sum::<f64>().exp()
+    }
 }
 
 impl Response {

@@ -71,6 +71,16 @@ pub struct RunArguments {
     /// cheapest]
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub stride: Option<u16>,
+    /// Solved examples in the prompt, for the tasks that have them; several numbers make several rows: 0,1,5 [default:
+    /// what the protocol has, mostly 0]
+    #[arg(long, value_delimiter = ',', value_name = "K,…")]
+    pub shots: Vec<u16>,
+    /// Split to measure: test, validation or train [default: the paper's]
+    #[arg(long, value_name = "SPLIT")]
+    pub split: Option<String>,
+    /// Texts drawn for each sample, for the tasks that draw: mean and spread are reported [default: 1]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub seeds: Option<usize>,
     /// Seed of everything that is drawn
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -105,6 +115,15 @@ pub struct ShowArguments {
     /// How many samples
     #[arg(short, long, value_name = "N", default_value = "3", value_parser = positive)]
     pub limit: usize,
+    /// Solved examples in the prompt [default: what the protocol has]
+    #[arg(long, value_name = "K")]
+    pub shots: Option<u16>,
+    /// Split to show: test, validation or train [default: the paper's]
+    #[arg(long, value_name = "SPLIT")]
+    pub split: Option<String>,
+    /// Seed of everything that is drawn
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
     /// Tokenizer of this model directory [default: GPT-2's]
     #[arg(short, long, value_name = "PATH")]
     pub model: Option<PathBuf>,

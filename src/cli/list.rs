@@ -42,7 +42,7 @@ fn describe_task(text: &mut String, task: &dyn AnyTask, data: Option<&Path>) {
     text.push_str("    data         bundled sample");
     match data {
         None => text.push_str("; --data DIR looks for the test set"),
-        Some(directory) => match card.data.at_hand(directory) {
+        Some(directory) => match card.data.at_hand(directory, card.data.split) {
             Some((file, path)) => {
                 let records = file.records.map(|n| format!(" ({} records)", thousands(n as u64)));
                 text.push_str(&format!("; {}{}", path.display(), records.unwrap_or_default()));

@@ -44,7 +44,7 @@ impl Machine {
                 .map(|model| format!("{} ({})", model.weights.path().display(), model.weights.stored_types()))
                 .collect(),
             tokenizers: models().map(|model| model.tokenizer.origin().to_owned()).collect(),
-            data_files: preflight.tasks.iter().map(|task| task.loaded.file_name().to_owned()).collect(),
+            data_files: preflight.tasks.iter().flat_map(|task| task.loaded.file_names()).collect(),
             device: device.to_string(),
             threads: rayon::current_num_threads(),
             batch_tokens,

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::arguments::RunArguments;
+use crate::data::Split;
 use crate::model::BUNDLED_MODELS;
 use crate::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
-use crate::record::Protocol;
-use crate::tasks::{self, Card, REGISTRY};
+use crate::tasks::{self, AnyTask, Card, REGISTRY};
 use crate::text::did_you_mean;
 
 /// A size of the paper: its name there, its repository on the Hugging Face hub, other names for it.
@@ -40,8 +40,16 @@ pub(super) fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
     }
     let mut tasks = tasks_of(&arguments.tasks)?;
     if let Some(stride) = arguments.stride {
-        set_option(&mut tasks, "stride", stride.into())?;
+        set_option(&mut tasks, "stride", &stride.to_string())?;
     }
+    if let Some(seeds) = arguments.seeds {
+        set_option(&mut tasks, "seeds", &seeds.to_string())?;
+    }
+    if let Some(split) = &arguments.split {
+        set_split(&mut tasks, split)?;
+    }
+    let mut tasks = with_shots(tasks, &arguments.shots)?;
+    without_what_goes_without_saying(&mut tasks);
     let data = data_source(&arguments.data, &tasks)?;
     let models = models_of(arguments)?;
     Ok(Plan { models, tasks, data, limit: arguments.limit, seed: arguments.seed })
@@ -74,7 +82,7 @@ fn tasks_of(given: &[String]) -> anyhow::Result<Vec<PlannedTask>> {
 }
 
 fn default_task(card: &Card) -> PlannedTask {
-    PlannedTask { task: card.name.clone(), protocol: Protocol::new(card.default_protocol()) }
+    card.planned(card.default_protocol())
 }
 
 /// `task` or `task:protocol`.
@@ -99,18 +107,77 @@ pub(super) fn task_of(text: &str) -> anyhow::Result<PlannedTask> {
         let hint = did_you_mean(protocol, names.iter().copied());
         bail!("task `{name}` has no protocol `{protocol}`{hint}; it has {}", names.join(", "));
     }
-    Ok(PlannedTask { task: name.to_owned(), protocol: Protocol::new(protocol) })
+    Ok(card.planned(protocol))
+}
+
+/// The planned tasks once for every number of examples, those that take no examples once.
+fn with_shots(tasks: Vec<PlannedTask>, shots: &[u16]) -> anyhow::Result<Vec<PlannedTask>> {
+    let Some((&first, more)) = shots.split_first() else { return Ok(tasks) };
+    let mut all = tasks.clone();
+    set_option(&mut all, "shots", &first.to_string())?;
+    for shots in more {
+        let mut further = tasks.clone();
+        set_option(&mut further, "shots", &shots.to_string())?;
+        all.extend(further.into_iter().filter(|task| takes(task, "shots")));
+    }
+    // Rows of one task belong together.
+    let place = |task: &PlannedTask| tasks.iter().position(|known| known.task == task.task);
+    all.sort_by_key(place);
+    let mut once: Vec<PlannedTask> = Vec::new();
+    for task in all {
+        if !once.contains(&task) {
+            once.push(task);
+        }
+    }
+    Ok(once)
+}
+
+/// Makes `--split` part of the protocol of the tasks that have it; the one that they measure anyway is not named.
+pub(super) fn set_split(tasks: &mut [PlannedTask], split: &str) -> anyhow::Result<()> {
+    let names = Split::ALL.map(Split::as_str);
+    let Some(split) = Split::find(split) else {
+        bail!("unknown split `{split}`{}; expected {}", did_you_mean(split, names), names.join(", "));
+    };
+    for planned in &*tasks {
+        let Some(card) = tasks::find(&planned.task).map(AnyTask::card) else { continue };
+        if takes(planned, "split") && !card.data.splits().contains(&split) {
+            let known: Vec<&str> = card.data.splits().into_iter().map(Split::as_str).collect();
+            bail!("task `{}` has no split `{}`; it has {}", planned.task, split.as_str(), known.join(", "));
+        }
+    }
+    set_option(tasks, "split", split.as_str())
+}
+
+fn takes(planned: &PlannedTask, option: &str) -> bool {
+    tasks::find(&planned.task)
+        .and_then(|task| task.card().protocol(&planned.protocol.name))
+        .is_some_and(|protocol| protocol.options.iter().any(|known| known == option))
+}
+
+/// Takes out what a label would only repeat: the split that is measured anyway, no examples where none are usual, one
+/// seed.
+pub(super) fn without_what_goes_without_saying(tasks: &mut [PlannedTask]) {
+    for planned in tasks {
+        let Some(card) = tasks::find(&planned.task).map(AnyTask::card) else { continue };
+        let usual = card.planned(&planned.protocol.name).protocol.options;
+        planned.protocol.options.retain(|option, value| {
+            let silent = match option.as_str() {
+                "split" => value == card.data.split.as_str(),
+                "shots" => value == "0" && !usual.contains_key("shots"),
+                "seeds" => value == "1",
+                _ => false,
+            };
+            !silent
+        });
+    }
 }
 
 /// Gives an option to every task whose protocol takes it.
-fn set_option(tasks: &mut [PlannedTask], option: &str, value: usize) -> anyhow::Result<()> {
+pub(super) fn set_option(tasks: &mut [PlannedTask], option: &str, value: &str) -> anyhow::Result<()> {
     let mut taken = false;
     for planned in &mut *tasks {
-        let takes = tasks::find(&planned.task)
-            .and_then(|task| task.card().protocol(&planned.protocol.name))
-            .is_some_and(|protocol| protocol.options.iter().any(|known| known == option));
-        if takes {
-            planned.protocol.options.insert(option.to_owned(), value.to_string());
+        if takes(planned, option) {
+            planned.protocol.options.insert(option.to_owned(), value.to_owned());
             taken = true;
         }
     }

@@ -1,11 +1,12 @@
 //! `gpt2-eval show TASK`: what the model sees.
 
 use super::arguments::ShowArguments;
-use super::resolve::{data_source, task_of};
+use super::resolve::{data_source, set_option, set_split, task_of, without_what_goes_without_saying};
+use crate::data::Split;
 use crate::engine::{Planner, Work};
 use crate::model::Checkpoint;
 use crate::request::Request;
-use crate::tasks;
+use crate::tasks::{self, Source};
 use crate::text::{visible_bytes, visible_white_space};
 use crate::tokenizer::Gpt2Tokenizer;
 
@@ -14,12 +15,22 @@ const GPT2_CONTEXT: usize = 1024;
 
 /// The first samples of a task, as text and as tokens, in the order of the data.
 pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
-    let planned = task_of(&arguments.task)?;
+    let mut planned = [task_of(&arguments.task)?];
+    if let Some(shots) = arguments.shots {
+        set_option(&mut planned, "shots", &shots.to_string())?;
+    }
+    if let Some(split) = &arguments.split {
+        set_split(&mut planned, split)?;
+    }
+    without_what_goes_without_saying(&mut planned);
+    let [planned] = planned;
     let source = data_source(&arguments.data, std::slice::from_ref(&planned))?;
     let Some(task) = tasks::find(&planned.task) else {
         anyhow::bail!("unknown task `{}`", planned.task);
     };
-    let loaded = task.load(&source, &planned.protocol)?;
+    let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
+    let from = Source::new(&source, split.unwrap_or(task.card().data.split), arguments.seed);
+    let loaded = task.load(&from, &planned.protocol)?;
     let (tokenizer, context) = match &arguments.model {
         Some(directory) => {
             let checkpoint = Checkpoint::open(directory)?;
@@ -32,7 +43,7 @@ pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
         "{}:{} from {}; · is a space, ↵ a new line, → a tab, | stands between tokens\n",
         planned.task,
         planned.protocol,
-        loaded.file_name()
+        loaded.file_names().join(", ")
     );
     for index in 0..loaded.len().min(arguments.limit) {
         text.push_str(&format!("\n{} ({})\n", loaded.id(index), loaded.place(index)));
@@ -80,8 +91,11 @@ fn describe(
                 line("dropped", &format!("{truncated_tokens} tokens on the left"));
             }
         }
-        Work::Continue { continuation, .. } => {
+        Work::Continue { continuation, truncated_tokens } => {
             line("reads", &tokens(tokenizer, &continuation.prompt));
+            if truncated_tokens > 0 {
+                line("dropped", &format!("{truncated_tokens} tokens of the prompt"));
+            }
             line("writes", &format!("at most {} tokens", continuation.max_new_tokens));
         }
     }

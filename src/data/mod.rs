@@ -1,7 +1,10 @@
 //! Where examples come from: the bundled samples or a local directory.
 
 mod cbt;
+mod coqa;
 mod jsonl;
+mod parallel;
+mod summaries;
 mod winograd;
 
 use std::borrow::Cow;
@@ -10,7 +13,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 pub use cbt::{BLANK, CbtQuestion, read_cbt};
+pub use coqa::{CoqaStory, CoqaTurn, read_coqa};
 pub use jsonl::read_json_lines;
+pub use parallel::{SentencePair, read_parallel};
+pub use summaries::{Article, read_articles};
 pub use winograd::{WinogradForm, WinogradSchema, read_winograd};
 
 use crate::plan::DataSource;
@@ -39,6 +45,16 @@ pub enum DataError {
         /// File names that were looked for.
         names: Vec<String>,
     },
+    /// The task has no bundled sample of this split.
+    #[error(
+        "`{task}` has no bundled sample of the split `{split}`; leave out --split, or name a directory with --data"
+    )]
+    NoSample {
+        /// The task.
+        task: String,
+        /// The split.
+        split: &'static str,
+    },
     /// A file that cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
@@ -57,6 +73,18 @@ pub enum DataError {
         /// What is wrong, the value, and what was expected.
         reason: String,
     },
+    /// Too few examples for a few-shot prompt.
+    #[error(
+        "`{task}` with --shots {shots} needs {shots} examples beside the one that is asked about, found {examples}"
+    )]
+    TooFewExamples {
+        /// The task.
+        task: String,
+        /// As asked for.
+        shots: usize,
+        /// As found.
+        examples: usize,
+    },
     /// A file without records.
     #[error("{file}: the file has no records")]
     Empty {
@@ -65,34 +93,101 @@ pub enum DataError {
     },
 }
 
-/// A task's test set, as its card lists it.
+/// A task's data, as its card lists it.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataCard {
-    /// Files that hold it, in order of preference; the first that is there is read.
+    /// The split that is measured without `--split`.
+    #[serde(default)]
+    pub split: Split,
+    /// Files that hold the data, in order of preference; the first of a split that is there is read.
     pub files: Vec<FileCard>,
     /// Repository of the data on the Hugging Face hub.
     pub hub: Option<String>,
-    /// Name of the bundled sample.
-    pub sample: String,
+    /// The bundled samples.
+    pub samples: Vec<FileCard>,
 }
 
-/// One file that may hold a test set.
+/// A part of a data set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// What is measured.
+    #[default]
+    Test,
+    /// What choices are made on.
+    Validation,
+    /// What is learned from.
+    Train,
+}
+
+impl Split {
+    /// All splits.
+    pub const ALL: [Self; 3] = [Self::Test, Self::Validation, Self::Train];
+
+    /// Its name on the command line and in cards.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Validation => "validation",
+            Self::Train => "train",
+        }
+    }
+
+    /// The split of this name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|split| split.as_str() == name)
+    }
+}
+
+/// One file, or a file and its companion, that may hold a split.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileCard {
     /// Path below the data directory.
     pub name: String,
+    /// Path of a second file that belongs to it line by line: the translations.
+    pub with: Option<String>,
+    /// What it holds; without it, the split that is measured.
+    pub split: Option<Split>,
     /// sha256 of the published file, where it is known for certain.
     pub sha256: Option<String>,
+    /// sha256 of its published companion.
+    pub with_sha256: Option<String>,
     /// Records in the published file.
     pub records: Option<usize>,
 }
 
+/// A file that is part of the program: its name in the task's folder and its content.
+pub type BundledFile = (&'static str, &'static [u8]);
+
 impl DataCard {
-    /// The first of the files that exists below `directory`, with its path.
-    pub fn at_hand(&self, directory: &Path) -> Option<(&FileCard, PathBuf)> {
-        self.files.iter().map(|file| (file, directory.join(&file.name))).find(|(_, path)| path.exists())
+    fn of_split<'a>(&self, files: &'a [FileCard], split: Split) -> impl Iterator<Item = &'a FileCard> {
+        let measured = self.split;
+        files.iter().filter(move |file| file.split.unwrap_or(measured) == split)
+    }
+
+    /// The first of the split's files that exists below `directory`, with its path.
+    pub fn at_hand(&self, directory: &Path, split: Split) -> Option<(&FileCard, PathBuf)> {
+        self.of_split(&self.files, split).map(|file| (file, directory.join(&file.name))).find(
+            |(file, path)| {
+                path.exists() && file.with.as_ref().is_none_or(|with| directory.join(with).exists())
+            },
+        )
+    }
+
+    /// Splits that a file or a bundled sample is known for.
+    pub fn splits(&self) -> Vec<Split> {
+        let mut splits: Vec<Split> =
+            self.files.iter().chain(&self.samples).map(|file| file.split.unwrap_or(self.split)).collect();
+        splits.sort_unstable();
+        splits.dedup();
+        splits
+    }
+
+    /// Splits that examples for few-shot prompts come from, best first, when `measured` is measured.
+    pub fn example_splits(measured: Split) -> impl Iterator<Item = Split> {
+        [Split::Train, Split::Validation].into_iter().filter(move |split| *split != measured)
     }
 }
 
@@ -130,8 +225,10 @@ pub struct DataFile {
     pub bytes: Cow<'static, [u8]>,
     /// sha256 of the content, in hexadecimal.
     pub sha256: String,
-    /// Whether it is the published test set.
+    /// Whether it is the published one.
     pub provenance: Provenance,
+    /// The file that belongs to it line by line.
+    pub companion: Option<Box<DataFile>>,
 }
 
 impl DataFile {
@@ -142,44 +239,122 @@ impl DataFile {
             bytes: Cow::Borrowed(bytes),
             sha256: hexadecimal(&Sha256::digest(bytes)),
             provenance: Provenance::Sample,
+            companion: None,
         }
     }
 
-    /// The task's file below `directory`.
-    pub fn find(task: &str, card: &DataCard, directory: &Path) -> Result<Self, DataError> {
-        if !directory.is_dir() {
-            return Err(DataError::NoDirectory { path: directory.to_owned() });
-        }
-        let (known, path) = card.at_hand(directory).ok_or_else(|| DataError::NotFound {
-            task: task.to_owned(),
-            directory: directory.to_owned(),
-            names: card.files.iter().map(|file| file.name.clone()).collect(),
-        })?;
-        let bytes = std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+    fn read(path: &Path, published: Option<&str>) -> Result<Self, DataError> {
+        let bytes =
+            std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
         let sha256 = hexadecimal(&Sha256::digest(&bytes));
-        let name = path.display().to_string();
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let provenance = if known.sha256.as_deref() == Some(sha256.as_str()) {
+        let provenance = if published == Some(sha256.as_str()) {
             Provenance::Complete
         } else if ["subset", "lookalike"].iter().any(|word| file_name.contains(word)) {
             Provenance::Subset
         } else {
             Provenance::Unverified
         };
-        Ok(Self { name, bytes: Cow::Owned(bytes), sha256, provenance })
+        let name = path.display().to_string();
+        Ok(Self { name, bytes: Cow::Owned(bytes), sha256, provenance, companion: None })
     }
 
-    /// The task's file from `source`.
+    /// The task's file of this split below `directory`; `Ok(None)` if none of the known names is there.
+    fn find(card: &DataCard, directory: &Path, split: Split) -> Result<Option<Self>, DataError> {
+        if !directory.is_dir() {
+            return Err(DataError::NoDirectory { path: directory.to_owned() });
+        }
+        let Some((known, path)) = card.at_hand(directory, split) else { return Ok(None) };
+        let mut file = Self::read(&path, known.sha256.as_deref())?;
+        if let Some(with) = &known.with {
+            let companion = Self::read(&directory.join(with), known.with_sha256.as_deref())?;
+            if companion.provenance != Provenance::Complete {
+                file.provenance = companion.provenance;
+            }
+            file.companion = Some(Box::new(companion));
+        }
+        Ok(Some(file))
+    }
+
+    fn sample(
+        task: &str,
+        card: &DataCard,
+        samples: &[BundledFile],
+        split: Split,
+    ) -> Result<Option<Self>, DataError> {
+        let Some(known) = card.of_split(&card.samples, split).next() else { return Ok(None) };
+        let bundled = |name: &str| {
+            let found = samples.iter().find(|(known, _)| *known == name);
+            let (name, bytes) = found.ok_or_else(|| DataError::NotFound {
+                task: task.to_owned(),
+                directory: "the program".into(),
+                names: vec![name.to_owned()],
+            })?;
+            Ok(Self::bundled(&format!("tasks/{task}/{name}"), bytes))
+        };
+        let mut file = bundled(&known.name)?;
+        if let Some(with) = &known.with {
+            file.companion = Some(Box::new(bundled(with)?));
+        }
+        Ok(Some(file))
+    }
+
+    /// The task's file of this split from `source`; `Ok(None)` if there is none.
     pub fn open(
         task: &str,
         card: &DataCard,
-        sample: &'static [u8],
+        samples: &[BundledFile],
         source: &DataSource,
-    ) -> Result<Self, DataError> {
+        split: Split,
+    ) -> Result<Option<Self>, DataError> {
         match source {
-            DataSource::Sample => Ok(Self::bundled(&format!("tasks/{task}/{}", card.sample), sample)),
-            DataSource::Directory(directory) => Self::find(task, card, directory),
+            DataSource::Sample => Self::sample(task, card, samples, split),
+            DataSource::Directory(directory) => Self::find(card, directory, split),
         }
+    }
+
+    /// What is missing when [`Self::open`] finds nothing.
+    pub fn not_found(task: &str, card: &DataCard, source: &DataSource, split: Split) -> DataError {
+        let files = match source {
+            DataSource::Sample => {
+                return DataError::NoSample { task: task.to_owned(), split: split.as_str() };
+            }
+            DataSource::Directory(directory) => (directory, card.of_split(&card.files, split)),
+        };
+        let (directory, files) = files;
+        let names = files
+            .map(|file| match &file.with {
+                Some(with) => format!("{} with {with}", file.name),
+                None => file.name.clone(),
+            })
+            .collect();
+        DataError::NotFound { task: task.to_owned(), directory: directory.clone(), names }
+    }
+
+    /// Gives the memory of the content back, once it has been read.
+    pub fn drop_bytes(&mut self) {
+        self.bytes = Cow::Borrowed(b"");
+        self.companion.iter_mut().for_each(|companion| companion.drop_bytes());
+    }
+
+    /// sha256 of the content; with a companion, of both sums.
+    pub fn fingerprint(&self) -> String {
+        match &self.companion {
+            None => self.sha256.clone(),
+            Some(companion) => hexadecimal(&Sha256::digest(format!("{} {}", self.sha256, companion.sha256))),
+        }
+    }
+
+    /// The content as text. `Err` names the line with the first byte that is no UTF-8, or a file without any text.
+    pub fn text(&self) -> Result<&str, DataError> {
+        let text = std::str::from_utf8(&self.bytes).map_err(|error| {
+            let line = 1 + self.bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+            self.record_error(line, format!("not UTF-8: {error}"))
+        })?;
+        if text.trim().is_empty() {
+            return Err(DataError::Empty { file: self.name.clone() });
+        }
+        Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
     }
 
     /// An error about line `line` (from 1) of this file.

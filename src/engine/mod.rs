@@ -10,6 +10,7 @@ mod memory;
 mod plan;
 mod planner;
 mod reduce;
+mod sample;
 mod score;
 mod self_check;
 mod windows;
@@ -20,6 +21,7 @@ pub use batch::length_sorted_batches;
 pub use memory::default_batch_tokens;
 pub use plan::{Continuation, PlanError, ScoredSequence, TokenSet, Work};
 pub use planner::Planner;
+pub use sample::filtered_distribution;
 pub use score::TokenScore;
 pub use self_check::{SelfCheckError, check_device};
 pub use windows::{DocumentWindow, document_windows};
@@ -30,7 +32,7 @@ use crate::tokenizer::{Gpt2Tokenizer, TokenizerError};
 
 /// Version of the arithmetic. Raised whenever a score may change in any bit, so that a journal of an older engine is
 /// never continued.
-pub const ENGINE_VERSION: u32 = 1;
+pub const ENGINE_VERSION: u32 = 2;
 
 /// What can go wrong while the model runs.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +165,7 @@ impl<'a> Engine<'a> {
         same: &[Vec<usize>],
         sink: &mut impl FnMut(Event) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Work::Score { sequences, rolling, truncated_tokens } = work[index] else { return Ok(()) };
+        let Work::Score { sequences, rolling_bytes, truncated_tokens } = work[index] else { return Ok(()) };
         let scores: Vec<TokenScore> = std::mem::take(&mut done.scores).concat();
         if let Some(score) = scores.iter().find(|score| !score.log_prob.is_finite()) {
             return Err(E::from(EngineError::Device {
@@ -175,10 +177,11 @@ impl<'a> Engine<'a> {
                 ),
             }));
         }
-        let response = if *rolling {
+        let response = if let Some(bytes) = *rolling_bytes {
             Response::Rolling(RollingLogLikelihood {
                 log_likelihood: scores.iter().map(|score| score.log_prob).sum(),
                 tokens: scores.len(),
+                bytes,
                 windows: sequences.len(),
             })
         } else {

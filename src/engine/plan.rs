@@ -100,8 +100,8 @@ pub enum Work {
     Score {
         /// In document order.
         sequences: Vec<ScoredSequence>,
-        /// Whether the answer is a document's.
-        rolling: bool,
+        /// Bytes that the targets are, where the answer is a document's.
+        rolling_bytes: Option<usize>,
         /// Tokens dropped on the left.
         truncated_tokens: usize,
     },

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::plan::{Continuation, PlanError, ScoredSequence, TokenSet, Work};
 use super::windows::document_windows;
-use crate::request::{Decoding, Document, Overflow, Request, Window};
+use crate::request::{Decoding, Document, Overflow, Request, Side, Trim, Window};
 use crate::text::split_trailing_white_space;
 use crate::tokenizer::Gpt2Tokenizer;
 
@@ -40,8 +40,8 @@ impl<'a> Planner<'a> {
                 self.plan_log_likelihood(context, continuation, excluded, *overflow)
             }
             Request::Rolling { document, part, window } => self.plan_rolling(document, part, *window),
-            Request::Generate { prompt, stop, max_new_tokens, decoding } => {
-                self.plan_generate(prompt, stop, *max_new_tokens, *decoding)
+            Request::Generate { prompt, trim, stop, max_new_tokens, decoding } => {
+                self.plan_generate(prompt, trim, stop, *max_new_tokens, *decoding)
             }
         }
     }
@@ -84,7 +84,7 @@ impl<'a> Planner<'a> {
         input.extend(&targets[..targets.len() - 1]);
         Ok(Work::Score {
             sequences: vec![ScoredSequence { input, targets, excluded }],
-            rolling: false,
+            rolling_bytes: None,
             truncated_tokens,
         })
     }
@@ -97,16 +97,21 @@ impl<'a> Planner<'a> {
     ) -> Result<Work, PlanError> {
         let window = Window { context: window.context.min(self.window), ..window };
         let TokenizedDocument { stream, starts, .. } = self.tokenized(document)?;
+        let start_of = |token: usize| starts.get(token).copied().unwrap_or(document.text().len());
+        let mut bytes = 0;
         let sequences = document_windows(starts.len(), window)
             .into_iter()
             .filter(|window| part.contains(&starts[window.targets.start]))
-            .map(|window| ScoredSequence {
-                input: stream[window.input_start..window.targets.end].to_vec(),
-                targets: stream[window.targets.start + 1..=window.targets.end].to_vec(),
-                excluded: TokenSet::default(),
+            .map(|window| {
+                bytes += start_of(window.targets.end) - start_of(window.targets.start);
+                ScoredSequence {
+                    input: stream[window.input_start..window.targets.end].to_vec(),
+                    targets: stream[window.targets.start + 1..=window.targets.end].to_vec(),
+                    excluded: TokenSet::default(),
+                }
             })
             .collect();
-        Ok(Work::Score { sequences, rolling: true, truncated_tokens: 0 })
+        Ok(Work::Score { sequences, rolling_bytes: Some(bytes), truncated_tokens: 0 })
     }
 
     /// The tokens of a document; the requests for its parts come one after the other, so the last one is kept.
@@ -133,6 +138,7 @@ impl<'a> Planner<'a> {
     fn plan_generate(
         &self,
         prompt: &str,
+        trim: &Trim,
         stop: &[String],
         max_new_tokens: usize,
         decoding: Decoding,
@@ -152,10 +158,34 @@ impl<'a> Planner<'a> {
             tokens.push(self.tokenizer.end_of_text());
         }
         let truncated_tokens = tokens.len().saturating_sub(self.window - max_new_tokens);
-        let prompt = tokens.split_off(truncated_tokens);
+        let prompt = self.trimmed(tokens, truncated_tokens, trim);
         let stop = stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
         let continuation = Continuation { prompt, stop, max_new_tokens, decoding };
         Ok(Work::Continue { continuation, truncated_tokens })
+    }
+
+    /// `tokens` without `drop` of them: first those that lie within the bytes of `trim`, from its side, then the
+    /// leftmost.
+    fn trimmed(&self, mut tokens: Vec<u32>, drop: usize, trim: &Trim) -> Vec<u32> {
+        if drop == 0 {
+            return tokens;
+        }
+        let mut end = 0;
+        let mut within = Vec::new();
+        for (index, &token) in tokens.iter().enumerate() {
+            let start = end;
+            end += self.tokenizer.token_bytes(token).map_or(0, |bytes| bytes.len());
+            if trim.bytes.start <= start && end <= trim.bytes.end {
+                within.push(index);
+            }
+        }
+        let inside = drop.min(within.len());
+        let dropped = match trim.side {
+            Side::Left => within.first().map_or(0..0, |&first| first..first + inside),
+            Side::Right => within.last().map_or(0..0, |&last| last + 1 - inside..last + 1),
+        };
+        tokens.drain(dropped);
+        tokens.split_off(drop - inside)
     }
 
     fn excluded_tokens(&mut self, words: &[String]) -> Result<TokenSet, PlanError> {
@@ -244,6 +274,7 @@ mod tests {
         let tokenizer = Gpt2Tokenizer::bundled().unwrap();
         let request = Request::Generate {
             prompt: " a b c d".to_owned(),
+            trim: Trim::left(),
             stop: vec![],
             max_new_tokens: 2,
             decoding: Decoding::Greedy,

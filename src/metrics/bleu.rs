@@ -110,6 +110,45 @@ impl BleuStatistics {
     }
 }
 
+/// What the numbers of [`BleuStatistics`] are called, in their order.
+const NAMES: [&str; 2 * MAX_ORDER + 2] = [
+    "correct1",
+    "correct2",
+    "correct3",
+    "correct4",
+    "total1",
+    "total2",
+    "total3",
+    "total4",
+    "hypothesis_length",
+    "reference_length",
+];
+
+impl BleuStatistics {
+    /// Names of the ten numbers.
+    pub fn names(prefix: &str) -> Vec<String> {
+        NAMES.iter().map(|name| format!("{prefix}{name}")).collect()
+    }
+
+    /// The ten numbers with their names.
+    pub fn named(&self, prefix: &str) -> impl Iterator<Item = (String, f64)> {
+        let numbers = self.correct.into_iter().chain(self.total);
+        let numbers = numbers.chain([self.hypothesis_length, self.reference_length]);
+        Self::names(prefix).into_iter().zip(numbers.map(|number| number as f64))
+    }
+
+    /// From the ten numbers, or sums of them, in the order of the names; missing ones are 0.
+    pub fn from_numbers(numbers: &[f64]) -> Self {
+        let number = |index: usize| numbers.get(index).map_or(0, |&number| number as u64);
+        Self {
+            correct: std::array::from_fn(number),
+            total: std::array::from_fn(|index| number(MAX_ORDER + index)),
+            hypothesis_length: number(2 * MAX_ORDER),
+            reference_length: number(2 * MAX_ORDER + 1),
+        }
+    }
+}
+
 impl AddAssign for BleuStatistics {
     fn add_assign(&mut self, other: Self) {
         for order in 0..MAX_ORDER {

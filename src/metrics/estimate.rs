@@ -1,5 +1,7 @@
 //! Values with standard errors and 95 % intervals.
 
+use super::bootstrap::{Resampled, bootstrap};
+
 /// Half the width of a 95 % interval of the normal distribution, in standard deviations.
 const Z_95: f64 = 1.959_963_984_540_054;
 
@@ -16,74 +18,49 @@ pub struct Estimate {
     pub n: usize,
 }
 
-/// A mean and its standard error.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mean {
-    /// The mean.
-    pub value: f64,
-    /// Its standard error; `None` for a single sample.
-    pub stderr: Option<f64>,
-}
-
 impl Estimate {
     /// Percentage of ones in `values`, with the standard error of a mean (n − 1, as lm-evaluation-harness has it) and
     /// Wilson's interval. `None` without values.
     pub fn accuracy(values: &[f64]) -> Option<Self> {
-        let ones: Vec<(f64, f64)> = values.iter().map(|&value| (value, 1.0)).collect();
-        let mean = ratio_estimate(&ones)?;
-        let (low, high) = wilson_interval(mean.value, values.len());
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        if !mean.is_finite() {
+            return None;
+        }
+        let stderr = (values.len() > 1).then(|| {
+            let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+            100.0 * (squares / (n - 1.0) / n).sqrt()
+        });
+        let (low, high) = wilson_interval(mean, values.len());
+        Some(Self { value: 100.0 * mean, stderr, ci95: Some((100.0 * low, 100.0 * high)), n: values.len() })
+    }
+
+    /// A metric of sums: of all samples for the value, of resampled clusters for its error.
+    ///
+    /// `samples` has `width` numbers a row, `clusters` the same sums by cluster. `None` without samples, or if the value
+    /// is no finite number.
+    pub fn of_sums(
+        samples: &[f64],
+        clusters: &[f64],
+        width: usize,
+        metric: impl Fn(&[f64]) -> f64 + Sync,
+    ) -> Option<Self> {
+        let mut sums = vec![0.0; width];
+        for row in samples.chunks_exact(width) {
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+        let value = metric(&sums);
+        if samples.is_empty() || !value.is_finite() {
+            return None;
+        }
+        let resampled = bootstrap(clusters, width, metric);
         Some(Self {
-            value: 100.0 * mean.value,
-            stderr: mean.stderr.map(|stderr| 100.0 * stderr),
-            ci95: Some((100.0 * low, 100.0 * high)),
-            n: values.len(),
-        })
-    }
-
-    /// exp(−Σ log-likelihood / Σ units) of `(log-likelihood, units)` pairs. Standard error by the delta method; the
-    /// interval is symmetric in the exponent, so never below zero. `None` without samples, without units, or if the
-    /// value is beyond f64.
-    pub fn perplexity(samples: &[(f64, f64)]) -> Option<Self> {
-        let mean = ratio_estimate(samples)?;
-        let value = (-mean.value).exp();
-        let ci95 = mean
-            .stderr
-            .map(|stderr| ((-mean.value - Z_95 * stderr).exp(), (-mean.value + Z_95 * stderr).exp()));
-        value.is_finite().then_some(Self {
             value,
-            stderr: mean.stderr.map(|stderr| value * stderr).filter(|stderr| stderr.is_finite()),
-            ci95: ci95.filter(|(_, high)| high.is_finite()),
-            n: samples.len(),
+            stderr: resampled.map(|Resampled { stderr, .. }| stderr),
+            ci95: resampled.map(|Resampled { ci95, .. }| ci95),
+            n: samples.len() / width,
         })
     }
-}
-
-impl Estimate {
-    /// −Σ log-likelihood / ln 2 / Σ units of `(log-likelihood, units)` pairs. `None` without samples or units.
-    pub fn bits(samples: &[(f64, f64)]) -> Option<Self> {
-        let mean = ratio_estimate(samples)?;
-        let value = -mean.value / std::f64::consts::LN_2;
-        let stderr = mean.stderr.map(|stderr| stderr / std::f64::consts::LN_2);
-        let ci95 = stderr.map(|stderr| (value - Z_95 * stderr, value + Z_95 * stderr));
-        Some(Self { value, stderr, ci95, n: samples.len() })
-    }
-}
-
-/// Σ a / Σ b of `(a, b)` pairs and its standard error: √(n/(n−1) · Σ(aᵢ − r·bᵢ)²) / Σ b, which for b = 1 is the
-/// standard error of a mean. `None` without samples or if Σ b is no positive number.
-pub fn ratio_estimate(samples: &[(f64, f64)]) -> Option<Mean> {
-    let numerator: f64 = samples.iter().map(|(a, _)| a).sum();
-    let denominator: f64 = samples.iter().map(|(_, b)| b).sum();
-    if samples.is_empty() || !numerator.is_finite() || !denominator.is_finite() || denominator <= 0.0 {
-        return None;
-    }
-    let value = numerator / denominator;
-    let n = samples.len() as f64;
-    let stderr = (samples.len() > 1).then(|| {
-        let squares: f64 = samples.iter().map(|(a, b)| (a - value * b).powi(2)).sum();
-        (n / (n - 1.0) * squares).sqrt() / denominator
-    });
-    Some(Mean { value, stderr })
 }
 
 /// Wilson's 95 % score interval of a proportion among `n` samples, within 0 and 1.
@@ -124,29 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn perplexity_weighs_units() {
-        let estimate = Estimate::perplexity(&[(-2.0, 1.0), (-4.0, 3.0)]).unwrap();
-        assert!(close(estimate.value, 1.5_f64.exp()));
-        let equal = Estimate::perplexity(&[(-1.0, 1.0), (-1.0, 1.0)]).unwrap();
-        assert!(close(equal.stderr.unwrap(), 0.0));
-        let (low, high) = estimate.ci95.unwrap();
-        assert!(0.0 < low && low < estimate.value && estimate.value < high);
-    }
-
-    #[test]
-    fn bits_are_nats_by_ln_2() {
-        let estimate = Estimate::bits(&[(-std::f64::consts::LN_2 * 6.0, 2.0), (0.0, 1.0)]).unwrap();
-        assert!(close(estimate.value, 2.0));
-        assert_eq!(Estimate::bits(&[]), None);
-    }
-
-    #[test]
     fn nothing_comes_of_nothing() {
         assert_eq!(Estimate::accuracy(&[]), None);
-        assert_eq!(Estimate::perplexity(&[]), None);
-        assert_eq!(Estimate::perplexity(&[(-1.0, 0.0)]), None);
-        assert_eq!(Estimate::perplexity(&[(-1e9, 1.0)]), None);
-        let single = Estimate::accuracy(&[1.0]).unwrap();
-        assert_eq!(single.stderr, None);
+        assert_eq!(Estimate::accuracy(&[1.0]).unwrap().stderr, None);
+        assert_eq!(Estimate::of_sums(&[], &[], 1, |sums| sums[0]), None);
+        assert_eq!(Estimate::of_sums(&[0.0], &[0.0], 1, |sums| 1.0 / sums[0]), None);
     }
 }

@@ -1,28 +1,30 @@
 //! `scores.csv`, the file that scripts read.
 
-use crate::record::Score;
+use serde::Serialize;
+
+use crate::record::{GroupScore, Score};
 
 /// The scores as CSV, one row a metric, with a header even where there are none.
 ///
 /// `Err` if a row cannot be written, which no score brings about.
 pub fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, csv::Error> {
+    let header =
+        "model,parameters,task,protocol,metric,value,stderr,ci95_low,ci95_high,n,higher_is_better,paper";
+    rows(header, scores)
+}
+
+/// The scores of groups as CSV, one row a group and metric, with a header even where there are none.
+///
+/// `Err` if a row cannot be written, which no score brings about.
+pub fn group_scores_csv(scores: &[GroupScore]) -> Result<Vec<u8>, csv::Error> {
+    rows("model,task,protocol,breakdown,group,metric,value,stderr,ci95_low,ci95_high,n", scores)
+}
+
+fn rows<Row: Serialize>(header: &str, rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    writer.write_record([
-        "model",
-        "parameters",
-        "task",
-        "protocol",
-        "metric",
-        "value",
-        "stderr",
-        "ci95_low",
-        "ci95_high",
-        "n",
-        "higher_is_better",
-        "paper",
-    ])?;
-    for score in scores {
-        writer.serialize(score)?;
+    writer.write_record(header.split(','))?;
+    for row in rows {
+        writer.serialize(row)?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(std::io::Error::other(error.to_string())))
 }
@@ -35,7 +37,7 @@ mod tests {
     fn one_row_a_score_and_empty_for_unknown() {
         let score = Score {
             model: "117M".to_owned(),
-            parameters: 124_439_808,
+            parameters: Some(124_439_808),
             task: "lambada".to_owned(),
             protocol: "paper,data=sample,limit=5".to_owned(),
             metric: "perplexity".to_owned(),

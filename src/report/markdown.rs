@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn markdown_table() {
         let (headings, scores) = example();
-        insta::assert_snapshot!(markdown(&sections(&headings, &scores), "made by a test"));
+        insta::assert_snapshot!(markdown(&sections(&headings, &scores, &[]), "made by a test"));
     }
 
     #[test]

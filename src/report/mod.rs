@@ -8,9 +8,9 @@ mod scores;
 mod section;
 mod terminal;
 
-pub use csv::scores_csv;
+pub use csv::{group_scores_csv, scores_csv};
 pub use markdown::markdown;
 pub use paper::{PublishedNumber, paper_value, published_numbers};
-pub use scores::score_samples;
+pub use scores::{ScoredTask, independent_samples, samples_of, score_groups, score_samples};
 pub use section::{Heading, Mark, Section, sections};
 pub use terminal::{terminal, terminal_width};

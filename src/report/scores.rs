@@ -1,41 +1,82 @@
 //! From the records of a task to its scores.
 
 use super::paper_value;
-use crate::metrics::Metric;
-use crate::record::{Protocol, SampleRecord, Score};
+use crate::metrics::{Breakdown, Estimate, Metric, Sample};
+use crate::record::{GroupScore, Protocol, SampleRecord, Score, Statistics};
 
-/// The scores of one model on one task.
-///
-/// `protocol` is the one that ran; `label` is the same with `data=` and `limit=` where not all of the published test
-/// set was used. A metric that cannot be computed (no samples, a value beyond f64) is left out.
-pub fn score_samples(
-    model: &str,
-    parameters: u64,
-    task: &str,
-    protocol: &Protocol,
-    label: &Protocol,
-    metrics: &[Metric],
-    records: &[SampleRecord],
-) -> Vec<Score> {
+/// Whose scores they are and of what.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoredTask<'a> {
+    /// Label of the model, or name of a method without one.
+    pub model: &'a str,
+    /// Parameters of the model.
+    pub parameters: Option<u64>,
+    /// Name of the task.
+    pub task: &'a str,
+    /// The protocol that ran.
+    pub protocol: &'a Protocol,
+    /// The same with `data=`, `limit=`… where not all of the published test set was used.
+    pub label: &'a Protocol,
+}
+
+/// The samples of records that did not fail.
+pub fn samples_of(records: &[SampleRecord]) -> Vec<Sample<'_>> {
+    let good = records.iter().filter(|record| record.error.is_none());
+    good.map(|record| Sample { statistics: &record.statistics, cluster: record.cluster.as_deref() }).collect()
+}
+
+/// Samples of a method without a model.
+pub fn independent_samples(statistics: &[Statistics]) -> Vec<Sample<'_>> {
+    statistics.iter().map(|statistics| Sample { statistics, cluster: None }).collect()
+}
+
+/// The scores of one model on one task. A metric that cannot be computed (no samples, a value beyond f64, statistics
+/// that a baseline does not have) is left out.
+pub fn score_samples(of: ScoredTask<'_>, metrics: &[Metric], samples: &[Sample<'_>]) -> Vec<Score> {
     metrics
         .iter()
         .filter_map(|metric| {
-            let samples = records.iter().filter(|record| record.error.is_none());
-            let estimate = metric.estimate(samples.map(|record| &record.statistics))?;
+            let Estimate { value, stderr, ci95, n } = metric.estimate(samples)?;
             Some(Score {
-                model: model.to_owned(),
-                parameters,
-                task: task.to_owned(),
-                protocol: label.to_string(),
+                model: of.model.to_owned(),
+                parameters: of.parameters,
+                task: of.task.to_owned(),
+                protocol: of.label.to_string(),
                 metric: metric.name.to_owned(),
-                value: estimate.value,
-                stderr: estimate.stderr,
-                ci95_low: estimate.ci95.map(|(low, _)| low),
-                ci95_high: estimate.ci95.map(|(_, high)| high),
-                n: estimate.n,
+                value,
+                stderr,
+                ci95_low: ci95.map(|(low, _)| low),
+                ci95_high: ci95.map(|(_, high)| high),
+                n,
                 higher_is_better: metric.higher_is_better(),
-                paper: paper_value(model, task, &protocol.name, metric.name),
+                paper: paper_value(of.model, of.task, &of.protocol.name, metric.name),
             })
         })
         .collect()
+}
+
+/// The scores of groups of samples of one model on one task.
+pub fn score_groups(of: ScoredTask<'_>, breakdowns: &[Breakdown], samples: &[Sample<'_>]) -> Vec<GroupScore> {
+    let mut scores = Vec::new();
+    for breakdown in breakdowns {
+        for (group, members) in breakdown.groups(samples) {
+            for metric in &breakdown.metrics {
+                let Some(Estimate { value, stderr, ci95, n }) = metric.estimate(&members) else { continue };
+                scores.push(GroupScore {
+                    model: of.model.to_owned(),
+                    task: of.task.to_owned(),
+                    protocol: of.label.to_string(),
+                    breakdown: breakdown.name.to_owned(),
+                    group: group.clone(),
+                    metric: metric.name.to_owned(),
+                    value,
+                    stderr,
+                    ci95_low: ci95.map(|(low, _)| low),
+                    ci95_high: ci95.map(|(_, high)| high),
+                    n,
+                });
+            }
+        }
+    }
+    scores
 }

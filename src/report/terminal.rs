@@ -44,13 +44,13 @@ mod tests {
     #[test]
     fn terminal_table() {
         let (headings, scores) = example();
-        insta::assert_snapshot!(terminal(&sections(&headings, &scores), None));
+        insta::assert_snapshot!(terminal(&sections(&headings, &scores, &[]), None));
     }
 
     #[test]
     fn narrow_terminals_wrap() {
         let (headings, scores) = example();
-        let text = terminal(&sections(&headings, &scores), Some(60));
+        let text = terminal(&sections(&headings, &scores, &[]), Some(60));
         let table_lines = text.lines().filter(|line| line.starts_with(['│', '┌', '╞', '└']));
         assert!(table_lines.map(|line| line.chars().count()).all(|width| width <= 60), "{text}");
     }

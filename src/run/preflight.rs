@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 
 use super::RunError;
 use super::subset::nested_subset;
+use crate::data::Split;
 use crate::engine::{ENGINE_VERSION, Planner, Work};
-use crate::metrics::Metric;
+use crate::metrics::{Breakdown, Metric};
 use crate::model::{Checkpoint, CheckpointError, ComputeDevice};
 use crate::plan::{ModelSource, Plan, PlannedModel, PlannedTask};
 use crate::record::{DataIdentity, Identity, ModelIdentity, Protocol};
 use crate::request::Request;
-use crate::tasks::{self, LoadedTask};
+use crate::tasks::{self, LoadedTask, Source};
 use crate::text::hexadecimal;
 
 /// The arithmetic of this engine.
@@ -40,6 +41,8 @@ pub struct ReadyTask {
     pub label: Protocol,
     /// What is computed.
     pub metrics: Vec<Metric>,
+    /// What is computed of groups of samples.
+    pub breakdowns: Vec<Breakdown>,
     /// The examples.
     pub loaded: Box<dyn LoadedTask>,
     /// Those that are run, by index, ascending.
@@ -121,7 +124,8 @@ impl ReadyTask {
     fn data_identity(&self) -> DataIdentity {
         DataIdentity {
             task: self.planned.task.clone(),
-            sha256: self.loaded.file_sha256().to_owned(),
+            sha256: self.loaded.file_sha256(),
+            examples_sha256: self.loaded.examples_sha256(),
             records: self.loaded.len(),
             provenance: self.loaded.provenance().as_str().to_owned(),
         }
@@ -130,30 +134,38 @@ impl ReadyTask {
     /// File name of this task's journal: `<task>.jsonl` for the default protocol, else `<task>.<protocol>.jsonl`.
     pub fn journal_name(&self) -> String {
         let PlannedTask { task, protocol } = &self.planned;
-        let is_default = tasks::find(task).is_some_and(|known| {
-            known.card().default_protocol() == protocol.name && protocol.options.is_empty()
-        });
+        let is_default = tasks::find(task)
+            .is_some_and(|known| known.card().planned(known.card().default_protocol()).protocol == *protocol);
         if is_default { format!("{task}.jsonl") } else { format!("{task}.{protocol}.jsonl") }
     }
 }
 
 fn ready_task(planned: &PlannedTask, plan: &Plan) -> Result<ReadyTask, RunError> {
     let task = tasks::find(&planned.task).ok_or_else(|| RunError::UnknownTask(planned.task.clone()))?;
-    let loaded = task.load(&plan.data, &planned.protocol)?;
+    let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
+    let source = Source::new(&plan.data, split.unwrap_or(task.card().data.split), plan.seed);
+    let loaded = task.load(&source, &planned.protocol)?;
     let ids: Vec<&str> = (0..loaded.len()).map(|index| loaded.id(index)).collect();
     let selected = nested_subset(&ids, plan.limit, plan.seed);
     let mut label = planned.protocol.clone();
-    let provenance = loaded.provenance();
-    if provenance != crate::data::Provenance::Complete {
-        label.options.insert("data".to_owned(), provenance.as_str().to_owned());
-    }
+    label.options.extend(loaded.label());
     if selected.len() < loaded.len() {
         label.options.insert("limit".to_owned(), selected.len().to_string());
     }
     let requests: Vec<Vec<Request>> = selected.iter().map(|&index| loaded.requests(index)).collect();
     let prompt_sha256 = requests.iter().map(hash_of).collect();
     let metrics = task.metrics(&planned.protocol);
-    Ok(ReadyTask { planned: planned.clone(), label, metrics, loaded, selected, prompt_sha256, requests })
+    let breakdowns = task.breakdowns(&planned.protocol);
+    Ok(ReadyTask {
+        planned: planned.clone(),
+        label,
+        metrics,
+        breakdowns,
+        loaded,
+        selected,
+        prompt_sha256,
+        requests,
+    })
 }
 
 /// sha256 of a value's JSON form.

@@ -1,22 +1,17 @@
 //! `--limit N`: a seeded subset that grows with N and does not depend on the order of the file.
 
-use sha2::{Digest, Sha256};
+use crate::draw::shuffled;
 
 /// Indices of at most `limit` of the samples with these ids, ascending. For one seed the subset of a smaller limit is
 /// part of that of a larger one.
 pub(super) fn nested_subset(ids: &[&str], limit: Option<usize>, seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..ids.len()).collect();
-    if let Some(limit) = limit.filter(|&limit| limit < ids.len()) {
-        order.sort_by_cached_key(|&index| {
-            let mut hasher = Sha256::new();
-            hasher.update(seed.to_le_bytes());
-            hasher.update(ids[index].as_bytes());
-            (hasher.finalize(), index)
-        });
-        order.truncate(limit);
-        order.sort_unstable();
-    }
-    order
+    let Some(limit) = limit.filter(|&limit| limit < ids.len()) else {
+        return (0..ids.len()).collect();
+    };
+    let mut chosen = shuffled(ids, seed, "limit");
+    chosen.truncate(limit);
+    chosen.sort_unstable();
+    chosen
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! A task's card: `tasks/<name>/task.toml`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::data::DataCard;
+use crate::plan::PlannedTask;
+use crate::record::Protocol;
 
 /// What a task measures and how, as its card says.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +39,9 @@ pub struct ProtocolCard {
     /// Options that it takes, such as `stride`.
     #[serde(default)]
     pub options: Vec<String>,
+    /// Options that it always has, where the number means little without them: `shots`.
+    #[serde(default)]
+    pub defaults: BTreeMap<String, String>,
 }
 
 impl Card {
@@ -59,6 +66,12 @@ impl Card {
     /// The protocol of this name.
     pub fn protocol(&self, name: &str) -> Option<&ProtocolCard> {
         self.protocols.iter().find(|protocol| protocol.name == name)
+    }
+
+    /// The task under the protocol of this name, with the options that it has without being asked.
+    pub fn planned(&self, protocol: &str) -> PlannedTask {
+        let options = self.protocol(protocol).map(|known| known.defaults.clone()).unwrap_or_default();
+        PlannedTask { task: self.name.clone(), protocol: Protocol { name: protocol.to_owned(), options } }
     }
 
     /// The protocol that a bare task name means.

@@ -5,9 +5,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::choice::{correct, log_likelihoods};
-use super::{Card, Item, Task, TaskError};
-use crate::data::{BLANK, CbtQuestion, DataError, DataFile, read_cbt};
+use super::choice::{choice_baselines, correct, first_largest, log_likelihoods};
+use super::{Baseline, Card, Item, Setting, Task, TaskError};
+use crate::data::{BLANK, BundledFile, CbtQuestion, DataError, DataFile, read_cbt};
 use crate::metrics::{Aggregate, Metric};
 use crate::record::{Protocol, Statistics};
 use crate::request::{Overflow, Request, Response};
@@ -16,19 +16,19 @@ use crate::text::{BOOK, rewrite};
 /// One of the two kinds of missing words.
 pub(super) struct Cbt {
     card: LazyLock<Card>,
-    sample: &'static [u8],
+    samples: &'static [BundledFile],
 }
 
 /// Common nouns.
 pub(super) static COMMON_NOUNS: Cbt = Cbt {
     card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/cbt-cn/task.toml"))),
-    sample: include_bytes!("../../tasks/cbt-cn/sample.txt"),
+    samples: &[("sample.txt", include_bytes!("../../tasks/cbt-cn/sample.txt"))],
 };
 
 /// Named entities.
 pub(super) static NAMED_ENTITIES: Cbt = Cbt {
     card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/cbt-ne/task.toml"))),
-    sample: include_bytes!("../../tasks/cbt-ne/sample.txt"),
+    samples: &[("sample.txt", include_bytes!("../../tasks/cbt-ne/sample.txt"))],
 };
 
 /// The story and the query up to the blank, and the query behind it, both de-tokenized.
@@ -42,6 +42,15 @@ fn around_the_blank(question: &CbtQuestion) -> (String, String) {
     }
 }
 
+/// Place of the candidate that stands most often in the story and the query; the first of equals.
+fn most_frequent(question: &CbtQuestion) -> usize {
+    let sentences = question.sentences.iter().chain([&question.query]);
+    let words: Vec<&str> = sentences.flat_map(|sentence| sentence.split_whitespace()).collect();
+    let count = |candidate: &String| words.iter().filter(|word| *word == candidate).count();
+    let counts: Vec<f64> = question.candidates.iter().map(|candidate| count(candidate) as f64).collect();
+    first_largest(&counts)
+}
+
 impl Task for Cbt {
     type Doc = CbtQuestion;
 
@@ -49,8 +58,8 @@ impl Task for Cbt {
         &self.card
     }
 
-    fn sample(&self) -> &'static [u8] {
-        self.sample
+    fn samples(&self) -> &'static [BundledFile] {
+        self.samples
     }
 
     fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<CbtQuestion>>, DataError> {
@@ -66,12 +75,19 @@ impl Task for Cbt {
             .collect())
     }
 
-    fn requests(&self, doc: &CbtQuestion, _: &Protocol) -> Vec<Request> {
+    /// The story and the query with the answer.
+    fn demonstration(&self, doc: &CbtQuestion, _: &Protocol) -> String {
+        let (before, after) = around_the_blank(doc);
+        let answer = doc.candidates.get(doc.answer).map_or("", String::as_str);
+        format!("{before}{answer}{after}\n\n")
+    }
+
+    fn requests(&self, doc: &CbtQuestion, setting: &Setting<'_>) -> Vec<Request> {
         let (before, after) = around_the_blank(doc);
         doc.candidates
             .iter()
             .map(|candidate| Request::LogLikelihood {
-                context: before.clone(),
+                context: format!("{}{before}", setting.demonstrations),
                 continuation: format!("{candidate}{after}"),
                 excluded_words: Arc::default(),
                 overflow: Overflow::TruncateLeft,
@@ -87,6 +103,19 @@ impl Task for Cbt {
     ) -> Result<Statistics, TaskError> {
         let scores = log_likelihoods(responses)?;
         Ok(Statistics::from([("correct".to_owned(), correct(&scores, doc.answer))]))
+    }
+
+    /// The candidate that the story and the query name most often (Hill et al. 2016), and a drawn one.
+    fn baselines(
+        &self,
+        items: &[Item<CbtQuestion>],
+        _: &[Item<CbtQuestion>],
+        _: &Protocol,
+        seed: u64,
+    ) -> Vec<Baseline> {
+        choice_baselines(items, seed, &["correct"], |doc| {
+            (most_frequent(doc), doc.answer, doc.candidates.len())
+        })
     }
 
     fn metrics(&self, _: &Protocol) -> Vec<Metric> {
@@ -110,7 +139,8 @@ mod tests {
             answer: 0,
             candidates: vec!["dog".to_owned(), "cat".to_owned()],
         };
-        let requests = COMMON_NOUNS.requests(&question, &Protocol::new("paper"));
+        let requests = COMMON_NOUNS
+            .requests(&question, &Setting { protocol: &Protocol::new("paper"), demonstrations: "", seed: 0 });
         let Request::LogLikelihood { context, continuation, .. } = &requests[1] else { panic!() };
         assert_eq!(context, "'What is it?' \"I don't know,\" said he (the ogre). he and the ");
         assert_eq!(continuation, "cat's son were there.");

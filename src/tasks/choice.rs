@@ -1,6 +1,8 @@
 //! What tasks share that let the model choose: the candidate with the highest score, the first of equals.
 
-use super::TaskError;
+use super::{Baseline, Item, TaskError};
+use crate::draw::below;
+use crate::record::Statistics;
 use crate::request::Response;
 
 /// Log-likelihoods of all responses.
@@ -15,20 +17,63 @@ pub(super) fn log_likelihoods(responses: &[Response]) -> Result<Vec<f64>, TaskEr
         .collect()
 }
 
-/// 1 if the highest of `scores`, the first of equals, is at `answer`, else 0.
-pub(super) fn correct(scores: &[f64], answer: usize) -> f64 {
+/// Place of the highest of `scores`, the first of equals.
+pub(super) fn first_largest(scores: &[f64]) -> usize {
     let mut best = 0;
     for (index, score) in scores.iter().enumerate() {
         if *score > scores[best] {
             best = index;
         }
     }
-    f64::from(u8::from(best == answer && answer < scores.len()))
+    best
+}
+
+/// 1 if the highest of `scores`, the first of equals, is at `answer`, else 0.
+pub(super) fn correct(scores: &[f64], answer: usize) -> f64 {
+    f64::from(u8::from(first_largest(scores) == answer && answer < scores.len()))
+}
+
+/// The majority's choice and a drawn one; `choose` gives the majority's place, the right place and how many there are.
+/// All of `statistics` get the same, 0 or 1.
+pub(super) fn choice_baselines<Doc>(
+    items: &[Item<Doc>],
+    seed: u64,
+    statistics: &[&str],
+    choose: impl Fn(&Doc) -> (usize, usize, usize),
+) -> Vec<Baseline> {
+    let named = |right: bool| -> Statistics {
+        statistics.iter().map(|&name| (name.to_owned(), f64::from(u8::from(right)))).collect()
+    };
+    let (mut majority, mut random) = (Vec::new(), Vec::new());
+    for item in items {
+        let (most, answer, candidates) = choose(&item.doc);
+        majority.push(named(most == answer));
+        random.push(named(below(candidates, seed, "random choice", &item.id) == answer));
+    }
+    vec![Baseline { name: "Majority", statistics: majority }, Baseline { name: "Random", statistics: random }]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn majority_and_random_choose_without_a_model() {
+        let items: Vec<Item<usize>> = (0..400)
+            .map(|index| Item { id: index.to_string(), cluster: None, line: 1, doc: index % 4 })
+            .collect();
+        let baselines = choice_baselines(&items, 1, &["a", "b"], |&answer| (0, answer, 4));
+        let right = |baseline: &Baseline, name: &str| -> f64 {
+            baseline.statistics.iter().map(|statistics| statistics[name]).sum()
+        };
+        assert_eq!((right(&baselines[0], "a"), right(&baselines[0], "b")), (100.0, 100.0));
+        let random = right(&baselines[1], "a");
+        assert!((70.0..130.0).contains(&random), "{random}");
+        assert_eq!(
+            choice_baselines(&items, 1, &["a"], |&answer| (0, answer, 4))[1].statistics[7]["a"],
+            baselines[1].statistics[7]["a"]
+        );
+    }
 
     #[test]
     fn the_first_of_equals_wins() {

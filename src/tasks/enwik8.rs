@@ -8,7 +8,7 @@ use super::perplexity::{Headline, PerplexityTask, byte_stream};
 /// The task.
 pub(super) static TASK: PerplexityTask = PerplexityTask {
     card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/enwik8/task.toml"))),
-    sample: include_bytes!("../../tasks/enwik8/sample.xml"),
+    samples: &[("sample.xml", include_bytes!("../../tasks/enwik8/sample.xml"))],
     headline: Headline::Bytes,
     docs: |file, _| byte_stream(file),
 };

@@ -1,24 +1,44 @@
 //! Tasks without their document type, so that the registry can hold all of them.
 
-use super::{Card, Item, Task, TaskError};
-use crate::data::{DataError, DataFile, Provenance};
-use crate::metrics::Metric;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Baseline, Card, Item, Setting, Task, TaskError};
+use crate::data::{DataCard, DataError, DataFile, Provenance, Split};
+use crate::draw::{seed_of, shuffled};
+use crate::metrics::{Breakdown, Metric};
 use crate::plan::DataSource;
 use crate::record::{Protocol, Statistics};
 use crate::request::{Request, Response};
+
+/// Where a task's examples come from, and what is drawn of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    data: &'a DataSource,
+    split: Split,
+    seed: u64,
+}
+
+impl<'a> Source<'a> {
+    /// Examples of a split of `data`; `seed` is that of everything that is drawn.
+    pub fn new(data: &'a DataSource, split: Split, seed: u64) -> Self {
+        Self { data, split, seed }
+    }
+}
 
 /// A [`Task`] of any document type.
 pub trait AnyTask: Sync {
     /// Its card.
     fn card(&self) -> &Card;
-    /// Reads its examples from `source`.
+    /// Reads its examples from `source`, and those of its few-shot prompts where the protocol names `shots`.
     fn load(
         &'static self,
-        source: &DataSource,
+        source: &Source<'_>,
         protocol: &Protocol,
     ) -> Result<Box<dyn LoadedTask>, DataError>;
     /// What is computed from the statistics, headline first.
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric>;
+    /// Tables that split the samples into groups.
+    fn breakdowns(&self, protocol: &Protocol) -> Vec<Breakdown>;
 }
 
 /// A task with its examples in memory.
@@ -39,21 +59,43 @@ pub trait LoadedTask: Send + Sync {
     fn requests(&self, index: usize) -> Vec<Request>;
     /// Statistics of the answers about example `index`.
     fn score(&self, index: usize, responses: &[Response]) -> Result<Statistics, TaskError>;
-    /// The file the examples are from.
-    fn file_name(&self) -> &str;
-    /// sha256 of that file.
-    fn file_sha256(&self) -> &str;
-    /// Whether that file is the published test set.
+    /// What methods without a model score on the examples at `selected`.
+    fn baselines(&self, selected: &[usize]) -> Vec<Baseline>;
+    /// The files the examples are from.
+    fn file_names(&self) -> Vec<String>;
+    /// sha256 of the measured file, or of its and its companion's.
+    fn file_sha256(&self) -> String;
+    /// sha256 of the file that examples for prompts and baselines are from, where there is one.
+    fn examples_sha256(&self) -> Option<String>;
+    /// Whether the measured file is the published one.
     fn provenance(&self) -> Provenance;
+    /// Options that the data add to the protocol in outputs: `data=…` and `shots_from=…`.
+    fn label(&self) -> BTreeMap<String, String>;
 }
 
 struct Loaded<T: Task + 'static> {
     task: &'static T,
     protocol: Protocol,
     items: Vec<Item<T::Doc>>,
-    file_name: String,
-    file_sha256: String,
-    provenance: Provenance,
+    file: DataFile,
+    /// Training data, else development data, where they are at hand.
+    training: Option<(DataFile, Vec<Item<T::Doc>>)>,
+    shots: usize,
+    /// All examples in a drawn order.
+    example_order: Vec<usize>,
+    split: Split,
+    seed: u64,
+}
+
+/// Solved examples of a prompt.
+fn shots(protocol: &Protocol) -> usize {
+    protocol.options.get("shots").and_then(|shots| shots.parse().ok()).unwrap_or(0)
+}
+
+/// Examples of which no two belong to one story.
+fn independent<Doc>(items: &[Item<Doc>]) -> usize {
+    let clusters: BTreeSet<&str> = items.iter().filter_map(|item| item.cluster.as_deref()).collect();
+    clusters.len() + items.iter().filter(|item| item.cluster.is_none()).count()
 }
 
 impl<T: Task + 'static> AnyTask for T {
@@ -63,24 +105,79 @@ impl<T: Task + 'static> AnyTask for T {
 
     fn load(
         &'static self,
-        source: &DataSource,
+        source: &Source<'_>,
         protocol: &Protocol,
     ) -> Result<Box<dyn LoadedTask>, DataError> {
         let card = Task::card(self);
-        let file = DataFile::open(&card.name, &card.data, self.sample(), source)?;
+        let Card { name, data, .. } = card;
+        let open = |split| DataFile::open(name, data, self.samples(), source.data, split);
+        let mut file =
+            open(source.split)?.ok_or_else(|| DataFile::not_found(name, data, source.data, source.split))?;
         let items = self.docs(&file, protocol)?;
+        let takes_shots = card
+            .protocol(&protocol.name)
+            .is_some_and(|known| known.options.iter().any(|name| name == "shots"));
+        let mut training = None;
+        for split in DataCard::example_splits(source.split).filter(|_| takes_shots) {
+            let Some(mut found) = open(split)? else { continue };
+            let items = self.docs(&found, protocol)?;
+            found.drop_bytes();
+            training = Some((found, items));
+            break;
+        }
+        file.drop_bytes();
+        let shots = shots(protocol);
+        let examples = training.as_ref().map_or(&items, |(_, items)| items);
+        let ids: Vec<&str> = examples.iter().map(|item| item.id.as_str()).collect();
+        let at_hand = independent(examples).saturating_sub(usize::from(training.is_none()));
+        if shots > at_hand {
+            return Err(DataError::TooFewExamples { task: name.clone(), shots, examples: at_hand });
+        }
+        let example_order = if shots == 0 { Vec::new() } else { shuffled(&ids, source.seed, "shots") };
         Ok(Box::new(Loaded {
             task: self,
             protocol: protocol.clone(),
             items,
-            file_name: file.name,
-            file_sha256: file.sha256,
-            provenance: file.provenance,
+            file,
+            training,
+            shots,
+            example_order,
+            split: source.split,
+            seed: source.seed,
         }))
     }
 
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
         Task::metrics(self, protocol)
+    }
+
+    fn breakdowns(&self, protocol: &Protocol) -> Vec<Breakdown> {
+        Task::breakdowns(self, protocol)
+    }
+}
+
+impl<T: Task> Loaded<T> {
+    /// The same examples for every sample, one of a story at most, but for those that would show a sample its own
+    /// answer: the next stands for them.
+    fn demonstrations(&self, index: usize) -> String {
+        let (examples, own) = match &self.training {
+            Some((_, items)) => (items, None),
+            None => (&self.items, self.items.get(index)),
+        };
+        let mut shown: Vec<&Item<T::Doc>> = Vec::new();
+        for &place in &self.example_order {
+            let Some(example) = examples.get(place) else { continue };
+            let is_near = |other: &Item<T::Doc>| {
+                other.id == example.id || (other.cluster.is_some() && other.cluster == example.cluster)
+            };
+            if shown.len() == self.shots {
+                break;
+            }
+            if !own.into_iter().chain(shown.iter().copied()).any(is_near) {
+                shown.push(example);
+            }
+        }
+        shown.into_iter().map(|example| self.task.demonstration(&example.doc, &self.protocol)).collect()
     }
 }
 
@@ -98,26 +195,63 @@ impl<T: Task> LoadedTask for Loaded<T> {
     }
 
     fn place(&self, index: usize) -> String {
-        format!("{}:{}", self.file_name, self.items[index].line)
+        format!("{}:{}", self.file.name, self.items[index].line)
     }
 
     fn requests(&self, index: usize) -> Vec<Request> {
-        self.task.requests(&self.items[index].doc, &self.protocol)
+        let item = &self.items[index];
+        let setting = Setting {
+            protocol: &self.protocol,
+            demonstrations: &self.demonstrations(index),
+            seed: seed_of(self.seed, "sample", &item.id),
+        };
+        self.task.requests(&item.doc, &setting)
     }
 
     fn score(&self, index: usize, responses: &[Response]) -> Result<Statistics, TaskError> {
         self.task.score(&self.items[index].doc, &self.protocol, responses)
     }
 
-    fn file_name(&self) -> &str {
-        &self.file_name
+    fn baselines(&self, selected: &[usize]) -> Vec<Baseline> {
+        let training = self.training.as_ref().map_or(&[][..], |(_, items)| items);
+        let mut baselines = self.task.baselines(&self.items, training, &self.protocol, self.seed);
+        for baseline in &mut baselines {
+            baseline.statistics =
+                selected.iter().filter_map(|&index| baseline.statistics.get(index).cloned()).collect();
+        }
+        baselines
     }
 
-    fn file_sha256(&self) -> &str {
-        &self.file_sha256
+    fn file_names(&self) -> Vec<String> {
+        let files = [Some(&self.file), self.training.as_ref().map(|(file, _)| file)];
+        files
+            .into_iter()
+            .flatten()
+            .flat_map(|file| std::iter::once(file).chain(file.companion.as_deref()))
+            .map(|file| file.name.clone())
+            .collect()
+    }
+
+    fn file_sha256(&self) -> String {
+        self.file.fingerprint()
+    }
+
+    fn examples_sha256(&self) -> Option<String> {
+        self.training.as_ref().map(|(file, _)| file.fingerprint())
     }
 
     fn provenance(&self) -> Provenance {
-        self.provenance
+        self.file.provenance
+    }
+
+    fn label(&self) -> BTreeMap<String, String> {
+        let mut label = BTreeMap::new();
+        if self.provenance() != Provenance::Complete {
+            label.insert("data".to_owned(), self.provenance().as_str().to_owned());
+        }
+        if self.shots > 0 && self.training.is_none() {
+            label.insert("shots_from".to_owned(), self.split.as_str().to_owned());
+        }
+        label
     }
 }

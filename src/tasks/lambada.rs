@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
-use super::{Card, Item, Task, TaskError};
-use crate::data::{DataError, DataFile, read_json_lines};
+use super::{Card, Item, Setting, Task, TaskError};
+use crate::data::{BundledFile, DataError, DataFile, read_json_lines};
 use crate::metrics::{Aggregate, Metric};
 use crate::record::{Protocol, Statistics};
 use crate::request::{Overflow, Request, Response};
@@ -58,8 +58,8 @@ impl Task for Lambada {
         &CARD
     }
 
-    fn sample(&self) -> &'static [u8] {
-        include_bytes!("../../tasks/lambada/sample.jsonl")
+    fn samples(&self) -> &'static [BundledFile] {
+        &[("sample.jsonl", include_bytes!("../../tasks/lambada/sample.jsonl"))]
     }
 
     fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<Passage>>, DataError> {
@@ -84,12 +84,18 @@ impl Task for Lambada {
             .collect()
     }
 
-    fn requests(&self, doc: &Passage, protocol: &Protocol) -> Vec<Request> {
-        let text = preprocess(&doc.text, protocol);
+    /// A whole passage and an empty line.
+    fn demonstration(&self, doc: &Passage, protocol: &Protocol) -> String {
+        let between = if protocol.name == "harness" { "\n\n" } else { "\n" };
+        format!("{}{between}", preprocess(&doc.text, protocol))
+    }
+
+    fn requests(&self, doc: &Passage, setting: &Setting<'_>) -> Vec<Request> {
+        let text = preprocess(&doc.text, setting.protocol);
         let (context, target) = split_last_word(&text).unwrap_or(("", &text));
-        let harness = protocol.name == "harness";
+        let harness = setting.protocol.name == "harness";
         vec![Request::LogLikelihood {
-            context: context.to_owned(),
+            context: format!("{}{context}", setting.demonstrations),
             continuation: target.to_owned(),
             excluded_words: if harness { Arc::default() } else { Arc::clone(&STOP_WORDS) },
             overflow: if harness { Overflow::TruncateLeft } else { Overflow::Refuse },
@@ -147,7 +153,8 @@ mod tests {
 
     fn prompt(text: &str, protocol: &str) -> (String, String) {
         let doc = Passage { text: text.to_owned() };
-        match Lambada.requests(&doc, &Protocol::new(protocol)).remove(0) {
+        let setting = Setting { protocol: &Protocol::new(protocol), demonstrations: "", seed: 0 };
+        match Lambada.requests(&doc, &setting).remove(0) {
             Request::LogLikelihood { context, continuation, .. } => (context, continuation),
             other => panic!("{other:?}"),
         }

@@ -5,22 +5,27 @@
 mod card;
 mod cbt;
 mod choice;
+mod cnn_dailymail;
+mod coqa;
 mod enwik8;
 mod erased;
 mod lambada;
+mod nq;
 mod one_billion_word;
 mod penn_treebank;
 mod perplexity;
 mod text8;
+mod translation;
 mod wikitext103;
 mod wikitext2;
 mod winograd;
+mod written;
 
 pub use card::{Card, ProtocolCard};
-pub use erased::{AnyTask, LoadedTask};
+pub use erased::{AnyTask, LoadedTask, Source};
 
-use crate::data::{DataError, DataFile};
-use crate::metrics::Metric;
+use crate::data::{BundledFile, DataError, DataFile};
+use crate::metrics::{Breakdown, Metric};
 use crate::record::{Protocol, Statistics};
 use crate::request::{Request, Response};
 
@@ -36,6 +41,12 @@ pub static REGISTRY: &[&dyn AnyTask] = &[
     &wikitext103::TASK,
     &one_billion_word::TASK,
     &winograd::Winograd,
+    &coqa::Coqa,
+    &cnn_dailymail::CnnDailyMail,
+    &translation::FRENCH_ENGLISH,
+    &translation::ENGLISH_FRENCH,
+    &translation::ENGLISH_GERMAN,
+    &nq::NaturalQuestions,
 ];
 
 /// Why a task cannot score a sample.
@@ -66,6 +77,26 @@ pub struct Item<Doc> {
     pub doc: Doc,
 }
 
+/// How examples are asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// Protocol and options.
+    pub protocol: &'a Protocol,
+    /// Solved examples of a few-shot prompt, each with what parts it from the next; empty without `--shots`.
+    pub demonstrations: &'a str,
+    /// Seed of everything that is drawn for this example.
+    pub seed: u64,
+}
+
+/// What a method without a model scores on every example.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Baseline {
+    /// Its name in tables, as the paper writes it.
+    pub name: &'static str,
+    /// One for each example, in their order.
+    pub statistics: Vec<Statistics>,
+}
+
 /// A task of the paper.
 pub trait Task: Sync {
     /// One example as the task understands it.
@@ -74,14 +105,21 @@ pub trait Task: Sync {
     /// Its card.
     fn card(&self) -> &Card;
 
-    /// The bundled sample, in the format of the test set.
-    fn sample(&self) -> &'static [u8];
+    /// The bundled samples that the card names, in the format of the test set.
+    fn samples(&self) -> &'static [BundledFile];
 
     /// Reads all examples. `Err` names file and line.
     fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<Self::Doc>>, DataError>;
 
+    /// An example with its answer, as it stands in a few-shot prompt, and what parts it from the next. Pure. Asked for
+    /// only if the card's protocol takes `shots`.
+    fn demonstration(&self, doc: &Self::Doc, protocol: &Protocol) -> String {
+        let _ = (doc, protocol);
+        String::new()
+    }
+
     /// What to ask the model about one example. Pure.
-    fn requests(&self, doc: &Self::Doc, protocol: &Protocol) -> Vec<Request>;
+    fn requests(&self, doc: &Self::Doc, setting: &Setting<'_>) -> Vec<Request>;
 
     /// Sufficient statistics of the answers, which come in the order of the requests. Pure.
     fn score(
@@ -93,6 +131,25 @@ pub trait Task: Sync {
 
     /// What is computed from the statistics, headline first.
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric>;
+
+    /// Tables that split the samples into groups.
+    fn breakdowns(&self, protocol: &Protocol) -> Vec<Breakdown> {
+        let _ = protocol;
+        Vec::new()
+    }
+
+    /// What methods without a model score: rows of the same table. `training` are the examples that may be learned
+    /// from, none if only the measured ones are at hand.
+    fn baselines(
+        &self,
+        items: &[Item<Self::Doc>],
+        training: &[Item<Self::Doc>],
+        protocol: &Protocol,
+        seed: u64,
+    ) -> Vec<Baseline> {
+        let _ = (items, training, protocol, seed);
+        Vec::new()
+    }
 }
 
 /// The task of this name.
@@ -103,6 +160,7 @@ pub fn find(name: &str) -> Option<&'static dyn AnyTask> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Split;
     use crate::plan::DataSource;
 
     #[test]
@@ -111,13 +169,46 @@ mod tests {
             let card = task.card();
             assert!(find(&card.name).is_some());
             assert!(card.groups.contains(&"all".to_owned()), "{}: every task is in `all`", card.name);
-            for protocol in &card.protocols {
-                let protocol = Protocol::new(&protocol.name);
-                let loaded = task.load(&DataSource::Sample, &protocol).unwrap();
+            for known in &card.protocols {
+                let protocol = card.planned(&known.name).protocol;
+                let loaded =
+                    task.load(&Source::new(&DataSource::Sample, card.data.split, 0), &protocol).unwrap();
                 // A stream has as many samples as it has parts.
                 let fewest = if card.groups.contains(&"lm".to_owned()) { 1 } else { 20 };
                 assert!(loaded.len() >= fewest, "{} has {} samples", card.name, loaded.len());
                 assert!(!task.metrics(&protocol).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn every_task_but_the_streams_takes_shots() {
+        for task in REGISTRY {
+            let card = task.card();
+            let stream = card.groups.contains(&"lm".to_owned());
+            for known in &card.protocols {
+                assert_eq!(
+                    known.options.contains(&"shots".to_owned()),
+                    !stream,
+                    "{}:{}",
+                    card.name,
+                    known.name
+                );
+                if stream {
+                    continue;
+                }
+                let mut protocol = Protocol::new(&known.name);
+                protocol.options.insert("shots".to_owned(), "2".to_owned());
+                let source = Source::new(&DataSource::Sample, card.data.split, 0);
+                let few = task.load(&source, &protocol).unwrap();
+                protocol.options.insert("shots".to_owned(), "0".to_owned());
+                let zero = task.load(&source, &protocol).unwrap();
+                for index in 0..zero.len().min(5) {
+                    assert_ne!(few.requests(index), zero.requests(index), "{}:{}", card.name, known.name);
+                }
+                let has_examples = card.data.samples.iter().any(|file| file.split == Some(Split::Train))
+                    || card.data.samples.iter().any(|file| file.split == Some(Split::Validation));
+                assert_eq!(few.label().contains_key("shots_from"), !has_examples, "{}", card.name);
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::text::NEWS;
 /// The task.
 pub(super) static TASK: PerplexityTask = PerplexityTask {
     card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/1bw/task.toml"))),
-    sample: include_bytes!("../../tasks/1bw/sample.tokens"),
+    samples: &[("sample.tokens", include_bytes!("../../tasks/1bw/sample.tokens"))],
     headline: Headline::Words,
     docs: |file, protocol| word_stream(file, protocol, &NEWS, Cut::Lines, "detok"),
 };

@@ -9,7 +9,7 @@ use crate::text::PENN_TREEBANK;
 /// The task.
 pub(super) static TASK: PerplexityTask = PerplexityTask {
     card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/ptb/task.toml"))),
-    sample: include_bytes!("../../tasks/ptb/sample.txt"),
+    samples: &[("sample.txt", include_bytes!("../../tasks/ptb/sample.txt"))],
     headline: Headline::Words,
     docs: |file, protocol| word_stream(file, protocol, &PENN_TREEBANK, Cut::Lines, "detok"),
 };

@@ -8,7 +8,7 @@ use super::perplexity::{Headline, PerplexityTask, byte_stream};
 /// The task.
 pub(super) static TASK: PerplexityTask = PerplexityTask {
     card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/text8/task.toml"))),
-    sample: include_bytes!("../../tasks/text8/sample.txt"),
+    samples: &[("sample.txt", include_bytes!("../../tasks/text8/sample.txt"))],
     headline: Headline::Bytes,
     docs: |file, _| byte_stream(file),
 };

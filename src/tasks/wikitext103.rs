@@ -9,7 +9,7 @@ use crate::text::WIKITEXT;
 /// The task.
 pub(super) static TASK: PerplexityTask = PerplexityTask {
     card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wikitext103/task.toml"))),
-    sample: include_bytes!("../../tasks/wikitext103/sample.raw"),
+    samples: &[("sample.raw", include_bytes!("../../tasks/wikitext103/sample.raw"))],
     headline: Headline::Words,
     docs: |file, protocol| word_stream(file, protocol, &WIKITEXT, Cut::Articles, "raw"),
 };

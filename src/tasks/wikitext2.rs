@@ -9,7 +9,7 @@ use crate::text::WIKITEXT;
 /// The task.
 pub(super) static TASK: PerplexityTask = PerplexityTask {
     card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wikitext2/task.toml"))),
-    sample: include_bytes!("../../tasks/wikitext2/sample.tokens"),
+    samples: &[("sample.tokens", include_bytes!("../../tasks/wikitext2/sample.tokens"))],
     headline: Headline::Words,
     docs: |file, protocol| match protocol.name.as_str() {
         "harness" => harness_pages(file),

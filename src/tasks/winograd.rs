@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::choice::{correct, log_likelihoods};
-use super::{Card, Item, Task, TaskError};
-use crate::data::{DataError, DataFile, WinogradForm, WinogradSchema, read_winograd};
+use super::choice::{choice_baselines, correct, log_likelihoods};
+use super::{Baseline, Card, Item, Setting, Task, TaskError};
+use crate::data::{BundledFile, DataError, DataFile, WinogradForm, WinogradSchema, read_winograd};
 use crate::metrics::{Aggregate, Metric};
 use crate::record::{Protocol, Statistics};
 use crate::request::{Overflow, Request, Response};
@@ -75,8 +75,8 @@ impl Task for Winograd {
         &CARD
     }
 
-    fn sample(&self) -> &'static [u8] {
-        include_bytes!("../../tasks/winograd/sample.jsonl")
+    fn samples(&self) -> &'static [BundledFile] {
+        &[("sample.jsonl", include_bytes!("../../tasks/winograd/sample.jsonl"))]
     }
 
     fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<WinogradSchema>>, DataError> {
@@ -95,12 +95,20 @@ impl Task for Winograd {
             .collect()
     }
 
+    /// The sentence with the right candidate.
+    fn demonstration(&self, doc: &WinogradSchema, _: &Protocol) -> String {
+        let Substituted { contexts, rest } = substituted(doc);
+        let right = contexts.get(doc.label).map_or("", String::as_str);
+        format!("{right}{}\n\n", joined(&rest))
+    }
+
     /// `paper`: both partial scores, then both full ones. `harness`: both partial scores; its template puts a space of
     /// its own before the rest, which begins with one.
-    fn requests(&self, doc: &WinogradSchema, protocol: &Protocol) -> Vec<Request> {
+    fn requests(&self, doc: &WinogradSchema, setting: &Setting<'_>) -> Vec<Request> {
+        let Setting { protocol, demonstrations, .. } = setting;
         let Substituted { contexts, rest } = substituted(doc);
         let request = |context: &str, continuation: String| Request::LogLikelihood {
-            context: context.to_owned(),
+            context: format!("{demonstrations}{context}"),
             continuation,
             excluded_words: Arc::default(),
             overflow: Overflow::TruncateLeft,
@@ -126,6 +134,24 @@ impl Task for Winograd {
             statistics.insert("correct_full".to_owned(), correct(full, doc.label));
         }
         Ok(statistics)
+    }
+
+    fn baselines(
+        &self,
+        items: &[Item<WinogradSchema>],
+        _: &[Item<WinogradSchema>],
+        protocol: &Protocol,
+        seed: u64,
+    ) -> Vec<Baseline> {
+        let statistics: &[&str] = if protocol.name == "harness" {
+            &["correct_partial"]
+        } else {
+            &["correct_partial", "correct_full"]
+        };
+        // The place that is most often right, as a classifier that sees only the labels would choose.
+        let first = items.iter().filter(|item| item.doc.label == 0).count();
+        let majority = usize::from(2 * first < items.len());
+        choice_baselines(items, seed, statistics, |doc| (majority, doc.label, 2))
     }
 
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {

@@ -9,6 +9,9 @@
 //! | [`coqa_harness_score`] | F1 is 1 | leave one out, duplicates dropped |
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::white_space::{is_python_space, strip};
 
@@ -89,6 +92,25 @@ pub fn coqa_harness_score(prediction: &str, references: &[&str]) -> AnswerScore 
     let references: Vec<&str> =
         references.iter().copied().filter(|reference| seen.insert(reference.to_lowercase())).collect();
     coqa_score(prediction, &references)
+}
+
+/// 1 if `prediction` equals a reference as the task `nq_open` of lm-evaluation-harness 0.4.13 compares them, else 0.
+///
+/// White space around the prediction is removed, then from both sides articles that a space follows, in the cases that
+/// its expression lists, then the case and ASCII punctuation; other white space stays.
+pub fn harness_nq_exact_match(prediction: &str, references: &[&str]) -> f64 {
+    let prediction = without_harness_articles(strip(prediction));
+    indicator(references.iter().any(|reference| without_harness_articles(reference) == prediction))
+}
+
+fn without_harness_articles(text: &str) -> String {
+    static ARTICLES: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"\b(?:The |the |An |A |The |a |an )").ok());
+    let text = match ARTICLES.as_ref() {
+        Some(articles) => articles.replace_all(text, "").to_lowercase(),
+        None => text.to_lowercase(),
+    };
+    text.chars().filter(|character| !character.is_ascii_punctuation()).collect()
 }
 
 /// Replaces every match of Python's `\b(a|an|the)\b` by a space.
@@ -199,6 +221,15 @@ mod tests {
         assert_eq!(coqa_score("white", &["white"]), score(1.0, 1.0));
         assert_eq!(coqa_score("white", &["white", "black"]), score(0.5, 0.5));
         assert_eq!(coqa_score("white", &["white", "White", "black"]), score(1.0, 1.0));
+    }
+
+    #[test]
+    fn harness_compares_short_answers_its_own_way() {
+        assert_eq!(harness_nq_exact_match(" the Beatles. \n", &["Wings", "The Beatles"]), 1.0);
+        assert_eq!(harness_nq_exact_match("THE Beatles", &["Beatles"]), 0.0, "not in the list of articles");
+        assert_eq!(harness_nq_exact_match("the  Beatles", &["Beatles"]), 0.0, "a space is left");
+        assert_eq!(harness_nq_exact_match("", &["A "]), 1.0);
+        assert_eq!(harness_nq_exact_match("x", &[]), 0.0);
     }
 
     #[test]

@@ -2,13 +2,18 @@
 
 mod answers;
 mod detokenize;
+mod moses;
+mod sentences;
 mod visible;
 mod white_space;
 
 pub use answers::{
-    AnswerScore, coqa_harness_score, coqa_score, normalize_answer, squad_exact_match, squad_f1,
+    AnswerScore, coqa_harness_score, coqa_score, harness_nq_exact_match, normalize_answer, squad_exact_match,
+    squad_f1,
 };
 pub use detokenize::{BOOK, NEWS, PENN_TREEBANK, Rule, WIKITEXT, rewrite};
+pub use moses::{Language, moses_tokenize};
+pub use sentences::sentences;
 pub use visible::{visible_bytes, visible_white_space};
 pub use white_space::{split_trailing_white_space, strip};
 

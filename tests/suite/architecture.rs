@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each top-level module may use. `text` is below everything but the leaves.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
+    ("draw", &[]),
     ("request", &["text"]),
     ("plan", &["record"]),
     ("record", &["plan", "request"]),
@@ -12,10 +13,10 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("tokenizer", &["text"]),
     ("metrics", &["record"]),
     ("data", &["plan", "record", "text"]),
-    ("tasks", &["data", "metrics", "plan", "record", "request", "text"]),
+    ("tasks", &["data", "draw", "metrics", "plan", "record", "request", "text"]),
     ("model", &["text", "tokenizer"]),
     ("engine", &["model", "request", "text", "tokenizer"]),
-    ("run", &["data", "engine", "metrics", "model", "plan", "record", "request", "tasks", "text"]),
+    ("run", &["data", "draw", "engine", "metrics", "model", "plan", "record", "request", "tasks", "text"]),
     ("report", &["metrics", "record", "text"]),
 ];
 

@@ -30,7 +30,7 @@ mod wgpu {
     use super::*;
     use gpt2_eval::engine::{Planner, check_device};
     use gpt2_eval::model::ComputeDevice;
-    use gpt2_eval::request::{Decoding, Overflow, Request, Response};
+    use gpt2_eval::request::{Decoding, Overflow, Request, Response, Trim};
 
     use crate::common::{bundled, bundled_on};
 
@@ -88,6 +88,7 @@ mod wgpu {
 
         let prompt = Request::Generate {
             prompt: "The old man looked at the sea and".to_owned(),
+            trim: Trim::left(),
             stop: vec![],
             max_new_tokens: 4,
             decoding: Decoding::Greedy,

@@ -57,7 +57,7 @@ fn fingerprint(loaded: &Loaded) -> Vec<u32> {
         targets: ids[1..].to_vec(),
         excluded: TokenSet::default(),
     };
-    let work = [Work::Score { sequences: vec![sequence], rolling: false, truncated_tokens: 0 }];
+    let work = [Work::Score { sequences: vec![sequence], rolling_bytes: None, truncated_tokens: 0 }];
     loaded.log_likelihoods(&work, 512)[0].token_log_probs.iter().map(|value| value.to_bits()).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Log-probabilities, argmax and greedy text against Hugging Face transformers.
 
 use gpt2_eval::engine::{Planner, ScoredSequence, TokenSet, Work};
-use gpt2_eval::request::{Decoding, Request, Response};
+use gpt2_eval::request::{Decoding, Request, Response, Trim};
 use serde::Deserialize;
 
 use crate::common::{Loaded, bundled, say, shared};
@@ -42,7 +42,7 @@ pub fn golden(label: &str) -> Option<Golden> {
 fn score(input: &[u32], targets: &[u32]) -> Work {
     let sequence =
         ScoredSequence { input: input.to_vec(), targets: targets.to_vec(), excluded: TokenSet::default() };
-    Work::Score { sequences: vec![sequence], rolling: false, truncated_tokens: 0 }
+    Work::Score { sequences: vec![sequence], rolling_bytes: None, truncated_tokens: 0 }
 }
 
 /// The largest difference of a log-probability over all cases, which are scored in one call.
@@ -100,6 +100,7 @@ fn greedy_text_equals_transformers() {
         for case in &golden.greedy {
             let request = Request::Generate {
                 prompt: case.prompt.clone(),
+                trim: Trim::left(),
                 stop: vec![],
                 max_new_tokens: case.ids.len(),
                 decoding: Decoding::Greedy,
@@ -123,6 +124,7 @@ fn a_stop_string_ends_the_text_and_is_not_part_of_it() {
     let mut generate = |stop: &[&str]| {
         let request = Request::Generate {
             prompt: "The old man looked at the sea and".to_owned(),
+            trim: Trim::left(),
             stop: stop.iter().map(|&stop| stop.to_owned()).collect(),
             max_new_tokens: 24,
             decoding: Decoding::Greedy,

@@ -14,6 +14,7 @@ mod golden_answers;
 mod golden_bleu;
 mod golden_lambada;
 mod golden_log_probs;
+mod golden_moses;
 mod golden_rouge;
 mod golden_tokens;
 mod golden_wikitext;

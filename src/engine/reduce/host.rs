@@ -21,24 +21,32 @@ pub fn on_host(parts: Vec<Tensor<2>>, targets: &Targets<'_>) -> Result<Vec<Token
         .collect())
 }
 
-/// The most probable token after a position.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Greedy {
-    /// Its id; the lowest on a tie.
-    pub token: u32,
-    /// Its log-probability, nats.
-    pub log_prob: f64,
+/// What the model expects after a position.
+pub struct LogitRow {
+    /// One a token of the vocabulary.
+    pub logits: Vec<f32>,
+    /// The first of the largest.
+    pub most_probable: u32,
+    /// ln Σ exp(logit).
+    log_sum: f64,
 }
 
-/// The most probable token of each row.
-pub fn greedy_tokens(parts: Vec<Tensor<2>>, rows: usize) -> Result<Vec<Greedy>, EngineError> {
+impl LogitRow {
+    /// log P of a token, nats.
+    pub fn log_prob(&self, token: u32) -> f64 {
+        self.logits.get(token as usize).map_or(f64::NEG_INFINITY, |&logit| f64::from(logit) - self.log_sum)
+    }
+}
+
+/// The logits of each position.
+pub fn logit_rows(parts: Vec<Tensor<2>>, rows: usize) -> Result<Vec<LogitRow>, EngineError> {
     let parts = Parts::read(parts)?;
     Ok((0..rows)
         .map(|row| {
             let row = parts.row(row);
-            let (token, largest) = row.argmax(&TokenSet::default());
-            let log_prob = -(row.exponentials(largest, &TokenSet::default()).ln());
-            Greedy { token, log_prob }
+            let (most_probable, largest) = row.argmax(&TokenSet::default());
+            let log_sum = f64::from(largest) + row.exponentials(largest, &TokenSet::default()).ln();
+            LogitRow { logits: row.parts.concat(), most_probable, log_sum }
         })
         .collect())
 }

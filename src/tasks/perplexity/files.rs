@@ -13,18 +13,6 @@ const LAST_BYTES: usize = 5_000_000;
 /// All of enwik8 or text8.
 const ALL_BYTES: usize = 100_000_000;
 
-/// The file as text. `Err` names the line with the first byte that is no UTF-8.
-fn text_of(file: &DataFile) -> Result<&str, DataError> {
-    let text = std::str::from_utf8(&file.bytes).map_err(|error| {
-        let line = 1 + file.bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-        file.record_error(line, format!("not UTF-8: {error}"))
-    })?;
-    if text.trim().is_empty() {
-        return Err(DataError::Empty { file: file.name.clone() });
-    }
-    Ok(text)
-}
-
 /// One stream of words; `raw` as it is, `detok` after the rules, and `paper` one of the two.
 pub fn word_stream(
     file: &DataFile,
@@ -33,7 +21,7 @@ pub fn word_stream(
     cut: Cut,
     paper: &str,
 ) -> Result<Vec<Item<Part>>, DataError> {
-    let original = text_of(file)?;
+    let original = file.text()?;
     let means = if protocol.name == "paper" { paper } else { &protocol.name };
     let text = if means == "detok" { rewrite(original, rules) } else { original.to_owned() };
     Ok(items(&text, canonical_words(original), original.len(), cut))
@@ -54,7 +42,7 @@ pub fn byte_stream(file: &DataFile) -> Result<Vec<Item<Part>>, DataError> {
 /// Articles each by itself, as lm-evaluation-harness's `wikitext` has them: de-tokenized for the model; words split on
 /// white space and bytes of the original page.
 pub fn harness_pages(file: &DataFile) -> Result<Vec<Item<Part>>, DataError> {
-    let original = text_of(file)?;
+    let original = file.text()?;
     let mut line = 1;
     Ok(parts(original, Cut::Articles)
         .into_iter()
@@ -72,6 +60,7 @@ pub fn harness_pages(file: &DataFile) -> Result<Vec<Item<Part>>, DataError> {
             let doc = Part {
                 document,
                 bytes: 0..text.len(),
+                is_whole: true,
                 words: split_on_white_space(page) as f64,
                 original_bytes: page.len() as f64,
             };

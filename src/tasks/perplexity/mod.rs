@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 pub(super) use files::{byte_stream, harness_pages, word_stream};
 pub(super) use stream::Cut;
 
-use super::{Card, Item, Task, TaskError};
-use crate::data::{DataError, DataFile};
+use super::{Card, Item, Setting, Task, TaskError};
+use crate::data::{BundledFile, DataError, DataFile};
 use crate::metrics::{Aggregate, Metric};
 use crate::record::{Protocol, Statistics};
 use crate::request::{Document, Request, Response, Window};
@@ -30,7 +30,7 @@ pub(super) struct PerplexityTask {
     /// Its card.
     pub card: LazyLock<Card>,
     /// Its bundled sample.
-    pub sample: &'static [u8],
+    pub samples: &'static [BundledFile],
     /// Its first metric.
     pub headline: Headline,
     /// Reads its file.
@@ -44,16 +44,16 @@ impl Task for PerplexityTask {
         &self.card
     }
 
-    fn sample(&self) -> &'static [u8] {
-        self.sample
+    fn samples(&self) -> &'static [BundledFile] {
+        self.samples
     }
 
     fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<Part>>, DataError> {
         (self.docs)(file, protocol)
     }
 
-    fn requests(&self, doc: &Part, protocol: &Protocol) -> Vec<Request> {
-        requests(doc, protocol)
+    fn requests(&self, doc: &Part, setting: &Setting<'_>) -> Vec<Request> {
+        requests(doc, setting.protocol)
     }
 
     fn score(&self, doc: &Part, _: &Protocol, responses: &[Response]) -> Result<Statistics, TaskError> {
@@ -65,14 +65,25 @@ impl Task for PerplexityTask {
     }
 }
 
-/// A part of a document and its share of the document's units.
+/// A part of a document.
 pub(super) struct Part {
     document: Document,
     bytes: Range<usize>,
-    /// Words and ends of line of the original text.
+    /// Whether it is all of the document.
+    is_whole: bool,
+    /// Words and ends of line of the whole original text.
     words: f64,
-    /// Bytes of the original text.
+    /// Bytes of the whole original text.
     original_bytes: f64,
+}
+
+impl Part {
+    /// What of the document's units the part has: the share that the bytes scored in its windows have of the
+    /// document's. Windows and parts do not end at the same places, and so log-likelihoods and units are of the same
+    /// text; over all parts, the shares are the whole.
+    fn share(&self, scored_bytes: usize) -> f64 {
+        if self.is_whole { 1.0 } else { scored_bytes as f64 / self.document.text().len() as f64 }
+    }
 }
 
 /// The stride that the protocol names.
@@ -102,8 +113,8 @@ fn score(part: &Part, responses: &[Response]) -> Result<Statistics, TaskError> {
     Ok(Statistics::from([
         ("log_likelihood".to_owned(), score.log_likelihood),
         ("tokens".to_owned(), score.tokens as f64),
-        ("words".to_owned(), part.words),
-        ("bytes".to_owned(), part.original_bytes),
+        ("words".to_owned(), part.words * part.share(score.bytes)),
+        ("bytes".to_owned(), part.original_bytes * part.share(score.bytes)),
     ]))
 }
 

@@ -61,8 +61,7 @@ pub(super) fn parts(text: &str, cut: Cut) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The samples of a stream: `text` is what the model reads, `original` what the units are counted in. Each part has
-/// the share of the units that it has of the stream's bytes; together they are all of them.
+/// The samples of a stream: `text` is what the model reads, `original` what the units are counted in.
 pub(super) fn items(text: &str, original_words: usize, original_bytes: usize, cut: Cut) -> Vec<Item<Part>> {
     let document = Document::new(text);
     let mut line = 1;
@@ -70,7 +69,6 @@ pub(super) fn items(text: &str, original_words: usize, original_bytes: usize, cu
         .into_iter()
         .enumerate()
         .map(|(index, bytes)| {
-            let share = bytes.len() as f64 / text.len() as f64;
             let first_line = line;
             line += text[bytes.clone()].matches('\n').count();
             Item {
@@ -80,8 +78,9 @@ pub(super) fn items(text: &str, original_words: usize, original_bytes: usize, cu
                 doc: Part {
                     document: document.clone(),
                     bytes,
-                    words: original_words as f64 * share,
-                    original_bytes: original_bytes as f64 * share,
+                    is_whole: false,
+                    words: original_words as f64,
+                    original_bytes: original_bytes as f64,
                 },
             }
         })

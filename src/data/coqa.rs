@@ -1,0 +1,138 @@
+//! CoQA's own JSON (Reddy et al. 2019): stories, each with a conversation about it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{DataError, DataFile};
+
+/// A story and the conversation about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoqaStory {
+    /// Its name in the data.
+    pub id: String,
+    /// Where it is from: `mctest`, `cnn`, `wikipedia`, `gutenberg`, `race`…
+    pub domain: String,
+    /// The text.
+    pub text: String,
+    /// The turns, in order.
+    pub turns: Vec<CoqaTurn>,
+}
+
+/// A question and its answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoqaTurn {
+    /// The question.
+    pub question: String,
+    /// The answer that the conversation goes on with, then those of other people.
+    pub answers: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    data: Vec<Story>,
+}
+
+#[derive(Deserialize)]
+struct Story {
+    id: String,
+    source: String,
+    #[serde(rename = "story")]
+    text: String,
+    questions: Vec<Text>,
+    answers: Vec<Text>,
+    #[serde(default)]
+    additional_answers: BTreeMap<String, Vec<Text>>,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    input_text: String,
+    turn_id: usize,
+}
+
+/// Reads all stories.
+///
+/// `Err` names the file, and the line or the story: no such JSON, a story without turns, answers that are not one a
+/// question in the questions' order.
+pub fn read_coqa(file: &DataFile) -> Result<Vec<CoqaStory>, DataError> {
+    let File { data } = serde_json::from_str(file.text()?)
+        .map_err(|error| file.record_error(error.line(), format!("malformed CoQA file: {error}")))?;
+    if data.is_empty() {
+        return Err(DataError::Empty { file: file.name.clone() });
+    }
+    data.into_iter().map(|story| read_story(file, story)).collect()
+}
+
+fn read_story(file: &DataFile, story: Story) -> Result<CoqaStory, DataError> {
+    let wrong = |reason: String| file.record_error(1, format!("story {}: {reason}", story.id));
+    if story.questions.is_empty() {
+        return Err(wrong("no questions".to_owned()));
+    }
+    let in_order = |texts: &[Text], what: &str| {
+        let expected = story.questions.len();
+        if texts.len() != expected {
+            return Err(wrong(format!(
+                "{} {what}, expected one for each of {expected} questions",
+                texts.len()
+            )));
+        }
+        match texts.iter().enumerate().find(|(index, text)| text.turn_id != index + 1) {
+            Some((index, text)) => {
+                Err(wrong(format!("turn_id {} among the {what}, expected {}", text.turn_id, index + 1)))
+            }
+            None => Ok(()),
+        }
+    };
+    in_order(&story.questions, "questions")?;
+    in_order(&story.answers, "answers")?;
+    for (key, answers) in &story.additional_answers {
+        in_order(answers, &format!("additional answers `{key}`"))?;
+    }
+    let turns = story
+        .questions
+        .iter()
+        .enumerate()
+        .map(|(turn, question)| {
+            let lists = std::iter::once(&story.answers).chain(story.additional_answers.values());
+            let answers = lists.map(|answers| answers[turn].input_text.clone()).collect();
+            CoqaTurn { question: question.input_text.clone(), answers }
+        })
+        .collect();
+    Ok(CoqaStory { id: story.id, domain: story.source, text: story.text, turns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::borrow::Cow;
+
+    const STORY: &str = r#"{"version":"1.0","data":[{"source":"mctest","id":"s1","filename":"f","story":"Ann ran.",
+        "questions":[{"input_text":"Who ran?","turn_id":1},{"input_text":"Why?","turn_id":2}],
+        "answers":[{"input_text":"Ann","turn_id":1},{"input_text":"unknown","turn_id":2}],
+        "additional_answers":{"0":[{"input_text":"ann","turn_id":1},{"input_text":"no","turn_id":2}]}}]}"#;
+
+    fn read(text: &str) -> Result<Vec<CoqaStory>, String> {
+        let mut file = DataFile::bundled("c.json", b"");
+        file.bytes = Cow::Owned(text.as_bytes().to_vec());
+        read_coqa(&file).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn stories_and_their_turns() {
+        let stories = read(STORY).unwrap();
+        assert_eq!((stories.len(), stories[0].domain.as_str()), (1, "mctest"));
+        assert_eq!(stories[0].turns[0].answers, ["Ann", "ann"]);
+        assert_eq!(stories[0].turns[1].question, "Why?");
+    }
+
+    #[test]
+    fn odd_stories_are_named() {
+        let wrong = |from: &str, to: &str| read(&STORY.replacen(from, to, 1)).unwrap_err();
+        assert!(wrong("\"turn_id\":2", "\"turn_id\":3").contains("story s1: turn_id 3 among the questions"));
+        assert!(wrong(",{\"input_text\":\"no\",\"turn_id\":2}", "").contains("1 additional answers `0`"));
+        assert!(wrong("\"story\"", "\"text\"").contains("missing field `story`"));
+        assert!(wrong("\"version\":\"1.0\",", "\n\n!").contains("c.json:3: malformed"));
+        assert!(read("{\"data\":[]}").unwrap_err().contains("no records"));
+    }
+}

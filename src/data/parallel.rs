@@ -1,0 +1,164 @@
+//! Parallel text: two files that are translations of each other, line by line, or segment by segment in the sgm form
+//! of the WMT evaluations.
+
+use super::{DataError, DataFile};
+
+/// A sentence and its translation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentencePair {
+    /// Line of the sentence in its file, from 1.
+    pub line: usize,
+    /// The sentence.
+    pub source: String,
+    /// Its translation.
+    pub target: String,
+}
+
+struct Segment {
+    line: usize,
+    /// Document and number in the sgm form.
+    place: Option<(String, String)>,
+    text: String,
+}
+
+/// Reads all pairs of a file and its companion.
+///
+/// Text of an sgm file is taken as it is: newstest2014 has a raw `&`, so that it is no XML. `Err` names file and line:
+/// an empty segment, one without its end, files of different lengths, segments of another document or number.
+pub fn read_parallel(file: &DataFile) -> Result<Vec<SentencePair>, DataError> {
+    let Some(companion) = file.companion.as_deref() else {
+        return Err(file.record_error(1, "no translations: the file's companion is missing"));
+    };
+    let sources = segments(file)?;
+    let targets = segments(companion)?;
+    if sources.len() != targets.len() {
+        let shorter = if sources.len() < targets.len() { file } else { companion };
+        let line = if sources.len() < targets.len() { &sources } else { &targets }.last();
+        let reason = format!(
+            "{} has {} segments and {} has {}",
+            file.name,
+            sources.len(),
+            companion.name,
+            targets.len()
+        );
+        return Err(shorter.record_error(line.map_or(1, |segment| segment.line), reason));
+    }
+    sources
+        .into_iter()
+        .zip(targets)
+        .map(|(source, target)| {
+            if source.place != target.place {
+                let shown = |segment: &Segment| match &segment.place {
+                    Some((document, number)) => format!("segment {number} of {document}"),
+                    None => "a plain line".to_owned(),
+                };
+                let reason = format!("{}, but {} has {}", shown(&target), file.name, shown(&source));
+                return Err(companion.record_error(target.line, reason));
+            }
+            Ok(SentencePair { line: source.line, source: source.text, target: target.text })
+        })
+        .collect()
+}
+
+fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
+    let text = file.text()?;
+    let is_sgm = text.trim_start().starts_with('<') && text.contains("<seg");
+    let mut found = Vec::new();
+    let mut document = String::new();
+    for (index, line) in text.lines().enumerate() {
+        let number = index + 1;
+        let mut segment = |place, text: &str| {
+            if text.trim().is_empty() {
+                return Err(file.record_error(number, "an empty segment"));
+            }
+            found.push(Segment { line: number, place, text: text.trim().to_owned() });
+            Ok(())
+        };
+        if !is_sgm {
+            segment(None, line)?;
+            continue;
+        }
+        if let Some(tag) = tag(line, "doc") {
+            attribute(tag, "docid").unwrap_or_default().clone_into(&mut document);
+        }
+        let Some(tag) = tag(line, "seg") else { continue };
+        let text = line
+            .split_once(tag)
+            .and_then(|(_, rest)| rest.strip_prefix('>'))
+            .and_then(|rest| rest.split_once("</seg>"))
+            .ok_or_else(|| file.record_error(number, "a segment without `</seg>` on its line"))?;
+        let id = attribute(tag, "id").unwrap_or_default().to_owned();
+        segment(Some((document.clone(), id)), text.0)?;
+    }
+    if found.is_empty() {
+        return Err(DataError::Empty { file: file.name.clone() });
+    }
+    Ok(found)
+}
+
+/// The inside of the tag `<name …>` on a line, without its name.
+fn tag<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = line.split_once(&format!("<{name} "))?;
+    rest.split_once('>').map(|(inside, _)| inside)
+}
+
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = tag.split_once(&format!("{name}=\""))?;
+    rest.split_once('"').map(|(value, _)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::borrow::Cow;
+
+    const FRENCH: &str = "<srcset setid=\"x\">\n<doc docid=\"d1\" origlang=\"fr\">\n<seg id=\"1\">R&D\u{a0}: oui</seg>\n\
+                          <seg id=\"2\">non</seg>\n</doc>\n</srcset>\n";
+
+    fn file(name: &str, text: &str) -> DataFile {
+        let mut file = DataFile::bundled(name, b"");
+        file.bytes = Cow::Owned(text.as_bytes().to_vec());
+        file
+    }
+
+    fn read(source: &str, target: &str) -> Result<Vec<SentencePair>, String> {
+        let mut pair = file("a", source);
+        pair.companion = Some(Box::new(file("b", target)));
+        read_parallel(&pair).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn sgm_is_taken_as_it_is() {
+        let english = FRENCH.replace("R&D\u{a0}: oui", "R&D: yes");
+        let pairs = read(FRENCH, &english).unwrap();
+        assert_eq!(
+            pairs[0],
+            SentencePair { line: 3, source: "R&D\u{a0}: oui".into(), target: "R&D: yes".into() }
+        );
+        assert_eq!(pairs.len(), 2);
+    }
+
+    #[test]
+    fn plain_lines() {
+        let pairs = read("oui\nnon\r\n", "yes\nno").unwrap();
+        assert_eq!((pairs[1].line, pairs[1].source.as_str(), pairs[1].target.as_str()), (2, "non", "no"));
+    }
+
+    #[test]
+    fn what_does_not_match_is_named() {
+        assert!(read("a\nb", "a").unwrap_err().starts_with("b:1: a has 2 segments and b has 1"));
+        assert!(read("a\n\nb", "a\nc\nb").unwrap_err().starts_with("a:2: an empty segment"));
+        assert!(
+            read(FRENCH, &FRENCH.replace("d1", "d2"))
+                .unwrap_err()
+                .starts_with("b:3: segment 1 of d2, but a has")
+        );
+        assert!(
+            read(&FRENCH.replace("non</seg>", "non"), FRENCH)
+                .unwrap_err()
+                .starts_with("a:4: a segment without")
+        );
+        assert!(read_parallel(&file("a", "x")).unwrap_err().to_string().contains("companion"));
+        assert!(read("", "").unwrap_err().contains("no records"));
+    }
+}

@@ -1,0 +1,291 @@
+//! Metrics of a task: how the samples' statistics become a value.
+
+use std::collections::BTreeMap;
+
+use super::bleu::BleuStatistics;
+use super::estimate::Estimate;
+use crate::record::Statistics;
+
+/// What a metric sees of a sample.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// Its statistics.
+    pub statistics: &'a Statistics,
+    /// Story or article it belongs to, where samples are not independent.
+    pub cluster: Option<&'a str>,
+}
+
+/// A metric of a task and how it is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Name in every output.
+    pub name: &'static str,
+    /// How the samples' statistics become its value.
+    pub aggregate: Aggregate,
+}
+
+/// How the samples' statistics become a metric. The fields name statistics.
+///
+/// Errors and intervals are the bootstrap's, over clusters where there are any, but for accuracies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregate {
+    /// 100 · Σ correct / n, percent; 95 % interval by Wilson.
+    Accuracy {
+        /// 0 or 1 a sample.
+        correct: &'static str,
+    },
+    /// [`Aggregate::Accuracy`] of the samples that the model is surest of.
+    MostConfident {
+        /// 0 or 1 a sample.
+        correct: &'static str,
+        /// More is surer; of equals the first samples count.
+        confidence: &'static str,
+        /// How many of the samples, rounded, at least one.
+        percent: u8,
+    },
+    /// 100 · Σ value / n, percent.
+    Mean {
+        /// 0 to 1 a sample.
+        value: &'static str,
+    },
+    /// 100 · standard deviation, over the seeds, of the mean over the samples.
+    SeedDeviation {
+        /// Statistics `prefix0`, `prefix1`… have the value under each seed.
+        prefix: &'static str,
+    },
+    /// exp(−Σ log-likelihood / Σ units).
+    Perplexity {
+        /// Nats.
+        log_likelihood: &'static str,
+        /// Words or tokens that the log-likelihood is shared among.
+        units: &'static str,
+    },
+    /// −Σ log-likelihood / ln 2 / Σ units: bits per byte.
+    Bits {
+        /// Nats.
+        log_likelihood: &'static str,
+        /// Bytes that the log-likelihood is shared among.
+        units: &'static str,
+    },
+    /// Corpus BLEU.
+    Bleu {
+        /// Before the names of [`BleuStatistics::named`].
+        prefix: &'static str,
+    },
+}
+
+impl Metric {
+    /// Whether more is better.
+    pub fn higher_is_better(&self) -> bool {
+        match self.aggregate {
+            Aggregate::Accuracy { .. }
+            | Aggregate::MostConfident { .. }
+            | Aggregate::Mean { .. }
+            | Aggregate::Bleu { .. } => true,
+            Aggregate::Perplexity { .. } | Aggregate::Bits { .. } | Aggregate::SeedDeviation { .. } => false,
+        }
+    }
+
+    /// The metric over `samples`, summed in their order. `None` without samples, if one lacks a statistic, or if the
+    /// value is beyond f64.
+    pub fn estimate(&self, samples: &[Sample<'_>]) -> Option<Estimate> {
+        match self.aggregate {
+            Aggregate::Accuracy { correct } => Estimate::accuracy(&column(samples, correct)?),
+            Aggregate::MostConfident { correct, confidence, percent } => {
+                let mut pairs: Vec<(f64, f64)> =
+                    column(samples, confidence)?.into_iter().zip(column(samples, correct)?).collect();
+                pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+                let most = ((pairs.len() * usize::from(percent) + 50) / 100).max(1);
+                let surest: Vec<f64> = pairs.into_iter().take(most).map(|(_, correct)| correct).collect();
+                Estimate::accuracy(&surest)
+            }
+            Aggregate::Mean { value } => {
+                let rows = Rows::new(samples, |statistics, row| {
+                    row.push(*statistics.get(value)?);
+                    row.push(1.0);
+                    Some(())
+                })?;
+                rows.estimate(|sums| 100.0 * sums[0] / sums[1])
+            }
+            Aggregate::SeedDeviation { prefix } => seed_deviation(samples, prefix),
+            Aggregate::Perplexity { log_likelihood, units } => pairs(samples, log_likelihood, units)?
+                .estimate(|sums| if sums[1] > 0.0 { (-sums[0] / sums[1]).exp() } else { f64::NAN }),
+            Aggregate::Bits { log_likelihood, units } => {
+                pairs(samples, log_likelihood, units)?.estimate(|sums| {
+                    if sums[1] > 0.0 { -sums[0] / std::f64::consts::LN_2 / sums[1] } else { f64::NAN }
+                })
+            }
+            Aggregate::Bleu { prefix } => {
+                let names = BleuStatistics::names(prefix);
+                let rows = Rows::new(samples, |statistics, row| {
+                    names.iter().try_for_each(|name| {
+                        row.push(*statistics.get(name)?);
+                        Some(())
+                    })
+                })?;
+                rows.estimate(|sums| BleuStatistics::from_numbers(sums).score())
+            }
+        }
+    }
+}
+
+/// One statistic of every sample.
+fn column(samples: &[Sample<'_>], name: &str) -> Option<Vec<f64>> {
+    samples.iter().map(|sample| sample.statistics.get(name).copied()).collect()
+}
+
+fn pairs(samples: &[Sample<'_>], first: &str, second: &str) -> Option<Rows> {
+    Rows::new(samples, |statistics, row| {
+        row.push(*statistics.get(first)?);
+        row.push(*statistics.get(second)?);
+        Some(())
+    })
+}
+
+/// Numbers that add, one row a sample and one a cluster.
+struct Rows {
+    samples: Vec<f64>,
+    clusters: Vec<f64>,
+    width: usize,
+}
+
+impl Rows {
+    fn new(
+        samples: &[Sample<'_>],
+        mut push: impl FnMut(&Statistics, &mut Vec<f64>) -> Option<()>,
+    ) -> Option<Self> {
+        let mut rows = Vec::new();
+        for sample in samples {
+            push(sample.statistics, &mut rows)?;
+        }
+        let width = rows.len().checked_div(samples.len())?;
+        let mut place_of: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut clusters: Vec<f64> = Vec::new();
+        for (sample, row) in samples.iter().zip(rows.chunks_exact(width)) {
+            let next = clusters.len();
+            let place = sample.cluster.map_or(next, |cluster| *place_of.entry(cluster).or_insert(next));
+            if place == next {
+                clusters.extend(row);
+            } else {
+                let sums = &mut clusters[place..place + width];
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        Some(Self { samples: rows, clusters, width })
+    }
+
+    fn estimate(&self, metric: impl Fn(&[f64]) -> f64 + Sync) -> Option<Estimate> {
+        Estimate::of_sums(&self.samples, &self.clusters, self.width, metric)
+    }
+}
+
+/// Over seeds there is no resampling: the deviation stands by itself.
+fn seed_deviation(samples: &[Sample<'_>], prefix: &str) -> Option<Estimate> {
+    let mut means = Vec::new();
+    while let Some(values) = column(samples, &format!("{prefix}{}", means.len())).filter(|v| !v.is_empty()) {
+        means.push(values.iter().sum::<f64>() / values.len() as f64);
+    }
+    if means.len() < 2 {
+        return None;
+    }
+    let count = means.len() as f64;
+    let mean = means.iter().sum::<f64>() / count;
+    let squares: f64 = means.iter().map(|value| (value - mean).powi(2)).sum();
+    let value = 100.0 * (squares / (count - 1.0)).sqrt();
+    Some(Estimate { value, stderr: None, ci95: None, n: samples.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::BleuTokenizer;
+
+    fn statistics(rows: &[&[(&str, f64)]]) -> Vec<Statistics> {
+        rows.iter().map(|row| row.iter().map(|&(name, value)| (name.to_owned(), value)).collect()).collect()
+    }
+
+    fn estimate(aggregate: Aggregate, all: &[Statistics], clusters: &[&'static str]) -> Option<Estimate> {
+        let samples: Vec<Sample<'_>> = all
+            .iter()
+            .enumerate()
+            .map(|(index, statistics)| Sample { statistics, cluster: clusters.get(index).copied() })
+            .collect();
+        Metric { name: "m", aggregate }.estimate(&samples)
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-12 * b.abs().max(1.0)
+    }
+
+    #[test]
+    fn perplexity_and_bits_weigh_units() {
+        let all = statistics(&[&[("l", -2.0), ("u", 1.0)], &[("l", -4.0), ("u", 3.0)]]);
+        let perplexity = Aggregate::Perplexity { log_likelihood: "l", units: "u" };
+        let found = estimate(perplexity, &all, &[]).unwrap();
+        assert!(close(found.value, 1.5_f64.exp()));
+        let (low, high) = found.ci95.unwrap();
+        assert!(0.0 < low && low < found.value && found.value < high);
+        let bits = estimate(Aggregate::Bits { log_likelihood: "l", units: "u" }, &all, &[]).unwrap();
+        assert!(close(bits.value, 1.5 / std::f64::consts::LN_2));
+        let nothing = statistics(&[&[("l", -1.0), ("u", 0.0)]]);
+        assert_eq!(estimate(perplexity, &nothing, &[]), None);
+        assert_eq!(estimate(perplexity, &statistics(&[&[("l", -1e9), ("u", 1.0)]]), &[]), None);
+        assert_eq!(estimate(perplexity, &statistics(&[&[("l", -1.0)]]), &[]), None);
+        assert_eq!(estimate(perplexity, &[], &[]), None);
+    }
+
+    #[test]
+    fn clusters_widen_the_interval() {
+        let rows: Vec<[(&str, f64); 1]> = (0..40).map(|index| [("f1", f64::from(index / 10 % 2))]).collect();
+        let rows: Vec<&[(&str, f64)]> = rows.iter().map(<[_; 1]>::as_slice).collect();
+        let all = statistics(&rows);
+        let mean = Aggregate::Mean { value: "f1" };
+        let stories: Vec<&'static str> = (0..40).map(|index| ["a", "b", "c", "d"][index / 10]).collect();
+        let alone = estimate(mean, &all, &[]).unwrap();
+        let clustered = estimate(mean, &all, &stories).unwrap();
+        assert_eq!((alone.value, clustered.value, clustered.n), (50.0, 50.0, 40));
+        assert!(clustered.stderr.unwrap() > 2.5 * alone.stderr.unwrap());
+    }
+
+    #[test]
+    fn the_surest_are_a_share_of_the_samples() {
+        let rows: Vec<[(&str, f64); 2]> = (0..200)
+            .map(|index| [("c", f64::from(index)), ("right", f64::from(u8::from(index > 197)))])
+            .collect();
+        let rows: Vec<&[(&str, f64)]> = rows.iter().map(<[_; 2]>::as_slice).collect();
+        let surest = |percent| Aggregate::MostConfident { correct: "right", confidence: "c", percent };
+        let all = statistics(&rows);
+        let one = estimate(surest(1), &all, &[]).unwrap();
+        assert_eq!((one.value, one.n), (100.0, 2));
+        assert_eq!(estimate(surest(2), &all, &[]).unwrap().value, 50.0);
+        assert_eq!(estimate(surest(1), &all[..5], &[]).unwrap().n, 1);
+    }
+
+    #[test]
+    fn bleu_of_statistics_is_bleu_of_the_corpus() {
+        let pairs = [
+            ("the cat sat on the mat", "the cat sat on a mat"),
+            ("a dog barked at me", "a dog barked at us"),
+        ];
+        let mut whole = BleuStatistics::default();
+        let all: Vec<Statistics> = pairs
+            .iter()
+            .map(|(hypothesis, reference)| {
+                let of = BleuStatistics::of(hypothesis, &[reference], BleuTokenizer::Mteval13a);
+                whole += of;
+                of.named("bleu_").collect()
+            })
+            .collect();
+        let found = estimate(Aggregate::Bleu { prefix: "bleu_" }, &all, &[]).unwrap();
+        assert_eq!(found.value, whole.score());
+        assert!(found.stderr.unwrap() > 0.0);
+    }
+
+    #[test]
+    fn seeds_spread() {
+        let all = statistics(&[&[("r0", 0.1), ("r1", 0.3)], &[("r0", 0.3), ("r1", 0.5)]]);
+        let found = estimate(Aggregate::SeedDeviation { prefix: "r" }, &all, &[]).unwrap();
+        assert!(close(found.value, 100.0 * 0.02f64.sqrt()), "{}", found.value);
+        assert_eq!(estimate(Aggregate::SeedDeviation { prefix: "x" }, &all, &[]), None);
+    }
+}

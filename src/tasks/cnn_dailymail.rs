@@ -1,0 +1,253 @@
+//! CNN/Daily Mail (See et al. 2017; Radford et al. 2019, §3.6): summaries that `TL;DR:` asks for.
+
+use std::sync::LazyLock;
+
+use super::written::{only_text, written};
+use super::{Baseline, Card, Item, Setting, Task, TaskError};
+use crate::data::{Article, BundledFile, DataError, DataFile, read_articles};
+use crate::draw::{seed_of, shuffled};
+use crate::metrics::{Aggregate, Metric, rouge};
+use crate::record::{Protocol, Statistics};
+use crate::request::{Decoding, Request, Response, Sampling, Side, Trim};
+use crate::text::sentences;
+
+static CARD: LazyLock<Card> =
+    LazyLock::new(|| Card::bundled(include_str!("../../tasks/cnn_dailymail/task.toml")));
+
+/// Tokens that the model writes.
+const SUMMARY_TOKENS: usize = 100;
+/// Sentences of them that are the summary.
+const SUMMARY_SENTENCES: usize = 3;
+/// Tokens that are drawn among.
+const TOP_K: usize = 2;
+/// What asks for a summary.
+const HINT: &str = "\nTL;DR:";
+/// lm-evaluation-harness's number of tokens.
+const HARNESS_TOKENS: usize = 128;
+/// Whether ROUGE compares stems: see `tasks/cnn_dailymail/README.md`.
+const STEMMING: bool = true;
+
+/// The task.
+pub(super) struct CnnDailyMail;
+
+/// How many times each article is summarised.
+fn seeds(protocol: &Protocol) -> u64 {
+    protocol.options.get("seeds").and_then(|seeds| seeds.parse().ok()).unwrap_or(1)
+}
+
+/// The first three sentences, one a line.
+fn head(text: &str) -> String {
+    let mut sentences = sentences(text);
+    sentences.truncate(SUMMARY_SENTENCES);
+    sentences.join("\n")
+}
+
+/// ROUGE of a summary with one sentence a line, 0 to 1.
+fn scores(summary: &str, doc: &Article) -> [(&'static str, f64); 4] {
+    let score = rouge(&doc.highlights.join("\n"), summary, STEMMING);
+    let (one, two, lsum) = (score.rouge1.f1, score.rouge2.f1, score.rouge_lsum.f1);
+    [("rouge1", one), ("rouge2", two), ("rougeLsum", lsum), ("rouge_average", (one + two + lsum) / 3.0)]
+}
+
+fn statistics(summary: &str, doc: &Article) -> Statistics {
+    scores(summary, doc).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+impl Task for CnnDailyMail {
+    type Doc = Article;
+
+    fn card(&self) -> &Card {
+        &CARD
+    }
+
+    fn samples(&self) -> &'static [BundledFile] {
+        &[
+            ("sample.csv", include_bytes!("../../tasks/cnn_dailymail/sample.csv")),
+            ("examples.csv", include_bytes!("../../tasks/cnn_dailymail/examples.csv")),
+        ]
+    }
+
+    fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<Article>>, DataError> {
+        Ok(read_articles(file)?
+            .into_iter()
+            .enumerate()
+            .map(|(index, doc)| Item { id: format!("{index:05}"), cluster: None, line: doc.line, doc })
+            .collect())
+    }
+
+    /// The head of an article, since whole ones leave no room, and its summary.
+    fn demonstration(&self, doc: &Article, protocol: &Protocol) -> String {
+        let highlights = doc.highlights.join(" ");
+        let article = head(&doc.article).replace('\n', " ");
+        match protocol.name.as_str() {
+            "harness" => {
+                format!("Summarize the following article:\n\n{article}\n\nSummary: {highlights}\n\n")
+            }
+            "no-hint" => format!("{article}\n{highlights}\n\n"),
+            _ => format!("{article}{HINT} {highlights}\n\n"),
+        }
+    }
+
+    fn requests(&self, doc: &Article, setting: &Setting<'_>) -> Vec<Request> {
+        let Setting { protocol, demonstrations, seed } = setting;
+        let (before, after) = match protocol.name.as_str() {
+            "harness" => ("Summarize the following article:\n\n", "\n\nSummary:"),
+            "no-hint" => ("", ""),
+            _ => ("", HINT),
+        };
+        let prompt = format!("{demonstrations}{before}{}{after}", doc.article);
+        if protocol.name == "harness" {
+            return vec![Request::Generate {
+                prompt,
+                trim: Trim::left(),
+                stop: vec!["\n\n".to_owned()],
+                max_new_tokens: HARNESS_TOKENS,
+                decoding: Decoding::Greedy,
+            }];
+        }
+        let start = demonstrations.len() + before.len();
+        let request = |draw: u64| Request::Generate {
+            prompt: prompt.clone(),
+            // The head of an article says most.
+            trim: Trim { bytes: start..start + doc.article.len(), side: Side::Right },
+            stop: Vec::new(),
+            max_new_tokens: SUMMARY_TOKENS,
+            decoding: Decoding::Sample(Sampling {
+                temperature: 1.0,
+                top_k: Some(TOP_K),
+                top_p: None,
+                seed: seed_of(*seed, "draw", &draw.to_string()),
+            }),
+        };
+        (0..seeds(protocol)).map(request).collect()
+    }
+
+    /// With several seeds, the mean over them, and each by itself.
+    fn score(
+        &self,
+        doc: &Article,
+        protocol: &Protocol,
+        responses: &[Response],
+    ) -> Result<Statistics, TaskError> {
+        if protocol.name == "harness" {
+            let score = crate::metrics::rouge(&doc.highlights.join("\n"), &only_text(responses)?.text, true);
+            return Ok(Statistics::from([
+                ("rouge1".to_owned(), score.rouge1.f1),
+                ("rouge2".to_owned(), score.rouge2.f1),
+                ("rougeL".to_owned(), score.rouge_l.f1),
+            ]));
+        }
+        let texts = written(responses)?;
+        let mut sums = Statistics::new();
+        for (draw, generated) in texts.iter().enumerate() {
+            for (name, value) in scores(&head(&generated.text), doc) {
+                *sums.entry(name.to_owned()).or_default() += value / texts.len() as f64;
+                if texts.len() > 1 && name == "rouge_average" {
+                    sums.insert(format!("rouge_average_seed_{draw}"), value);
+                }
+            }
+        }
+        Ok(sums)
+    }
+
+    fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
+        let mean = |name| Metric { name, aggregate: Aggregate::Mean { value: name } };
+        if protocol.name == "harness" {
+            return vec![mean("rouge1"), mean("rouge2"), mean("rougeL")];
+        }
+        let mut metrics = vec![mean("rouge_average"), mean("rouge1"), mean("rouge2"), mean("rougeLsum")];
+        if seeds(protocol) > 1 {
+            let aggregate = Aggregate::SeedDeviation { prefix: "rouge_average_seed_" };
+            metrics.push(Metric { name: "rouge_average_seed_deviation", aggregate });
+        }
+        metrics
+    }
+
+    /// The first three sentences of the article, and three drawn ones in their order.
+    fn baselines(
+        &self,
+        items: &[Item<Article>],
+        _: &[Item<Article>],
+        protocol: &Protocol,
+        seed: u64,
+    ) -> Vec<Baseline> {
+        if protocol.name == "harness" {
+            return Vec::new();
+        }
+        let lede = items.iter().map(|item| statistics(&head(&item.doc.article), &item.doc)).collect();
+        let random = items
+            .iter()
+            .map(|item| {
+                let all = sentences(&item.doc.article);
+                let places: Vec<String> = (0..all.len()).map(|place| place.to_string()).collect();
+                let places: Vec<&str> = places.iter().map(String::as_str).collect();
+                let mut drawn = shuffled(&places, seed_of(seed, "random-3", &item.id), "sentence");
+                drawn.truncate(SUMMARY_SENTENCES);
+                drawn.sort_unstable();
+                let drawn: Vec<&str> = drawn.into_iter().map(|place| all[place]).collect();
+                statistics(&drawn.join("\n"), &item.doc)
+            })
+            .collect();
+        vec![Baseline { name: "Lede-3", statistics: lede }, Baseline { name: "Random-3", statistics: random }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::written::tests::wrote;
+    use super::*;
+
+    fn article() -> Article {
+        Article {
+            line: 1,
+            id: None,
+            article: "The cat sat. The dog ran. A bird sang. Nobody knew why.".to_owned(),
+            highlights: vec!["The cat sat .".to_owned(), "The dog ran .".to_owned()],
+        }
+    }
+
+    fn request(protocol: &Protocol, demonstrations: &str) -> Vec<Request> {
+        CnnDailyMail.requests(&article(), &Setting { protocol, demonstrations, seed: 7 })
+    }
+
+    #[test]
+    fn the_hint_stays_and_the_article_ends_early() {
+        let paper = Protocol::new("paper");
+        let shown = CnnDailyMail.demonstration(&article(), &paper);
+        assert_eq!(shown, "The cat sat. The dog ran. A bird sang.\nTL;DR: The cat sat . The dog ran .\n\n");
+        let Request::Generate { prompt, trim, .. } = request(&paper, &shown).remove(0) else { panic!() };
+        assert!(prompt.ends_with("knew why.\nTL;DR:"));
+        assert_eq!(&prompt[trim.bytes.clone()], article().article);
+        assert_eq!(trim.side, Side::Right);
+        let Request::Generate { prompt, .. } = request(&Protocol::new("no-hint"), "").remove(0) else {
+            panic!()
+        };
+        assert_eq!(prompt, article().article);
+    }
+
+    #[test]
+    fn every_draw_has_its_seed() {
+        let mut protocol = Protocol::new("paper");
+        protocol.options.insert("seeds".to_owned(), "3".to_owned());
+        let requests = request(&protocol, "");
+        assert_eq!(requests.len(), 3);
+        assert_ne!(requests[0], requests[1]);
+        let answers = [wrote("The cat sat.", &[]), wrote("The dog ran.", &[]), wrote("Nothing.", &[])];
+        let statistics = CnnDailyMail.score(&article(), &protocol, &answers).unwrap();
+        let each: f64 = (0..3).map(|draw| statistics[&format!("rouge_average_seed_{draw}")]).sum();
+        assert!((statistics["rouge_average"] - each / 3.0).abs() < 1e-12);
+        assert_eq!(statistics["rouge_average_seed_2"], 0.0);
+    }
+
+    #[test]
+    fn three_sentences_count() {
+        let statistics = CnnDailyMail
+            .score(&article(), &Protocol::new("paper"), &[wrote("Rain fell. Snow fell. Hail fell. The cat sat.", &[])])
+            .unwrap();
+        assert_eq!(statistics["rouge1"], 0.0);
+        let items = [Item { id: "0".to_owned(), cluster: None, line: 1, doc: article() }];
+        let baselines = CnnDailyMail.baselines(&items, &[], &Protocol::new("paper"), 0);
+        assert_eq!(baselines[0].name, "Lede-3");
+        assert!(baselines[0].statistics[0]["rouge1"] > 0.7);
+    }
+}

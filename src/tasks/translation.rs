@@ -1,0 +1,178 @@
+//! WMT14 translation (Bojar et al. 2014; Radford et al. 2019, §3.7), for all directions.
+
+use std::sync::LazyLock;
+
+use super::written::only_text;
+use super::{Card, Item, Setting, Task, TaskError};
+use crate::data::{BundledFile, DataError, DataFile, SentencePair, read_parallel};
+use crate::metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric};
+use crate::record::{Protocol, Statistics};
+use crate::request::{Decoding, Request, Response, Trim};
+use crate::text::{Language, moses_tokenize, sentences, strip};
+
+/// Most tokens of a translation under `paper`.
+const TRANSLATION_TOKENS: usize = 100;
+/// lm-evaluation-harness's default.
+const HARNESS_TOKENS: usize = 256;
+
+/// A direction.
+pub(super) struct Translation {
+    card: LazyLock<Card>,
+    samples: &'static [BundledFile],
+    /// English names of the languages.
+    from: &'static str,
+    to: &'static str,
+    language: Language,
+}
+
+/// French to English.
+pub(super) static FRENCH_ENGLISH: Translation = Translation {
+    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wmt14-fr-en/task.toml"))),
+    samples: FRENCH_AND_ENGLISH,
+    from: "French",
+    to: "English",
+    language: Language::English,
+};
+
+/// English to French.
+pub(super) static ENGLISH_FRENCH: Translation = Translation {
+    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wmt14-en-fr/task.toml"))),
+    samples: FRENCH_AND_ENGLISH,
+    from: "English",
+    to: "French",
+    language: Language::French,
+};
+
+/// English to German.
+pub(super) static ENGLISH_GERMAN: Translation = Translation {
+    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wmt14-en-de/task.toml"))),
+    samples: &[
+        ("sample.en", include_bytes!("../../tasks/wmt14-en-de/sample.en")),
+        ("sample.de", include_bytes!("../../tasks/wmt14-en-de/sample.de")),
+        ("examples.en", include_bytes!("../../tasks/wmt14-en-de/examples.en")),
+        ("examples.de", include_bytes!("../../tasks/wmt14-en-de/examples.de")),
+    ],
+    from: "English",
+    to: "German",
+    language: Language::German,
+};
+
+/// The same pairs serve both directions.
+const FRENCH_AND_ENGLISH: &[BundledFile] = &[
+    ("sample.fr.sgm", include_bytes!("../../tasks/wmt14-fr-en/sample.fr.sgm")),
+    ("sample.en.sgm", include_bytes!("../../tasks/wmt14-fr-en/sample.en.sgm")),
+    ("examples.fr", include_bytes!("../../tasks/wmt14-fr-en/examples.fr")),
+    ("examples.en", include_bytes!("../../tasks/wmt14-fr-en/examples.en")),
+];
+
+impl Translation {
+    /// `source =` (openai/gpt-2#20), or lm-evaluation-harness's two lines.
+    fn asked(&self, source: &str, protocol: &Protocol) -> String {
+        if protocol.name == "harness" {
+            format!("{} phrase: {source}\n{} phrase:", self.from, self.to)
+        } else {
+            format!("{source} =")
+        }
+    }
+}
+
+impl Task for Translation {
+    type Doc = SentencePair;
+
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn samples(&self) -> &'static [BundledFile] {
+        self.samples
+    }
+
+    fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<SentencePair>>, DataError> {
+        Ok(read_parallel(file)?
+            .into_iter()
+            .enumerate()
+            .map(|(index, doc)| Item { id: format!("{index:05}"), cluster: None, line: doc.line, doc })
+            .collect())
+    }
+
+    fn demonstration(&self, doc: &SentencePair, protocol: &Protocol) -> String {
+        let between = if protocol.name == "harness" { "\n\n" } else { "\n" };
+        format!("{} {}{between}", self.asked(&doc.source, protocol), doc.target)
+    }
+
+    fn requests(&self, doc: &SentencePair, setting: &Setting<'_>) -> Vec<Request> {
+        let harness = setting.protocol.name == "harness";
+        vec![Request::Generate {
+            prompt: format!("{}{}", setting.demonstrations, self.asked(&doc.source, setting.protocol)),
+            trim: Trim::left(),
+            stop: vec!["\n".to_owned()],
+            max_new_tokens: if harness { HARNESS_TOKENS } else { TRANSLATION_TOKENS },
+            decoding: Decoding::Greedy,
+        }]
+    }
+
+    fn score(
+        &self,
+        doc: &SentencePair,
+        protocol: &Protocol,
+        responses: &[Response],
+    ) -> Result<Statistics, TaskError> {
+        let text = strip(&only_text(responses)?.text);
+        let of = |text: &str, reference: &str, tokenizer| BleuStatistics::of(text, &[reference], tokenizer);
+        if protocol.name == "harness" {
+            return Ok(of(text, &doc.target, BleuTokenizer::Mteval13a).named("bleu_").collect());
+        }
+        let first = sentences(text).first().copied().unwrap_or_default();
+        let moses = |text: &str| moses_tokenize(text, self.language);
+        let tokenized = of(&moses(first), &moses(&doc.target), BleuTokenizer::None);
+        let plain = of(first, &doc.target, BleuTokenizer::Mteval13a);
+        Ok(plain.named("bleu_").chain(tokenized.named("bleu_tokenized_")).collect())
+    }
+
+    fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
+        let bleu = |name, prefix| Metric { name, aggregate: Aggregate::Bleu { prefix } };
+        if protocol.name == "harness" {
+            return vec![bleu("bleu", "bleu_")];
+        }
+        vec![bleu("bleu", "bleu_"), bleu("bleu_tokenized", "bleu_tokenized_")]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::written::tests::wrote;
+    use super::*;
+
+    fn pair() -> SentencePair {
+        SentencePair { line: 1, source: "Il pleut.".to_owned(), target: "It rains.".to_owned() }
+    }
+
+    fn prompt(protocol: &str) -> String {
+        let protocol = Protocol::new(protocol);
+        let shown = FRENCH_ENGLISH.demonstration(&pair(), &protocol);
+        let setting = Setting { protocol: &protocol, demonstrations: &shown, seed: 0 };
+        match FRENCH_ENGLISH.requests(&pair(), &setting).remove(0) {
+            Request::Generate { prompt, .. } => prompt,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn prompts() {
+        assert_eq!(prompt("paper"), "Il pleut. = It rains.\nIl pleut. =");
+        assert_eq!(
+            prompt("harness"),
+            "French phrase: Il pleut.\nEnglish phrase: It rains.\n\nFrench phrase: Il pleut.\nEnglish phrase:"
+        );
+    }
+
+    #[test]
+    fn only_the_first_sentence_counts_in_the_paper() {
+        let answer = [wrote(" It rains. It always rains.", &[])];
+        let paper = FRENCH_ENGLISH.score(&pair(), &Protocol::new("paper"), &answer).unwrap();
+        assert_eq!((paper["bleu_hypothesis_length"], paper["bleu_correct1"]), (3.0, 3.0));
+        assert_eq!(paper["bleu_tokenized_hypothesis_length"], 3.0);
+        let harness = FRENCH_ENGLISH.score(&pair(), &Protocol::new("harness"), &answer).unwrap();
+        assert_eq!(harness["bleu_hypothesis_length"], 7.0);
+    }
+}

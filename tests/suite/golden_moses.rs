@@ -1,0 +1,20 @@
+//! Moses's tokens against sacremoses; `tests/golden/make_moses.py` made them.
+
+use gpt2_eval::text::{Language, moses_tokenize};
+use serde_json::Value;
+
+#[test]
+fn tokens_equal_those_of_sacremoses() {
+    let golden: Value = serde_json::from_str(include_str!("../golden/moses.json")).unwrap();
+    let triples: Vec<(String, String, String)> = serde_json::from_value(golden["triples"].clone()).unwrap();
+    assert!(triples.len() >= 500);
+    for (language, text, expected) in triples {
+        let language = match language.as_str() {
+            "en" => Language::English,
+            "fr" => Language::French,
+            "de" => Language::German,
+            other => panic!("{other} is no language of the tokenizer"),
+        };
+        assert_eq!(moses_tokenize(&text, language), expected, "{language:?} {text:?}");
+    }
+}
