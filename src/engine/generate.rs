@@ -4,10 +4,11 @@ use burn::tensor::Tensor;
 
 use super::EngineError;
 use super::plan::Continuation;
-use super::reduce::{LogitRow, logit_rows};
-use super::sample::Chooser;
+use super::reduce::logit_rows;
+use super::sample::{Chooser, NextToken};
+use super::writing::Writing;
 use crate::model::{ComputeDevice, Gpt2, KeyValueCache};
-use crate::request::{Finish, Generated};
+use crate::request::Generated;
 use crate::tokenizer::Gpt2Tokenizer;
 
 /// Writes until a stop string, `<|endoftext|>` or the limit. One sequence at a time: what it writes cannot depend
@@ -21,43 +22,24 @@ pub(super) fn generate(
 ) -> Result<Generated, EngineError> {
     let mut chooser = Chooser::new(continuation.decoding);
     let mut cache = model.new_cache();
-    let mut next = read_tokens(model, device, &continuation.prompt, &mut cache)?;
-    let mut generated = Generated {
-        text: String::new(),
-        tokens: Vec::new(),
-        token_log_probs: Vec::new(),
-        finish: Finish::TokenLimit,
-        prompt_tokens: continuation.prompt.len(),
-        truncated_tokens,
-    };
+    let mut writing = Writing::new(continuation, truncated_tokens);
+    let mut logits = read_tokens(model, device, &continuation.prompt, &mut cache)?;
     loop {
-        let token = chooser.choose(&next.logits, next.most_probable);
-        generated.tokens.push(token);
-        generated.token_log_probs.push(next.log_prob(token) as f32);
-        if token == tokenizer.end_of_text() {
-            generated.finish = Finish::EndOfText;
-            return Ok(generated);
+        let NextToken { token, log_prob } = chooser.next(&logits);
+        if writing.push(token, log_prob, tokenizer)? {
+            return Ok(writing.finish());
         }
-        generated.text = tokenizer.decode(&generated.tokens)?;
-        if let Some(end) = continuation.stop.iter().filter_map(|stop| generated.text.find(stop)).min() {
-            generated.text.truncate(end);
-            generated.finish = Finish::StopString;
-            return Ok(generated);
-        }
-        if generated.tokens.len() == continuation.max_new_tokens {
-            return Ok(generated);
-        }
-        next = read_tokens(model, device, &[token], &mut cache)?;
+        logits = read_tokens(model, device, &[token], &mut cache)?;
     }
 }
 
-/// Reads `tokens` after those in the cache and predicts the one behind them.
+/// Reads `tokens` after those in the cache; the logits of the one behind them.
 fn read_tokens(
     model: &Gpt2,
     device: &ComputeDevice,
     tokens: &[u32],
     cache: &mut KeyValueCache,
-) -> Result<LogitRow, EngineError> {
+) -> Result<Vec<f32>, EngineError> {
     let hidden = model.forward(tokens, 1, Some(cache));
     let last: Tensor<2> = hidden.narrow(1, tokens.len() - 1, 1).reshape([1, model.width()]);
     let predicted = logit_rows(model.logits(&last), 1)?;

@@ -4,9 +4,11 @@
 //! Request ─▶ Planner ─▶ Work ─▶ length-sorted batches ─▶ Gpt2::forward ─▶ logits at targets ─▶ reduce ─▶ Response
 //! ```
 
+mod answers;
 mod batch;
 mod generate;
 mod memory;
+mod packed;
 mod plan;
 mod planner;
 mod reduce;
@@ -14,6 +16,7 @@ mod sample;
 mod score;
 mod self_check;
 mod windows;
+mod writing;
 
 use std::collections::HashMap;
 
@@ -26,8 +29,11 @@ pub use score::TokenScore;
 pub use self_check::{SelfCheckError, check_device};
 pub use windows::{DocumentWindow, document_windows};
 
-use crate::model::{ComputeDevice, Gpt2};
-use crate::request::{Filtered, LogLikelihood, Response, RollingLogLikelihood};
+use answers::Answers;
+use packed::Prompt;
+
+use crate::model::{ComputeDevice, LanguageModel};
+use crate::request::{Generated, Response};
 use crate::tokenizer::{Gpt2Tokenizer, TokenizerError};
 
 /// Version of the arithmetic. Raised whenever a score may change in any bit, so that a journal of an older engine is
@@ -74,7 +80,7 @@ pub enum Event {
 
 /// A model on a device, ready to answer.
 pub struct Engine<'a> {
-    model: &'a Gpt2,
+    model: &'a LanguageModel,
     tokenizer: &'a Gpt2Tokenizer,
     device: &'a ComputeDevice,
     batch_tokens: usize,
@@ -83,7 +89,7 @@ pub struct Engine<'a> {
 impl<'a> Engine<'a> {
     /// An engine whose batches have at most `batch_tokens` tokens, padding included.
     pub fn new(
-        model: &'a Gpt2,
+        model: &'a LanguageModel,
         tokenizer: &'a Gpt2Tokenizer,
         device: &'a ComputeDevice,
         batch_tokens: usize,
@@ -99,100 +105,48 @@ impl<'a> Engine<'a> {
         mut sink: impl FnMut(Event) -> Result<(), E>,
     ) -> Result<(), E> {
         let same = identical_work(work);
-        self.run_scores(work, &same, &mut sink)?;
-        for (index, item) in work.iter().enumerate() {
-            let Work::Continue { continuation, truncated_tokens } = item else { continue };
-            if same[index].is_empty() {
-                continue;
-            }
-            let generated = self.guard(|| {
-                generate::generate(self.model, self.device, self.tokenizer, continuation, *truncated_tokens)
-            })?;
-            for &index in &same[index] {
+        let mut answers = Answers::new(work, &same);
+        answers.answer_empty(&mut sink)?;
+        let sequences = answers.sequences();
+        let continued = |index: &usize| matches!(work[*index], Work::Continue { .. }) && !same[*index].is_empty();
+        let continued: Vec<usize> = (0..work.len()).filter(continued).collect();
+        let prompts: Vec<Prompt<'_>> = continued
+            .iter()
+            .filter_map(|&index| match work[index] {
+                Work::Continue { continuation, truncated_tokens } => Some((continuation, *truncated_tokens)),
+                Work::Score { .. } => None,
+            })
+            .collect();
+        let written = |sink: &mut dyn FnMut(Event) -> Result<(), E>, place: usize, generated: Generated| {
+            let same = &same[continued[place]];
+            for &index in same {
                 sink(Event::Response { index, response: Response::Generate(generated.clone()) })?;
             }
-            sink(Event::Progress { tokens: item.tokens() * same[index].len() })?;
-        }
-        Ok(())
-    }
-
-    fn run_scores<E: From<EngineError>>(
-        &self,
-        work: &[&Work],
-        same: &[Vec<usize>],
-        sink: &mut impl FnMut(Event) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut sequences: Vec<(usize, usize, &ScoredSequence)> = Vec::new();
-        let mut pending: Vec<Pending> = Vec::new();
-        for (index, item) in work.iter().enumerate() {
-            let mut of_item = Pending::default();
-            if let Work::Score { sequences: of_work, .. } = item
-                && !same[index].is_empty()
-            {
-                of_item = Pending { missing: of_work.len(), scores: vec![Vec::new(); of_work.len()] };
-                sequences.extend(of_work.iter().enumerate().map(|(part, sequence)| (index, part, sequence)));
-                if of_work.is_empty() {
-                    self.finish(work, index, &mut of_item, same, sink)?;
-                }
-            }
-            pending.push(of_item);
-        }
-        let lengths: Vec<usize> = sequences.iter().map(|(_, _, sequence)| sequence.input.len()).collect();
-        for batch in length_sorted_batches(&lengths, self.batch_tokens) {
-            let inputs: Vec<&ScoredSequence> = batch.iter().map(|&place| sequences[place].2).collect();
-            let scores = self.guard(|| score::score_batch(self.model, self.device, &inputs))?;
-            let mut tokens = 0;
-            for (&place, of_sequence) in batch.iter().zip(scores) {
-                let (index, part, sequence) = sequences[place];
-                tokens += sequence.input.len() * same[index].len();
-                pending[index].scores[part] = of_sequence;
-                pending[index].missing -= 1;
-                if pending[index].missing == 0 {
-                    let mut done = std::mem::take(&mut pending[index]);
-                    self.finish(work, index, &mut done, same, sink)?;
-                }
-            }
-            sink(Event::Progress { tokens })?;
-        }
-        Ok(())
-    }
-
-    fn finish<E: From<EngineError>>(
-        &self,
-        work: &[&Work],
-        index: usize,
-        done: &mut Pending,
-        same: &[Vec<usize>],
-        sink: &mut impl FnMut(Event) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Work::Score { sequences, rolling_bytes, truncated_tokens } = work[index] else { return Ok(()) };
-        let scores: Vec<TokenScore> = std::mem::take(&mut done.scores).concat();
-        if let Some(score) = scores.iter().find(|score| !score.log_prob.is_finite()) {
-            return Err(E::from(EngineError::Device {
-                device: self.device.to_string(),
-                reason: format!(
-                    "a log-probability is {}; the weights hold values that are no numbers, or the device \
-                     computes wrongly",
-                    score.log_prob
-                ),
-            }));
-        }
-        let response = if let Some(bytes) = *rolling_bytes {
-            Response::Rolling(RollingLogLikelihood {
-                log_likelihood: scores.iter().map(|score| score.log_prob).sum(),
-                tokens: scores.len(),
-                bytes,
-                windows: sequences.len(),
-            })
-        } else {
-            let context_tokens: usize =
-                sequences.iter().map(|sequence| sequence.input.len() + 1 - sequence.targets.len()).sum();
-            Response::LogLikelihood(log_likelihood(&scores, context_tokens, *truncated_tokens))
+            sink(Event::Progress { tokens: work[continued[place]].tokens() * same.len() })
         };
-        for &index in &same[index] {
-            sink(Event::Response { index, response: response.clone() })?;
+        match self.model {
+            LanguageModel::Tensors(model) => {
+                let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.input.len()).collect();
+                for batch in length_sorted_batches(&lengths, self.batch_tokens) {
+                    let inputs: Vec<&ScoredSequence> = batch.iter().map(|&place| sequences[place]).collect();
+                    let scores = self.guard(|| score::score_batch(model, self.device, &inputs))?;
+                    answers.take(batch.into_iter().zip(scores), &mut sink)?;
+                }
+                for (place, (continuation, truncated_tokens)) in prompts.into_iter().enumerate() {
+                    let generated = self.guard(|| {
+                        generate::generate(model, self.device, self.tokenizer, continuation, truncated_tokens)
+                    })?;
+                    written(&mut sink, place, generated)?;
+                }
+                Ok(())
+            }
+            LanguageModel::Packed(model) => {
+                packed::score(model, &sequences, self.batch_tokens, |batch| answers.take(batch, &mut sink))?;
+                packed::decode(model, self.tokenizer, &prompts, self.batch_tokens, |place, generated| {
+                    written(&mut sink, place, generated)
+                })
+            }
         }
-        Ok(())
     }
 
     /// Runs device work. A GPU library may panic where it should return an error (a lost device, no memory): that
@@ -214,28 +168,6 @@ impl<'a> Engine<'a> {
             },
             tokenizer @ EngineError::Tokenizer(_) => tokenizer,
         })
-    }
-}
-
-#[derive(Debug, Default)]
-struct Pending {
-    missing: usize,
-    scores: Vec<Vec<TokenScore>>,
-}
-
-fn log_likelihood(scores: &[TokenScore], context_tokens: usize, truncated_tokens: usize) -> LogLikelihood {
-    LogLikelihood {
-        log_likelihood: scores.iter().map(|score| score.log_prob).sum(),
-        greedy: scores.iter().all(|score| score.is_argmax),
-        token_log_probs: scores.iter().map(|score| score.log_prob as f32).collect(),
-        filtered: scores.iter().map(|score| score.filtered).collect::<Option<Vec<_>>>().map(|filtered| {
-            Filtered {
-                log_likelihood: filtered.iter().map(|(log_prob, _)| log_prob).sum(),
-                greedy: filtered.iter().all(|(_, greedy)| *greedy),
-            }
-        }),
-        context_tokens,
-        truncated_tokens,
     }
 }
 

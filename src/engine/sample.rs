@@ -4,7 +4,17 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+use super::reduce::largest_and_log_sum;
 use crate::request::{Decoding, Sampling};
+
+/// What is written next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct NextToken {
+    /// Its id.
+    pub token: u32,
+    /// log P under the model's own distribution, nats.
+    pub log_prob: f64,
+}
 
 /// How one text is decoded. Its draws depend on its seed and their number, never on its neighbours in a batch.
 pub(super) enum Chooser {
@@ -22,15 +32,23 @@ impl Chooser {
         }
     }
 
-    /// The next token by its logits; `most_probable` is the first of the largest.
-    pub fn choose(&mut self, logits: &[f32], most_probable: u32) -> u32 {
-        match self {
+    /// Whether it always takes the most probable token.
+    pub fn is_greedy(&self) -> bool {
+        matches!(self, Self::Greedy)
+    }
+
+    /// The next token by its logits, with its log-probability before any filter.
+    pub fn next(&mut self, logits: &[f32]) -> NextToken {
+        let (most_probable, log_sum) = largest_and_log_sum(logits);
+        let token = match self {
             Self::Greedy => most_probable,
             Self::Sample { sampling, numbers } => {
                 let uniform = (numbers.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
                 draw(&filtered_distribution(logits, sampling), uniform).unwrap_or(most_probable)
             }
-        }
+        };
+        let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
+        NextToken { token, log_prob: f64::from(logit) - log_sum }
     }
 }
 
@@ -99,7 +117,7 @@ mod tests {
         let mut counts = vec![0usize; logits.len()];
         for seed in 0..draws {
             let mut chooser = Chooser::new(Decoding::Sample(Sampling { seed: seed as u64, ..setting }));
-            counts[chooser.choose(logits, 0) as usize] += 1;
+            counts[chooser.next(logits).token as usize] += 1;
         }
         let mut statistic = 0.0;
         for &(token, probability) in &distribution {
@@ -135,7 +153,7 @@ mod tests {
         let mut chooser = Chooser::new(Decoding::Sample(sampling(1.0, None, None, 5)));
         let mut counts = [0f64; 3];
         for _ in 0..30_000 {
-            counts[chooser.choose(&logits, 2) as usize] += 1.0;
+            counts[chooser.next(&logits).token as usize] += 1.0;
         }
         let weights = logits.map(|logit| f64::from(logit).exp());
         let total: f64 = weights.iter().sum();
@@ -173,7 +191,7 @@ mod tests {
         let logits = [0.3f32, 0.1, 0.2, 0.4];
         let tokens = |seed| -> Vec<u32> {
             let mut chooser = Chooser::new(Decoding::Sample(sampling(1.0, None, None, seed)));
-            (0..50).map(|_| chooser.choose(&logits, 3)).collect()
+            (0..50).map(|_| chooser.next(&logits).token).collect()
         };
         assert_eq!(tokens(1), tokens(1));
         assert_ne!(tokens(1), tokens(2));

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::preflight::{Preflight, ReadyModel, ReadyTask, tokens_of};
 use super::{Journal, RunDirectory, RunError};
 use crate::engine::{Engine, Event, Work};
-use crate::model::{CheckpointError, ComputeDevice, Gpt2};
+use crate::model::{CheckpointError, ComputeDevice, LanguageModel};
 use crate::record::{Identity, ModelIdentity, SampleRecord};
 use crate::request::Response;
 use crate::text::hexadecimal;
@@ -44,7 +44,7 @@ pub fn execute(
 ) -> Result<(), RunError> {
     for model in &preflight.models {
         // Loaded when the first sample needs it: a finished run is shown again at once.
-        let mut loaded: Option<Gpt2> = None;
+        let mut loaded: Option<LanguageModel> = None;
         for (task, work) in preflight.tasks.iter().zip(model.work.iter()) {
             let keys = sample_keys(&preflight.identity, &model.identity, task);
             let path = directory.journal(&model.planned.label, &task.journal_name())?;
@@ -75,8 +75,8 @@ pub fn execute(
     Ok(())
 }
 
-fn load(model: &ReadyModel, device: &ComputeDevice) -> Result<Gpt2, RunError> {
-    model.checkpoint.load(device).map_err(|source| RunError::Checkpoint {
+fn load(model: &ReadyModel, device: &ComputeDevice) -> Result<LanguageModel, RunError> {
+    model.checkpoint.load_for(device).map_err(|source| RunError::Checkpoint {
         label: model.planned.label.clone(),
         source: CheckpointError::Weights(source),
     })

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each top-level module may use. `text` is below everything but the leaves.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
+    ("kernels", &[]),
     ("draw", &[]),
     ("request", &["text"]),
     ("plan", &["record"]),
@@ -14,8 +15,8 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("metrics", &["record"]),
     ("data", &["plan", "record", "text"]),
     ("tasks", &["data", "draw", "metrics", "plan", "record", "request", "text"]),
-    ("model", &["text", "tokenizer"]),
-    ("engine", &["model", "request", "text", "tokenizer"]),
+    ("model", &["kernels", "text", "tokenizer"]),
+    ("engine", &["kernels", "model", "request", "text", "tokenizer"]),
     ("run", &["data", "draw", "engine", "metrics", "model", "plan", "record", "request", "tasks", "text"]),
     ("report", &["metrics", "record", "text"]),
 ];

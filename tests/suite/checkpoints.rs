@@ -45,7 +45,7 @@ pub fn write(directory: &Path, tensors: &Tensors, dtype: Dtype) {
 fn load(directory: &Path) -> Loaded {
     let device = open("flex");
     let checkpoint = Checkpoint::open(directory).unwrap();
-    let model = checkpoint.load(&device).unwrap();
+    let model = checkpoint.load_for(&device).unwrap();
     Loaded { checkpoint, model, device }
 }
 

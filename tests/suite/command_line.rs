@@ -41,16 +41,32 @@ fn the_main_command_leaves_a_run_directory() {
         "text8",
         "wikitext103",
         "1bw",
+        "coqa",
+        "cnn_dailymail",
+        "wmt14-fr-en",
+        "wmt14-en-fr",
+        "wmt14-en-de",
+        "nq",
     ];
-    for (task, metrics) in tasks.into_iter().zip([4, 1, 1, 2, 3, 3, 2, 2, 3, 3]) {
-        let of_task = rows.iter().filter(|row| row[2] == *task).count();
-        assert_eq!(of_task, 2 * metrics, "{task}: two models, {metrics} metrics");
+    let metrics = [4, 1, 1, 2, 3, 3, 2, 2, 3, 3, 2, 4, 2, 2, 2, 2];
+    // Methods without a model times their metrics.
+    let baselines = [0, 2, 2, 4, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 1];
+    for ((task, metrics), baselines) in tasks.into_iter().zip(metrics).zip(baselines) {
+        let of_task = || rows.iter().filter(|row| row[2] == *task);
+        assert_eq!(of_task().filter(|row| !row[1].is_empty()).count(), 2 * metrics, "{task}: two models");
+        assert_eq!(of_task().filter(|row| row[1].is_empty()).count(), baselines, "{task}: baselines");
     }
     for row in &rows {
-        assert_eq!(&row[3], "paper,data=sample", "a sample is marked in every row");
-        assert!(row[6].parse::<f64>().is_ok(), "a standard error for {row:?}");
+        assert!(row[3].starts_with("paper,data=sample"), "a sample is marked in every row");
+        // One per cent of 30 questions is a single one.
+        if &row[4] != "accuracy_most_confident_1_percent" {
+            assert!(row[6].parse::<f64>().is_ok(), "a standard error for {row:?}");
+        }
         assert!(row[7].parse::<f64>().unwrap() <= row[5].parse().unwrap(), "{row:?}");
     }
+    let breakdowns = std::fs::read_to_string(run.join("breakdowns.csv")).unwrap();
+    assert_eq!(breakdowns.lines().filter(|line| line.contains(",domain,")).count(), 2 * 5 * 2);
+    assert_eq!(breakdowns.lines().filter(|line| line.contains(",confidence,")).count(), 2 * 10 * 2);
     assert!(std::fs::read_to_string(run.join("table.md")).unwrap().contains("†"));
 }
 

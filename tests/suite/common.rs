@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use gpt2_eval::engine::{Engine, EngineError, Event, Work};
-use gpt2_eval::model::{Checkpoint, ComputeDevice, DeviceRequest, Gpt2};
+use gpt2_eval::model::{Checkpoint, ComputeDevice, DeviceRequest, LanguageModel};
 use gpt2_eval::record::SampleRecord;
 use gpt2_eval::request::{LogLikelihood, Response};
 
@@ -28,7 +28,7 @@ pub fn shared(relative: &str) -> Option<PathBuf> {
 /// A bundled model on a device.
 pub struct Loaded {
     pub checkpoint: Checkpoint,
-    pub model: Gpt2,
+    pub model: LanguageModel,
     pub device: ComputeDevice,
 }
 
@@ -39,7 +39,7 @@ pub fn bundled(label: &str) -> Loaded {
 
 pub fn bundled_on(label: &str, device: ComputeDevice) -> Loaded {
     let checkpoint = Checkpoint::bundled(label).expect("a bundled model").unwrap();
-    let model = checkpoint.load(&device).unwrap();
+    let model = checkpoint.load_for(&device).unwrap();
     Loaded { checkpoint, model, device }
 }
 

@@ -20,5 +20,6 @@ mod golden_tokens;
 mod golden_wikitext;
 mod golden_winograd;
 mod invariance;
+mod kernels;
 mod memory;
 mod resume;

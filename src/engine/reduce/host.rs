@@ -21,34 +21,17 @@ pub fn on_host(parts: Vec<Tensor<2>>, targets: &Targets<'_>) -> Result<Vec<Token
         .collect())
 }
 
-/// What the model expects after a position.
-pub struct LogitRow {
-    /// One a token of the vocabulary.
-    pub logits: Vec<f32>,
-    /// The first of the largest.
-    pub most_probable: u32,
-    /// ln Σ exp(logit).
-    log_sum: f64,
-}
-
-impl LogitRow {
-    /// log P of a token, nats.
-    pub fn log_prob(&self, token: u32) -> f64 {
-        self.logits.get(token as usize).map_or(f64::NEG_INFINITY, |&logit| f64::from(logit) - self.log_sum)
-    }
-}
-
-/// The logits of each position.
-pub fn logit_rows(parts: Vec<Tensor<2>>, rows: usize) -> Result<Vec<LogitRow>, EngineError> {
+/// The logits of each position, in order of the vocabulary.
+pub fn logit_rows(parts: Vec<Tensor<2>>, rows: usize) -> Result<Vec<Vec<f32>>, EngineError> {
     let parts = Parts::read(parts)?;
-    Ok((0..rows)
-        .map(|row| {
-            let row = parts.row(row);
-            let (most_probable, largest) = row.argmax(&TokenSet::default());
-            let log_sum = f64::from(largest) + row.exponentials(largest, &TokenSet::default()).ln();
-            LogitRow { logits: row.parts.concat(), most_probable, log_sum }
-        })
-        .collect())
+    Ok((0..rows).map(|row| parts.row(row).parts.concat()).collect())
+}
+
+/// The first of the largest logits, and ln Σ exp of all of them.
+pub fn largest_and_log_sum(logits: &[f32]) -> (u32, f64) {
+    let row = Row { parts: vec![logits] };
+    let (token, largest) = row.argmax(&TokenSet::default());
+    (token, f64::from(largest) + row.exponentials(largest, &TokenSet::default()).ln())
 }
 
 struct Parts {

@@ -4,4 +4,4 @@ mod exponential;
 mod host;
 pub(super) mod on_device;
 
-pub(super) use host::{LogitRow, logit_rows, on_host};
+pub(super) use host::{largest_and_log_sum, logit_rows, on_host};

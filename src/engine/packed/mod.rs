@@ -1,0 +1,8 @@
+//! The engine's two primitives on packed weights: ragged batches without padding, shared prefixes computed once.
+
+mod decode;
+mod prefixes;
+mod score;
+
+pub(super) use decode::{Prompt, decode};
+pub(super) use score::score;

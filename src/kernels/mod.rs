@@ -1,0 +1,22 @@
+//! The kernels of a GPT-2 forward pass on a processor: products with packed weights, layer norm, attention over a
+//! ragged batch, and log-probabilities over the vocabulary.
+//!
+//! Every result depends on its own row (or sequence) alone, bit for bit: not on how many rows a call has, where in the
+//! batch it stands, how many threads there are or which [`Instructions`] run it.
+
+mod attention;
+mod exponential;
+mod multiply;
+mod norm;
+mod pack;
+mod rectangles;
+mod scratch;
+mod vector;
+mod vocabulary;
+
+pub use attention::{KeyValues, Sequence, attention};
+pub use multiply::{Epilogue, multiply};
+pub use norm::layer_norm;
+pub use pack::PackedMatrix;
+pub use vector::Instructions;
+pub use vocabulary::{FilteredScore, TargetScore, Token, greedy, logits, score_vocabulary};

@@ -1,0 +1,140 @@
+//! Rows times packed weights.
+
+pub(crate) mod input;
+pub(crate) mod product;
+pub(crate) mod tile;
+
+use std::cell::Cell;
+
+use rayon::prelude::*;
+
+use crate::kernels::PackedMatrix;
+use crate::kernels::exponential::gelu_tanh;
+use crate::kernels::rectangles::{Rectangle, rectangles};
+use crate::kernels::scratch::with_kept;
+use crate::kernels::vector::{Instructions, LANES, Line, Task, Vector, padded};
+use input::{InputMemory, PackedInput};
+use product::{Product, cut};
+
+/// What becomes of a product and its bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Epilogue {
+    /// It is the output.
+    Plain,
+    /// GPT-2's `gelu_new` of it is, to 1e-6 · max(1, |x|).
+    GeluTanh,
+    /// It is added to what the output holds: a residual path.
+    AddToOutput,
+}
+
+thread_local! {
+    pub(crate) static INPUT: Cell<InputMemory> = Cell::default();
+    pub(crate) static SUMS: Cell<Vec<Line>> = Cell::default();
+}
+
+/// `output = epilogue(input · weights + bias)`, on all threads of the current Rayon pool.
+///
+/// Each element of the product is one chain of fused multiply-adds, from zero, over the inputs in order, then the
+/// bias is added: no bit of a row depends on the other rows, the threads or the instructions.
+///
+/// # Shapes
+/// - input: `[rows, inputs]`
+/// - bias: `[outputs]`
+/// - output: `[rows, outputs]`
+///
+/// # Panics
+/// If a slice has another length.
+pub fn multiply(
+    instructions: Instructions,
+    input: &[f32],
+    rows: usize,
+    weights: &PackedMatrix,
+    bias: Option<&[f32]>,
+    epilogue: Epilogue,
+    output: &mut [f32],
+) {
+    assert_eq!(input.len(), rows * weights.inputs(), "input: {rows} × {}", weights.inputs());
+    assert_eq!(output.len(), rows * weights.outputs(), "output: {rows} × {}", weights.outputs());
+    assert!(bias.is_none_or(|bias| bias.len() == weights.outputs()), "bias: {}", weights.outputs());
+    if output.is_empty() {
+        return;
+    }
+    let (row_ranges, panel_ranges) = cut(rows, weights.panels(), rayon::current_num_threads());
+    let column_ranges: Vec<_> = panel_ranges
+        .iter()
+        .map(|panels| panels.start * LANES..weights.outputs().min(panels.end * LANES))
+        .collect();
+    with_kept(&INPUT, |memory| {
+        let input = PackedInput::new(input, rows, weights.inputs(), memory);
+        let blocks = rectangles(output, weights.outputs(), &row_ranges, &column_ranges);
+        blocks.into_par_iter().for_each(|output| {
+            with_kept(&SUMS, |sums| {
+                instructions.run(Block { input, weights, bias, epilogue, output, sums });
+            });
+        });
+    });
+}
+
+struct Block<'a> {
+    input: PackedInput<'a>,
+    weights: &'a PackedMatrix,
+    bias: Option<&'a [f32]>,
+    epilogue: Epilogue,
+    output: Rectangle<'a>,
+    sums: &'a mut Vec<Line>,
+}
+
+impl Task for Block<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Rectangle { rows, columns, values } = self.output;
+        let product = Product {
+            input: self.input,
+            rows: rows.clone(),
+            matrix: self.weights,
+            panels: columns.start / LANES..columns.end.div_ceil(LANES),
+        }
+        .compute::<V>(self.sums);
+        let bias = self.bias.map(|bias| &bias[columns]);
+        for (row, output) in values.into_iter().enumerate() {
+            finish::<V>(product.iter().skip(row).step_by(rows.len()), bias, self.epilogue, output);
+        }
+    }
+}
+
+/// One row of a block, panel by panel.
+#[inline(always)]
+fn finish<'a, V: Vector>(
+    product: impl Iterator<Item = &'a Line>,
+    bias: Option<&[f32]>,
+    epilogue: Epilogue,
+    output: &mut [f32],
+) {
+    let mut bias = bias.map(|bias| bias.chunks(LANES));
+    for (sums, output) in product.zip(output.chunks_mut(LANES)) {
+        let mut value = V::load(&sums.0);
+        if let Some(bias) = bias.as_mut().and_then(Iterator::next) {
+            value = value.add(load::<V>(bias));
+        }
+        match epilogue {
+            Epilogue::Plain => {}
+            Epilogue::GeluTanh => value = gelu_tanh(value),
+            Epilogue::AddToOutput => value = load::<V>(output).add(value),
+        }
+        match output.as_mut_array::<LANES>() {
+            Some(output) => value.store(output),
+            None => output.copy_from_slice(&value.lanes()[..output.len()]),
+        }
+    }
+}
+
+/// Up to sixteen numbers, then zeros.
+#[inline(always)]
+fn load<V: Vector>(values: &[f32]) -> V {
+    match values.as_array::<LANES>() {
+        Some(values) => V::load(values),
+        None => V::load(&padded(values, 0.0)),
+    }
+}

@@ -1,0 +1,106 @@
+//! The innermost loop: a tile of sums that stays in registers.
+
+use crate::kernels::vector::{Line, Task, Vector};
+
+/// Inputs that are multiplied before the sums go back to memory: so many lines of a panel fit the first-level cache.
+pub const DEPTH: usize = 256;
+
+/// Up to [`DEPTH`] inputs of one row, at a distance from the next row that the compiler knows (no register holds it)
+/// and that spreads the rows over the sets of the cache (17 lines, not 16).
+pub type InputRow = [f32; DEPTH + 16];
+
+/// Evaluates an expression with the number of rows of a tile, 1 to 14, as a constant.
+macro_rules! by_rows {
+    ($rows:expr, $name:ident => $value:expr) => {
+        by_rows!(@match $rows, $name => $value, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    };
+    (@match $rows:expr, $name:ident => $value:expr, $($count:literal)*) => {
+        match $rows {
+            $($count => {
+                const $name: usize = $count;
+                $value
+            })*
+            // No vector has a larger tile.
+            _ => {}
+        }
+    };
+}
+pub(crate) use by_rows;
+
+/// Sums for some rows of input and some panels of weights; each sum is one chain of fused multiply-adds over the
+/// inputs in order, whatever the shape of the tile.
+pub struct Sums<'a> {
+    /// One for each row of the tile.
+    pub input: &'a [InputRow],
+    /// Lines of each panel for the same inputs; one or two panels.
+    pub panels: &'a [&'a [Line]],
+    /// Where the sums are: that of row `r` and panel `p` at `p · stride + r`.
+    pub sums: &'a mut [Line],
+    /// From one panel to the next in `sums`.
+    pub stride: usize,
+    /// Whether the chains begin here, or go on from what `sums` holds.
+    pub begin: bool,
+}
+
+impl Sums<'_> {
+    /// Adds the products.
+    #[inline(always)]
+    pub fn add<V: Vector>(self) {
+        match self.panels.len() {
+            1 => self.add_rows::<V, 1>(),
+            _ => self.add_rows::<V, 2>(),
+        }
+    }
+
+    #[inline(always)]
+    fn add_rows<V: Vector, const PANELS: usize>(self) {
+        by_rows!(self.input.len(), ROWS => V::call(Tile::<ROWS, PANELS>(self)));
+    }
+}
+
+/// [`Sums`] of a shape that the compiler knows, so that it keeps them in registers.
+struct Tile<'a, const ROWS: usize, const PANELS: usize>(Sums<'a>);
+
+impl<const ROWS: usize, const PANELS: usize> Task for Tile<'_, ROWS, PANELS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        if const { ROWS > V::TILE_ROWS || PANELS > V::TILE_VECTORS } {
+            // Never asked for; nothing is compiled for it.
+            return;
+        }
+        let Sums { input, panels, sums, stride, begin } = self.0;
+        let Some((input, [])) = input.split_first_chunk::<ROWS>() else { return };
+        let depth = panels[0].len().min(DEPTH);
+        let mut lines: [&[Line]; PANELS] = [&[]; PANELS];
+        for panel in 0..PANELS {
+            lines[panel] = &panels[panel][..depth];
+        }
+        let mut tile = [[V::splat(0.0); PANELS]; ROWS];
+        if !begin {
+            for row in 0..ROWS {
+                for panel in 0..PANELS {
+                    tile[row][panel] = V::load(&sums[panel * stride + row].0);
+                }
+            }
+        }
+        for index in 0..depth {
+            let mut weights = [V::splat(0.0); PANELS];
+            for panel in 0..PANELS {
+                weights[panel] = V::load(&lines[panel][index].0);
+            }
+            for row in 0..ROWS {
+                let factor = V::splat(input[row][index]);
+                for panel in 0..PANELS {
+                    tile[row][panel] = factor.multiply_add(weights[panel], tile[row][panel]);
+                }
+            }
+        }
+        for row in 0..ROWS {
+            for panel in 0..PANELS {
+                tile[row][panel].store(&mut sums[panel * stride + row].0);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Which instructions the processor has, and the one place where they are chosen.
+
+use super::portable::Portable;
+use super::{Task, Vector};
+
+/// Vector instructions that the kernels are compiled for, chosen at run time. All give the same results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Instructions {
+    /// 512 bits: x86-64 processors with AVX-512 F, BW, DQ and VL.
+    Avx512,
+    /// 256 bits: x86-64 processors with AVX2 and FMA.
+    Avx2,
+    /// What the compiler makes of plain arrays. Fast where fused multiply-add belongs to the base instructions
+    /// (AArch64), slow on x86-64 processors without it (before 2013), where each one is a function call.
+    Portable,
+}
+
+impl Instructions {
+    /// All of them, the widest first.
+    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+
+    /// The widest that this processor has.
+    pub fn detect() -> Self {
+        Self::ALL.into_iter().find(|instructions| instructions.is_available()).unwrap_or(Self::Portable)
+    }
+
+    /// Whether this processor has them.
+    #[cfg(target_arch = "x86_64")]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                    && Self::Avx2.is_available()
+            }
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::Portable => true,
+        }
+    }
+
+    /// Whether this processor has them.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn is_available(self) -> bool {
+        self == Self::Portable
+    }
+
+    /// Runs `task` with these instructions, or with portable code where the processor does not have them.
+    pub fn run<T: Task>(self, task: T) -> T::Output {
+        // Asked every time: it is one load, and makes every value of the enum safe on every processor.
+        if !self.is_available() {
+            return Portable::call(task);
+        }
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => super::avx512::Avx512::call(task),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => super::avx2::Avx2::call(task),
+            _ => Portable::call(task),
+        }
+    }
+}
