@@ -28,3 +28,8 @@ pub mod run;
 pub mod tasks;
 pub mod text;
 pub mod tokenizer;
+
+/// The worked example of CONTRIBUTING.md, compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../CONTRIBUTING.md")]
+pub struct Contributing;

@@ -108,7 +108,8 @@ impl<'a> Engine<'a> {
         let mut answers = Answers::new(work, &same);
         answers.answer_empty(&mut sink)?;
         let sequences = answers.sequences();
-        let continued = |index: &usize| matches!(work[*index], Work::Continue { .. }) && !same[*index].is_empty();
+        let continued =
+            |index: &usize| matches!(work[*index], Work::Continue { .. }) && !same[*index].is_empty();
         let continued: Vec<usize> = (0..work.len()).filter(continued).collect();
         let prompts: Vec<Prompt<'_>> = continued
             .iter()

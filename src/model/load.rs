@@ -6,8 +6,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::packed::{Norm, PackedLinear};
 use super::{
-    Activation, Checkpoint, ComputeDevice, Gpt2, LanguageModel, PackedBlock, PackedGpt2, TokenEmbedding, WeightFile,
-    WeightsError,
+    Activation, Checkpoint, ComputeDevice, Gpt2, LanguageModel, PackedBlock, PackedGpt2, TokenEmbedding,
+    WeightFile, WeightsError,
 };
 use crate::kernels::{Instructions, PackedMatrix};
 
@@ -47,9 +47,10 @@ impl Checkpoint {
             position_embedding: self.weights.read_rows("wpe.weight", 0..config.context)?,
             blocks: blocks.collect::<Result<_, WeightsError>>()?,
             final_norm: packer.norm("ln_f")?,
-            output: match config.tied_output {
-                true => None,
-                false => Some(packer.embedding("lm_head.weight", config.vocabulary, width)?),
+            output: if config.tied_output {
+                None
+            } else {
+                Some(packer.embedding("lm_head.weight", config.vocabulary, width)?)
             },
             config: config.clone(),
         })

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::Gpt2Config;
 use crate::kernels::{
-    Epilogue, Instructions, KeyValues, PackedMatrix, Sequence, TargetScore, Token, attention, greedy, layer_norm, logits, multiply,
-    score_vocabulary,
+    Epilogue, Instructions, KeyValues, PackedMatrix, Sequence, TargetScore, Token, attention, greedy,
+    layer_norm, logits, multiply, score_vocabulary,
 };
 
 /// A GPT-2 with the activation `gelu_new` whose weights are packed for the kernels, the only copy of them.
@@ -231,7 +231,10 @@ impl PackedGpt2 {
             .iter()
             .zip(rows)
             .filter(|(_, rows)| !rows.is_empty())
-            .map(|(new, rows)| Sequence { rows: rows.clone(), segments: chain(stretches, new.stretch, layer) })
+            .map(|(new, rows)| Sequence {
+                rows: rows.clone(),
+                segments: chain(stretches, new.stretch, layer),
+            })
             .collect();
         resize(attended, count * width);
         attention(instructions, query_key_value, &sequences, block.scale, attended);

@@ -242,7 +242,11 @@ mod tests {
     #[test]
     fn three_sentences_count() {
         let statistics = CnnDailyMail
-            .score(&article(), &Protocol::new("paper"), &[wrote("Rain fell. Snow fell. Hail fell. The cat sat.", &[])])
+            .score(
+                &article(),
+                &Protocol::new("paper"),
+                &[wrote("Rain fell. Snow fell. Hail fell. The cat sat.", &[])],
+            )
             .unwrap();
         assert_eq!(statistics["rouge1"], 0.0);
         let items = [Item { id: "0".to_owned(), cluster: None, line: 1, doc: article() }];

@@ -217,7 +217,11 @@ impl<'a> Decoder<'a> {
         let reads = std::mem::take(&mut self.reads);
         let new: Vec<NewTokens<'_>> = reads
             .iter()
-            .map(|read| NewTokens { stretch: read.stretch, tokens: read.tokens.as_slice(), asked: read.asked })
+            .map(|read| NewTokens {
+                stretch: read.stretch,
+                tokens: read.tokens.as_slice(),
+                asked: read.asked,
+            })
             .collect();
         let hidden = self.model.forward(&mut self.stretches, &new, workspace);
         // The texts stand in the order of their reads: those that go on came first, those that entered behind them.
@@ -251,8 +255,13 @@ impl ReadTokens<'_> {
 /// text gets must not depend on the others.
 fn next_tokens(model: &PackedGpt2, hidden: &[f32], texts: &mut [Text<'_>]) -> Vec<NextToken> {
     let rows = || hidden.chunks_exact(model.width());
-    let greedy: Vec<f32> =
-        texts.iter().zip(rows()).filter(|(text, _)| text.chooser.is_greedy()).flat_map(|(_, row)| row).copied().collect();
+    let greedy: Vec<f32> = texts
+        .iter()
+        .zip(rows())
+        .filter(|(text, _)| text.chooser.is_greedy())
+        .flat_map(|(_, row)| row)
+        .copied()
+        .collect();
     let mut greedy = model.greedy(&greedy).into_iter();
     let mut logits = Vec::new();
     texts

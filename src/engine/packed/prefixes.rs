@@ -58,10 +58,7 @@ mod tests {
         let found = groups(&all, &[50, 2, 50, 50]);
         assert_eq!(
             found,
-            [
-                Group { shared: 50, members: vec![0, 3, 2] },
-                Group { shared: 0, members: vec![1] },
-            ]
+            [Group { shared: 50, members: vec![0, 3, 2] }, Group { shared: 0, members: vec![1] },]
         );
     }
 
