@@ -162,6 +162,10 @@ impl Rows {
         let mut place_of: BTreeMap<&str, usize> = BTreeMap::new();
         let mut clusters: Vec<f64> = Vec::new();
         for (sample, row) in samples.iter().zip(rows.chunks_exact(width)) {
+            if row.iter().all(|&value| value == 0.0) {
+                // A part of a document in which no window begins: nothing was observed.
+                continue;
+            }
             let next = clusters.len();
             let place = sample.cluster.map_or(next, |cluster| *place_of.entry(cluster).or_insert(next));
             if place == next {
@@ -232,6 +236,17 @@ mod tests {
         assert_eq!(estimate(perplexity, &statistics(&[&[("l", -1e9), ("u", 1.0)]]), &[]), None);
         assert_eq!(estimate(perplexity, &statistics(&[&[("l", -1.0)]]), &[]), None);
         assert_eq!(estimate(perplexity, &[], &[]), None);
+    }
+
+    #[test]
+    fn samples_without_units_are_no_observations() {
+        let one: &[(&str, f64)] = &[("l", -2.0), ("u", 1.0)];
+        let none: &[(&str, f64)] = &[("l", 0.0), ("u", 0.0)];
+        let bits = Aggregate::Bits { log_likelihood: "l", units: "u" };
+        let found = estimate(bits, &statistics(&[one, none, one, none, none]), &[]).unwrap();
+        assert_eq!(found.n, 5);
+        assert!(found.stderr.unwrap() < 1e-9, "both that were observed are alike");
+        assert_eq!(estimate(bits, &statistics(&[one, none]), &[]).unwrap().stderr, None);
     }
 
     #[test]

@@ -106,7 +106,15 @@ pub struct Run {
 
 /// Runs a task with both bundled models on all of the reference data; `None`, said aloud, where they are not at hand.
 pub fn run_on_shared_data(task: &str, more: &[&str]) -> Option<Run> {
-    let data = shared("data")?;
+    Some(run_on(task, shared("data")?.as_os_str(), more))
+}
+
+/// Runs a task with both bundled models on its bundled sample.
+pub fn run_on_sample(task: &str, more: &[&str]) -> Run {
+    run_on(task, "sample".as_ref(), more)
+}
+
+fn run_on(task: &str, data: &std::ffi::OsStr, more: &[&str]) -> Run {
     let directory = tempfile::tempdir().unwrap();
     let output = gpt2_eval(directory.path())
         .args(["--tasks", task, "--sizes", "tiny", "--out", "run", "--quiet"])
@@ -116,7 +124,7 @@ pub fn run_on_shared_data(task: &str, more: &[&str]) -> Option<Run> {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(Run { directory })
+    Run { directory }
 }
 
 /// The journal `<name>.jsonl` of a model.

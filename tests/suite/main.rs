@@ -12,6 +12,7 @@ mod command_line;
 mod common;
 mod golden_answers;
 mod golden_bleu;
+mod golden_generation;
 mod golden_lambada;
 mod golden_log_probs;
 mod golden_moses;

@@ -43,10 +43,7 @@ impl<'a> PackedInput<'a> {
                 if input.len() < FEW {
                     copy((copies, input));
                 } else {
-                    copies
-                        .par_chunks_mut(TASK_ROWS)
-                        .zip(input.par_chunks(TASK_ROWS * inputs))
-                        .for_each(copy);
+                    copies.par_chunks_mut(TASK_ROWS).zip(input.par_chunks(TASK_ROWS * inputs)).for_each(copy);
                 }
             };
             if input.len() < FEW {

@@ -79,7 +79,6 @@ pub fn cut(rows: usize, panels: usize, threads: usize) -> (Vec<Range<usize>>, Ve
     // Pairs of panels: no task but the last has a single one at its end.
     let pairs = panels.div_ceil(2);
     let parts = wanted.min(pairs).max(panels.div_ceil(MOST_PANELS));
-    let columns =
-        even_ranges(pairs, parts).map(|pairs| 2 * pairs.start..panels.min(2 * pairs.end)).collect();
+    let columns = even_ranges(pairs, parts).map(|pairs| 2 * pairs.start..panels.min(2 * pairs.end)).collect();
     (even_ranges(rows, row_parts).collect(), columns)
 }

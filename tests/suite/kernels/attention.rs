@@ -45,9 +45,18 @@ fn reference(rows: &[f32], heads: usize, head_width: usize) -> Vec<f64> {
 
 #[test]
 fn attention_is_that_of_the_plain_loop() {
-    for (count, heads, head_width) in
-        [(1, 1, 1), (2, 2, 3), (15, 3, 16), (16, 1, 20), (17, 2, 64), (60, 2, 64), (129, 2, 40), (300, 1, 64), (9, 1, 300), (513, 1, 2)]
-    {
+    for (count, heads, head_width) in [
+        (1, 1, 1),
+        (2, 2, 3),
+        (15, 3, 16),
+        (16, 1, 20),
+        (17, 2, 64),
+        (60, 2, 64),
+        (129, 2, 40),
+        (300, 1, 64),
+        (9, 1, 300),
+        (513, 1, 2),
+    ] {
         let rows: Vec<f32> = numbers(count * 3 * heads * head_width, 9).iter().map(|x| 3.0 * x).collect();
         let expected = reference(&rows, heads, head_width);
         let mut all = Vec::new();
@@ -75,7 +84,9 @@ fn a_cached_or_shared_prefix_changes_no_bit() {
     let (heads, head_width) = (3, 64);
     let row = 3 * heads * head_width;
     for instructions in available() {
-        for (length, cuts) in [(40, vec![1]), (40, vec![16]), (70, vec![37, 40]), (300, vec![5, 6, 21, 257]), (33, vec![32])] {
+        for (length, cuts) in
+            [(40, vec![1]), (40, vec![16]), (70, vec![37, 40]), (300, vec![5, 6, 21, 257]), (33, vec![32])]
+        {
             let rows = numbers(length * row, 11);
             let expected = bits(&whole(instructions, &rows, heads, head_width));
             // Each cut begins a new segment; all but the last segment were computed before.
@@ -90,8 +101,18 @@ fn a_cached_or_shared_prefix_changes_no_bit() {
                 segments.push(segment);
                 let mut output = vec![f32::NAN; (end - start) * row / 3];
                 let sequence = Sequence { rows: 0..end - start, segments: segments.iter().collect() };
-                attention(instructions, &rows[start * row..end * row], &[sequence], scale(head_width), &mut output);
-                assert_eq!(bits(&output), expected[start * row / 3..end * row / 3], "{length} {cuts:?} {start}");
+                attention(
+                    instructions,
+                    &rows[start * row..end * row],
+                    &[sequence],
+                    scale(head_width),
+                    &mut output,
+                );
+                assert_eq!(
+                    bits(&output),
+                    expected[start * row / 3..end * row / 3],
+                    "{length} {cuts:?} {start}"
+                );
                 start = end;
             }
         }

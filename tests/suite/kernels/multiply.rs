@@ -3,8 +3,20 @@ use gpt2_eval::kernels::{Epilogue, Instructions, PackedMatrix, multiply};
 use crate::kernels::support::{assert_close, available, bits, numbers, with_threads};
 
 const SHAPES: [(usize, usize, usize); 14] = [
-    (1, 1, 1), (1, 16, 16), (2, 3, 5), (3, 17, 33), (7, 64, 48), (14, 255, 31), (15, 256, 32), (16, 257, 100),
-    (29, 513, 17), (141, 40, 600), (300, 7, 65), (0, 5, 5), (4, 0, 9), (5, 3, 0),
+    (1, 1, 1),
+    (1, 16, 16),
+    (2, 3, 5),
+    (3, 17, 33),
+    (7, 64, 48),
+    (14, 255, 31),
+    (15, 256, 32),
+    (16, 257, 100),
+    (29, 513, 17),
+    (141, 40, 600),
+    (300, 7, 65),
+    (0, 5, 5),
+    (4, 0, 9),
+    (5, 3, 0),
 ];
 
 fn gelu(x: f64) -> f64 {
@@ -20,7 +32,10 @@ fn products_are_those_of_the_plain_loop() {
             let before = numbers(rows * outputs, 4);
             let packed = PackedMatrix::from_inputs(&weights, inputs, outputs);
             for (with_bias, epilogue) in [
-                (false, Epilogue::Plain), (true, Epilogue::Plain), (true, Epilogue::GeluTanh), (true, Epilogue::AddToOutput),
+                (false, Epilogue::Plain),
+                (true, Epilogue::Plain),
+                (true, Epilogue::GeluTanh),
+                (true, Epilogue::AddToOutput),
             ] {
                 let mut output = before.clone();
                 let bias = with_bias.then_some(bias.as_slice());
@@ -31,7 +46,8 @@ fn products_are_those_of_the_plain_loop() {
                         // The chain that is promised, to the bit.
                         let mut chain = 0f32;
                         for index in 0..inputs {
-                            chain = input[row * inputs + index].mul_add(weights[index * outputs + column], chain);
+                            chain =
+                                input[row * inputs + index].mul_add(weights[index * outputs + column], chain);
                         }
                         let sum = bias.map_or(chain, |bias| chain + bias[column]);
                         expected.push(match epilogue {
@@ -94,7 +110,8 @@ fn rows_do_not_depend_on_the_batch_the_threads_or_the_instructions() {
             assert_eq!(whole, parts, "{instructions:?}, {size} rows at a time");
         }
         let reversed: Vec<f32> = input.chunks(inputs).rev().flatten().copied().collect();
-        let back: Vec<u32> = product(instructions, &reversed).chunks(outputs).rev().flatten().copied().collect();
+        let back: Vec<u32> =
+            product(instructions, &reversed).chunks(outputs).rev().flatten().copied().collect();
         assert_eq!(whole, back);
     }
 }

@@ -12,7 +12,9 @@ fn rows_have_the_mean_and_deviation_asked_for() {
             let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / width as f64;
             let variance = row.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / width as f64;
             for ((&x, &gamma), &beta) in row.iter().zip(&gamma).zip(&beta) {
-                expected.push((f64::from(x) - mean) / (variance + 1e-5).sqrt() * f64::from(gamma) + f64::from(beta));
+                expected.push(
+                    (f64::from(x) - mean) / (variance + 1e-5).sqrt() * f64::from(gamma) + f64::from(beta),
+                );
             }
         }
         let mut all = Vec::new();

@@ -24,12 +24,16 @@ fn log_probability(row: &[f32], target: u32, excluded: &[u32]) -> f64 {
 
 #[test]
 fn scores_are_those_of_the_plain_loop() {
-    for (rows, width, vocabulary) in [(0, 4, 9), (1, 1, 1), (2, 8, 16), (3, 5, 513), (15, 33, 1500), (150, 64, 777)] {
+    for (rows, width, vocabulary) in
+        [(0, 4, 9), (1, 1, 1), (2, 8, 16), (3, 5, 513), (15, 33, 1500), (150, 64, 777)]
+    {
         let hidden: Vec<f32> = numbers(rows * width, 21).iter().map(|x| 4.0 * x).collect();
         let embedding = PackedMatrix::from_outputs(&numbers(vocabulary * width, 22), width, vocabulary);
         let targets: Vec<u32> = (0..rows).map(|row| (row * 37 % vocabulary) as u32).collect();
         let excluded: Vec<Vec<u32>> = (0..rows)
-            .map(|row| (0..vocabulary as u32).filter(|token| (token + row as u32).is_multiple_of(5)).collect())
+            .map(|row| {
+                (0..vocabulary as u32).filter(|token| (token + row as u32).is_multiple_of(5)).collect()
+            })
             .collect();
         let lists: Vec<&[u32]> = excluded.iter().map(Vec::as_slice).collect();
         let mut all = vec![0.0; rows * vocabulary];
@@ -41,7 +45,9 @@ fn scores_are_those_of_the_plain_loop() {
             assert_eq!((scored.len(), first.len()), (rows, rows));
             for (row, score) in scored.iter().enumerate() {
                 let logits = &all[row * vocabulary..][..vocabulary];
-                let close = |actual: f64, expected: f64| assert!((actual - expected).abs() < 2e-6, "{actual} {expected}");
+                let close = |actual: f64, expected: f64| {
+                    assert!((actual - expected).abs() < 2e-6, "{actual} {expected}")
+                };
                 close(score.log_probability, log_probability(logits, targets[row], &[]));
                 assert_eq!(score.argmax, argmax(logits, &[]));
                 assert_eq!(first[row].id, score.argmax);
@@ -95,7 +101,10 @@ fn rows_do_not_depend_on_the_batch_or_the_threads() {
     let whole = score_vocabulary(Instructions::detect(), &hidden, &embedding, &targets, &excluded);
     for threads in [1, 2, 3] {
         with_threads(threads, || {
-            assert_eq!(whole, score_vocabulary(Instructions::detect(), &hidden, &embedding, &targets, &excluded));
+            assert_eq!(
+                whole,
+                score_vocabulary(Instructions::detect(), &hidden, &embedding, &targets, &excluded)
+            );
         });
     }
     for size in [1, 4, 33] {
