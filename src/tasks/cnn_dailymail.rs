@@ -171,7 +171,8 @@ impl Task for CnnDailyMail {
         protocol: &Protocol,
         seed: u64,
     ) -> Vec<Baseline> {
-        if protocol.name == "harness" {
+        // They are the same without the hint, and the harness has none.
+        if protocol.name != "paper" {
             return Vec::new();
         }
         let lede = items.iter().map(|item| statistics(&head(&item.doc.article), &item.doc)).collect();
