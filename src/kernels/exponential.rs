@@ -31,13 +31,13 @@ pub fn exponential<V: Vector>(x: V) -> V {
 }
 
 /// GPT-2's `gelu_new`, 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))), within 1e-6 · max(1, |x|) of the exact value
-/// (5e-7 as measured).
+/// (1.2e-7 as measured).
 ///
 /// Written with 0.5·(1 + tanh(a)) = 1 / (1 + exp(−2a)).
 #[inline(always)]
 pub fn gelu_tanh<V: Vector>(x: V) -> V {
     /// −2·√(2/π).
-    const LINEAR: f32 = -1.595_769_1;
+    const LINEAR: f32 = -1.595_769_2;
     /// −2·√(2/π)·0.044715.
     const CUBIC: f32 = -0.071_354_814;
     let inner = x.multiply(x).multiply_add(V::splat(CUBIC), V::splat(LINEAR)).multiply(x);

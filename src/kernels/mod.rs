@@ -3,6 +3,11 @@
 //!
 //! Every result depends on its own row (or sequence) alone, bit for bit: not on how many rows a call has, where in the
 //! batch it stands, how many threads there are or which [`Instructions`] run it.
+#![allow(clippy::inline_always, reason = "vectors must end up in functions compiled for their instructions")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "the tiles of sums are indexed by constants, to stay in registers"
+)]
 
 mod attention;
 mod exponential;

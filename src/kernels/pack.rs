@@ -8,7 +8,7 @@ use crate::kernels::vector::{LANES, Line};
 
 /// A matrix of f32 weights in panels of sixteen outputs, the only copy of them that is kept.
 ///
-/// Panel `p` has one [`Line`] for each input: the weights from that input to outputs `16·p..16·p + 16`, zero beyond
+/// Panel `p` has one line for each input: the weights from that input to outputs `16·p..16·p + 16`, zero beyond
 /// the last output. A product then reads each panel from its first byte to its last.
 ///
 /// A matrix can be filled range by range, so that a memory-mapped file never needs a second copy:

@@ -4,10 +4,12 @@ use burn::module::Param;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::packed::{Norm, PackedLinear};
+use std::sync::Arc;
+
+use super::block::{Norm, PackedBlock, PackedLinear};
 use super::{
-    Activation, Checkpoint, ComputeDevice, Gpt2, LanguageModel, PackedBlock, PackedGpt2, TokenEmbedding,
-    WeightFile, WeightsError,
+    Activation, Checkpoint, ComputeDevice, Gpt2, LanguageModel, PackedGpt2, TokenEmbedding, WeightFile,
+    WeightsError,
 };
 use crate::kernels::{Instructions, PackedMatrix};
 
@@ -19,19 +21,21 @@ impl Checkpoint {
     /// flex, as Burn tensors elsewhere, and for models with another activation than GPT-2's.
     pub fn load_for(&self, device: &ComputeDevice) -> Result<LanguageModel, WeightsError> {
         if device.backend() == "flex" && self.config.activation == Activation::GeluTanh {
-            return Ok(LanguageModel::Packed(Box::new(self.load_packed()?)));
+            return Ok(LanguageModel::Packed(Box::new(self.load_packed(device)?)));
         }
         Ok(LanguageModel::Tensors(Box::new(self.load(device)?)))
     }
 
-    /// Packs the weights as f32 for the kernels, chunk by chunk from the file: there is no second copy of them.
-    fn load_packed(&self) -> Result<PackedGpt2, WeightsError> {
+    /// Packs the weights as f32 for the kernels, chunk by chunk from the file: there is no second copy of them. What stands between the blocks are tensors
+    /// on `device`; only the CPU backend flex has the fused block.
+    pub fn load_packed(&self, device: &ComputeDevice) -> Result<PackedGpt2, WeightsError> {
         let config = &self.config;
         let packer = Packer { weights: &self.weights, epsilon: config.norm_epsilon as f32 };
         let (width, inner) = (config.width, config.inner_width);
         let blocks = (0..config.layers).map(|layer| {
             let name = |suffix: &str| format!("h.{layer}.{suffix}");
-            Ok(PackedBlock {
+            Ok(Arc::new(PackedBlock {
+                heads: config.heads,
                 attention_norm: packer.norm(&name("ln_1"))?,
                 query_key_value: packer.linear(&name("attn.c_attn"), width, 3 * width)?,
                 projection: packer.linear(&name("attn.c_proj"), width, width)?,
@@ -39,7 +43,7 @@ impl Checkpoint {
                 expand: packer.linear(&name("mlp.c_fc"), width, inner)?,
                 contract: packer.linear(&name("mlp.c_proj"), inner, width)?,
                 scale: config.attention_scale(layer) as f32,
-            })
+            }))
         });
         Ok(PackedGpt2 {
             instructions: Instructions::detect(),
@@ -53,6 +57,7 @@ impl Checkpoint {
                 Some(packer.embedding("lm_head.weight", config.vocabulary, width)?)
             },
             config: config.clone(),
+            device: device.burn().clone(),
         })
     }
 

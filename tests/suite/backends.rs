@@ -25,6 +25,39 @@ fn ndarray_agrees() {
     say("SKIPPED: built without the feature ndarray");
 }
 
+/// The fused block against its plain form on another backend: with and without kept keys, behind a shared stretch, and
+/// where something is asked about some of the tokens only.
+#[test]
+#[cfg(feature = "ndarray")]
+fn the_fused_block_is_the_plain_one() {
+    use crate::common::open;
+    use gpt2_eval::model::{Checkpoint, NewTokens, Stretch};
+
+    let checkpoint = Checkpoint::bundled("tiny-8M").unwrap().unwrap();
+    let hidden = |device: &str| {
+        let model = checkpoint.load_packed(&open(device)).unwrap();
+        let mut stretches: Vec<Stretch> = vec![
+            model.stretch(None, 0, true),
+            model.stretch(Some(0), 5, true),
+            model.stretch(Some(0), 5, false),
+            model.stretch(None, 0, false),
+        ];
+        let read = |stretch, tokens, asked| NewTokens { stretch, tokens, asked };
+        let first = model.forward(
+            &mut stretches,
+            &[read(0, &[464, 2933, 318, 257, 1049], 0), read(1, &[11, 290], 1), read(3, &[2061, 318], 2)],
+        );
+        let second = model.forward(&mut stretches, &[read(1, &[788], 1), read(2, &[13, 198, 198], 2)]);
+        (first, second)
+    };
+    let (fused, plain) = (hidden("flex"), hidden("ndarray"));
+    for (fused, plain) in [(fused.0, plain.0), (fused.1, plain.1)] {
+        assert_eq!((fused.len(), fused.is_empty()), (plain.len(), false));
+        let largest = fused.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        assert!(largest < 2e-4, "{largest:e}");
+    }
+}
+
 #[cfg(feature = "wgpu")]
 mod wgpu {
     use super::*;

@@ -6,7 +6,7 @@ use crate::engine::EngineError;
 use crate::engine::plan::Continuation;
 use crate::engine::sample::{Chooser, NextToken};
 use crate::engine::writing::Writing;
-use crate::model::{NewTokens, PackedGpt2, Stretch, Workspace};
+use crate::model::{NewTokens, PackedGpt2, Stretch};
 use crate::request::Generated;
 use crate::tokenizer::Gpt2Tokenizer;
 
@@ -29,9 +29,8 @@ pub fn decode<E: From<EngineError>>(
     mut done: impl FnMut(usize, Generated) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut decoder = Decoder::new(model, prompts);
-    let mut workspace = Workspace::default();
     while decoder.admit(batch_tokens) {
-        decoder.step(tokenizer, &mut workspace, &mut done)?;
+        decoder.step(tokenizer, &mut done)?;
     }
     Ok(())
 }
@@ -211,7 +210,6 @@ impl<'a> Decoder<'a> {
     fn step<E: From<EngineError>>(
         &mut self,
         tokenizer: &Gpt2Tokenizer,
-        workspace: &mut Workspace,
         done: &mut impl FnMut(usize, Generated) -> Result<(), E>,
     ) -> Result<(), E> {
         let reads = std::mem::take(&mut self.reads);
@@ -223,9 +221,9 @@ impl<'a> Decoder<'a> {
                 asked: read.asked,
             })
             .collect();
-        let hidden = self.model.forward(&mut self.stretches, &new, workspace);
+        let hidden = self.model.forward(&mut self.stretches, &new);
         // The texts stand in the order of their reads: those that go on came first, those that entered behind them.
-        let next = next_tokens(self.model, hidden, &mut self.texts);
+        let next = next_tokens(self.model, &hidden, &mut self.texts);
         let mut going_on = Vec::with_capacity(self.texts.len());
         for (mut text, next) in std::mem::take(&mut self.texts).into_iter().zip(next) {
             if text.writing.push(next.token, next.log_prob, tokenizer).map_err(EngineError::from)? {

@@ -3,7 +3,7 @@
 use super::prefixes::{Group, groups};
 use crate::engine::plan::ScoredSequence;
 use crate::engine::score::TokenScore;
-use crate::model::{NewTokens, PackedGpt2, Stretch, Workspace};
+use crate::model::{NewTokens, PackedGpt2, Stretch};
 
 /// Most tokens of a forward pass: beyond it the buffers leave the processor's caches and nothing gets faster.
 const MOST_TOKENS: usize = 2048;
@@ -26,9 +26,8 @@ pub fn score<E>(
     let inputs: Vec<&[u32]> = sequences.iter().map(|sequence| sequence.input.as_slice()).collect();
     let limits: Vec<usize> =
         sequences.iter().map(|sequence| sequence.input.len() - sequence.targets.len()).collect();
-    let mut workspace = Workspace::default();
     for batch in batches(&inputs, groups(&inputs, &limits), batch_tokens.min(MOST_TOKENS)) {
-        done(score_batch(model, sequences, &batch, &mut workspace))?;
+        done(score_batch(model, sequences, &batch))?;
     }
     Ok(())
 }
@@ -66,7 +65,6 @@ fn score_batch(
     model: &PackedGpt2,
     sequences: &[&ScoredSequence],
     batch: &[Share<'_>],
-    workspace: &mut Workspace,
 ) -> Vec<(usize, Vec<TokenScore>)> {
     let mut stretches: Vec<Stretch> = Vec::new();
     let mut new: Vec<NewTokens<'_>> = Vec::new();
@@ -94,8 +92,8 @@ fn score_batch(
             excluded.extend(std::iter::repeat_n(tokens, sequences[member].targets.len()));
         }
     }
-    let hidden = model.forward(&mut stretches, &new, workspace);
-    let scores = model.score(hidden, &targets, &excluded);
+    let hidden = model.forward(&mut stretches, &new);
+    let scores = model.score(&hidden, &targets, &excluded);
     let mut scores = scores.into_iter().zip(targets).map(|(score, target)| TokenScore {
         log_prob: score.log_probability,
         is_argmax: score.argmax == target,

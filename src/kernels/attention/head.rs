@@ -3,7 +3,7 @@
 use super::KeyValues;
 use super::mix::Mix;
 use crate::kernels::exponential::exponential;
-use crate::kernels::multiply::tile::{DEPTH, InputRow, Sums};
+use crate::kernels::multiply::tile::{DEPTH, InputRow, TileSums};
 use crate::kernels::rectangles::{Rectangle, even_ranges};
 use crate::kernels::vector::{LANES, Line, Task, Vector};
 
@@ -24,7 +24,7 @@ pub struct Scratch {
 }
 
 /// Queries of one head.
-pub struct Head<'a> {
+pub struct Queries<'a> {
     /// `[rows, 3 · width]`.
     pub query_key_value: &'a [f32],
     /// All heads.
@@ -41,15 +41,15 @@ pub struct Head<'a> {
     pub output: Rectangle<'a>,
 }
 
-impl<'a> Head<'a> {
+impl<'a> Queries<'a> {
     /// The task, with memory to work in.
     pub fn with(self, scratch: &'a mut Scratch) -> impl Task<Output = ()> + 'a {
-        HeadTask { head: self, scratch }
+        HeadTask { queries: self, scratch }
     }
 }
 
 struct HeadTask<'a> {
-    head: Head<'a>,
+    queries: Queries<'a>,
     scratch: &'a mut Scratch,
 }
 
@@ -58,30 +58,30 @@ impl Task for HeadTask<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(mut self) {
-        let rows = self.head.output.values.len();
+        let rows = self.queries.output.values.len();
         for tile in even_ranges(rows, rows.div_ceil(V::TILE_ROWS)) {
             let queries = tile.len();
-            let position = self.head.position + tile.start;
+            let position = self.queries.position + tile.start;
             // Positions that the last query sees; the others see fewer.
             let limit = position + queries;
             self.reserve(queries, limit);
-            self.copy_queries(self.head.output.rows.start + tile.start, queries);
+            self.copy_queries(self.queries.output.rows.start + tile.start, queries);
             self.score::<V>(queries, limit);
             let mut totals = [0.0; 14];
             for query in 0..queries {
                 totals[query] = self.weigh::<V>(query, queries, position + query + 1, limit);
             }
-            let lines = self.head.output.columns.len().div_ceil(LANES);
+            let lines = self.queries.output.columns.len().div_ceil(LANES);
             Mix {
                 weights: &self.scratch.scores,
                 queries,
-                segments: self.head.segments,
-                head: self.head.head,
+                segments: self.queries.segments,
+                head: self.queries.head,
                 limit,
                 sums: &mut self.scratch.sums[..lines * queries],
             }
             .compute::<V>();
-            for (query, output) in self.head.output.values[tile].iter_mut().enumerate() {
+            for (query, output) in self.queries.output.values[tile].iter_mut().enumerate() {
                 let total = V::splat(totals[query]);
                 for (line, output) in output.chunks_mut(LANES).enumerate() {
                     let mean = V::load(&self.scratch.sums[line * queries + query].0).divide(total);
@@ -94,7 +94,7 @@ impl Task for HeadTask<'_> {
 
 impl HeadTask<'_> {
     fn reserve(&mut self, queries: usize, limit: usize) {
-        let head_width = self.head.output.columns.len();
+        let head_width = self.queries.output.columns.len();
         let Scratch { queries: copied, scores, sums } = &mut *self.scratch;
         let copies = head_width.div_ceil(DEPTH) * queries;
         if copied.len() < copies {
@@ -111,9 +111,9 @@ impl HeadTask<'_> {
     }
 
     fn copy_queries(&mut self, first_row: usize, queries: usize) {
-        let columns = &self.head.output.columns;
+        let columns = &self.queries.output.columns;
         for query in 0..queries {
-            let row = &self.head.query_key_value[(first_row + query) * 3 * self.head.width..];
+            let row = &self.queries.query_key_value[(first_row + query) * 3 * self.queries.width..];
             for (part, components) in row[columns.clone()].chunks(DEPTH).enumerate() {
                 self.scratch.queries[part * queries + query][..components.len()].copy_from_slice(components);
             }
@@ -124,8 +124,9 @@ impl HeadTask<'_> {
     #[inline(always)]
     fn score<V: Vector>(&mut self, queries: usize, limit: usize) {
         let Scratch { queries: copied, scores, sums } = &mut *self.scratch;
-        let head_width = self.head.output.columns.len();
-        for segment in self.head.segments {
+        let head_width = self.queries.output.columns.len();
+        for segment in self.queries.segments {
+            let ahead = V::TILE_VECTORS * segment.key_lines();
             let blocks = segment.blocks();
             let last = blocks.end.min(limit.div_ceil(LANES));
             let mut block = blocks.start;
@@ -135,18 +136,18 @@ impl HeadTask<'_> {
                     let components = start..head_width.min(start + DEPTH);
                     let mut lines: [&[Line]; 2] = [&[]; 2];
                     for (index, lines) in lines.iter_mut().enumerate().take(count) {
-                        *lines = &segment.keys(block + index, self.head.head)[components.clone()];
+                        *lines = &segment.keys(block + index, self.queries.head)[components.clone()];
                     }
                     let input = &copied[part * queries..][..queries];
                     let panels = &lines[..count];
-                    Sums { input, panels, sums, stride: queries, begin: start == 0 }.add::<V>();
+                    TileSums { input, panels, ahead, sums, stride: queries, begin: start == 0 }.add::<V>();
                 }
                 for block_sums in sums.chunks_exact(queries).take(count) {
                     let lanes = segment.lanes(block, limit);
                     let rows = &mut scores[block / CHUNK_BLOCKS * queries..][..queries];
                     for (row, sums) in rows.iter_mut().zip(block_sums) {
                         let scores = &mut row[block % CHUNK_BLOCKS * LANES..][..LANES];
-                        let scaled = V::load(&sums.0).multiply(V::splat(self.head.scale)).lanes();
+                        let scaled = V::load(&sums.0).multiply(V::splat(self.queries.scale)).lanes();
                         if lanes.len() == LANES {
                             scores.copy_from_slice(&scaled);
                         } else {

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::kernels::rectangles::{Rectangle, even_ranges, rectangles};
 use crate::kernels::scratch::with_kept;
 use crate::kernels::vector::Instructions;
-use head::{Head, Scratch};
+use head::{Queries, Scratch};
 pub use storage::KeyValues;
 
 /// Queries of one head that are a task of their own.
@@ -79,17 +79,17 @@ pub fn attention(
     }
 
     let (mut row_ranges, mut owners) = (Vec::new(), Vec::new());
-    for sequence in sequences {
+    for (index, sequence) in sequences.iter().enumerate() {
         let rows = &sequence.rows;
         for range in even_ranges(rows.len(), rows.len().div_ceil(MOST_QUERIES)) {
             row_ranges.push(rows.start + range.start..rows.start + range.end);
-            owners.push(sequence);
+            owners.push(index);
         }
     }
     let columns: Vec<_> = (0..heads).map(|head| head * head_width..(head + 1) * head_width).collect();
-    let attend = |(index, output): (usize, Rectangle<'_>)| {
-        let sequence = owners[index % owners.len()];
-        let head = Head {
+    let attend = |(owner, output): (usize, Rectangle<'_>)| {
+        let sequence = &sequences[owner];
+        let queries = Queries {
             query_key_value,
             width,
             head: output.columns.start / head_width,
@@ -98,13 +98,16 @@ pub fn attention(
             scale,
             output,
         };
-        with_kept(&SCRATCH, |scratch| instructions.run(head.with(scratch)));
+        with_kept(&SCRATCH, |scratch| instructions.run(queries.with(scratch)));
     };
-    let tasks = rectangles(output, width, &row_ranges, &columns);
+    let rectangles = rectangles(output, width, &row_ranges, &columns);
+    let mut tasks: Vec<_> = owners.iter().copied().cycle().zip(rectangles).collect();
+    // Neighbours read the same keys and values, or those beside them.
+    tasks.sort_by_key(|(owner, output)| (*owner, output.columns.start));
     let products: usize = sequences.iter().map(|sequence| sequence.rows.len() * sequence.length()).sum();
     if products * heads < FEW {
-        tasks.into_iter().enumerate().for_each(attend);
+        tasks.into_iter().for_each(attend);
     } else {
-        tasks.into_par_iter().enumerate().for_each(attend);
+        tasks.into_par_iter().for_each(attend);
     }
 }

@@ -12,7 +12,7 @@ const FEW: usize = 64 * 1024;
 /// Keys and values of consecutive tokens in one block of the model.
 ///
 /// Stored by positions: block `b` has positions `16·b..16·b + 16` of the sequence, wherever the tokens begin. In a
-/// block, each head has its keys transposed (one [`Line`] of sixteen positions for each component) and its values
+/// block, each head has its keys transposed (one line of sixteen positions for each component) and its values
 /// position by position (in whole lines, zeros behind the head's width). What attention computes for a position thus
 /// does not depend on how a sequence is cut into segments.
 #[derive(Debug, Clone)]
@@ -63,16 +63,19 @@ impl KeyValues {
         let (heads, head_width) = (self.heads, self.head_width);
         let fill = |(block, (keys, values)): (usize, (&mut [Line], &mut [Line]))| {
             let position = (first + skipped + block) * LANES;
-            for lane in lanes(&new, position) {
-                let row = &query_key_value[(position + lane - new.start) * 3 * width..][..3 * width];
-                let (key, value) = row[width..].split_at(width);
-                for (line, component) in keys.iter_mut().zip(key) {
-                    line.0[lane] = *component;
-                }
-                let heads = values.chunks_exact_mut(value_lines / heads).zip(value.chunks_exact(head_width));
-                for (lines, value) in heads {
-                    let first = lane * (lines.len() / LANES);
-                    for (line, components) in lines[first..].iter_mut().zip(value.chunks(LANES)) {
+            // Head by head: the lines that the keys of a head are scattered over stay in the first-level cache.
+            let keys = keys.chunks_exact_mut(head_width);
+            let values = values.chunks_exact_mut(value_lines / heads);
+            for (head, (keys, values)) in keys.zip(values).enumerate() {
+                for lane in lanes(&new, position) {
+                    let row = &query_key_value[(position + lane - new.start) * 3 * width..][..3 * width];
+                    let key = &row[width + head * head_width..][..head_width];
+                    for (line, component) in keys.iter_mut().zip(key) {
+                        line.0[lane] = *component;
+                    }
+                    let value = &row[2 * width + head * head_width..][..head_width];
+                    let lines = values.len() / LANES;
+                    for (line, components) in values[lane * lines..].iter_mut().zip(value.chunks(LANES)) {
                         line.0[..components.len()].copy_from_slice(components);
                     }
                 }
@@ -89,6 +92,29 @@ impl KeyValues {
                 .with_min_len(4)
                 .for_each(fill);
         }
+    }
+
+    /// Reserves memory for `tokens` tokens in all, so that appending them moves nothing.
+    pub fn reserve(&mut self, tokens: usize) {
+        let blocks = (self.start + tokens).div_ceil(LANES) - self.start / LANES;
+        self.keys.reserve_exact((blocks * self.key_lines()).saturating_sub(self.keys.len()));
+        self.values.reserve_exact((blocks * self.value_lines()).saturating_sub(self.values.len()));
+    }
+
+    /// The keys and the values, position by position: `[tokens, heads · head width]` each.
+    pub fn rows(&self) -> (Vec<f32>, Vec<f32>) {
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        for block in self.blocks() {
+            for lane in self.lanes(block, usize::MAX) {
+                for head in 0..self.heads {
+                    keys.extend(self.keys(block, head).iter().map(|line| line.0[lane]));
+                    let lines = self.values(block, head);
+                    let value = &lines[lane * (lines.len() / LANES)..];
+                    values.extend((0..self.head_width).map(|place| value[place / LANES].0[place % LANES]));
+                }
+            }
+        }
+        (keys, values)
     }
 
     /// Forgets all but the first `length` tokens; does nothing if there are fewer. The memory stays reserved.
@@ -162,12 +188,12 @@ impl KeyValues {
     }
 
     /// Lines of keys in a block.
-    fn key_lines(&self) -> usize {
+    pub(super) fn key_lines(&self) -> usize {
         self.heads * self.head_width
     }
 
     /// Lines of values in a block.
-    fn value_lines(&self) -> usize {
+    pub(super) fn value_lines(&self) -> usize {
         self.heads * LANES * self.head_width.div_ceil(LANES)
     }
 }

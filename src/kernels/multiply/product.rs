@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::input::PackedInput;
-use super::tile::{DEPTH, Sums};
+use super::tile::{DEPTH, TileSums};
 use crate::kernels::PackedMatrix;
 use crate::kernels::rectangles::even_ranges;
 use crate::kernels::vector::{Line, Vector};
@@ -12,6 +12,11 @@ use crate::kernels::vector::{Line, Vector};
 pub const MOST_ROWS: usize = 140;
 /// Panels that are multiplied together at most, so that the sums stay there too.
 const MOST_PANELS: usize = 16;
+/// Numbers of the input that are few enough to stay in the second-level cache beside the weights.
+const FEW: usize = 64 * 1024;
+/// Lines of a panel between that which is read and that which is asked for; further, it comes too early for the
+/// first-level cache.
+const AHEAD: usize = 64;
 /// Tasks for each thread, so that one which is held up has others to take over.
 const TASKS_PER_THREAD: usize = 4;
 
@@ -34,7 +39,7 @@ impl Product<'_> {
     /// the cut into blocks changes a bit.
     #[inline(always)]
     pub fn compute<V: Vector>(self, memory: &mut Vec<Line>) -> &mut [Line] {
-        let Self { input, rows, matrix, panels } = self;
+        let Self { input, rows, panels, .. } = &self;
         let length = rows.len() * panels.len();
         if memory.len() < length {
             memory.resize(length, Line::ZERO);
@@ -43,32 +48,50 @@ impl Product<'_> {
         if input.inputs() == 0 {
             sums.fill(Line::ZERO);
         }
-        for (block, start) in (0..input.inputs()).step_by(DEPTH).enumerate() {
-            let columns = start..input.inputs().min(start + DEPTH);
-            let input = input.block(block, &rows);
-            let mut panel = panels.start;
-            while panel < panels.end {
-                let count = V::TILE_VECTORS.min(panels.end - panel);
-                let mut lines: [&[Line]; 2] = [&[]; 2];
-                for (index, lines) in lines.iter_mut().enumerate().take(count) {
-                    *lines = &matrix.panel(panel + index)[columns.clone()];
-                }
-                let first = (panel - panels.start) * rows.len();
-                for tile in even_ranges(rows.len(), rows.len().div_ceil(V::TILE_ROWS)) {
-                    Sums {
-                        input: &input[tile.clone()],
-                        panels: &lines[..count],
-                        sums: &mut sums[first + tile.start..],
-                        stride: rows.len(),
-                        begin: start == 0,
-                    }
-                    .add::<V>();
-                }
-                panel += count;
+        let starts = || (0..input.inputs()).step_by(DEPTH);
+        if rows.len() * input.inputs() <= FEW {
+            // Each panel is read from its first line to its last, as memory likes it; all of the input is at hand.
+            for pair in pairs::<V>(panels) {
+                starts().for_each(|start| self.add::<V>(start, pair.clone(), sums));
+            }
+        } else {
+            // Each block of a panel meets all rows while it is at hand.
+            for start in starts() {
+                pairs::<V>(panels).for_each(|pair| self.add::<V>(start, pair, sums));
             }
         }
         sums
     }
+
+    /// Adds the products of [`DEPTH`] inputs from `start` on and of one or two panels.
+    #[inline(always)]
+    fn add<V: Vector>(&self, start: usize, pair: Range<usize>, sums: &mut [Line]) {
+        let columns = start..self.input.inputs().min(start + DEPTH);
+        let input = self.input.block(start / DEPTH, &self.rows);
+        let mut lines: [&[Line]; 2] = [&[]; 2];
+        for (lines, panel) in lines.iter_mut().zip(pair.clone()) {
+            *lines = &self.matrix.panel(panel)[columns.clone()];
+        }
+        let rows = self.rows.len();
+        let first = (pair.start - self.panels.start) * rows;
+        for tile in even_ranges(rows, rows.div_ceil(V::TILE_ROWS)) {
+            TileSums {
+                input: &input[tile.clone()],
+                panels: &lines[..pair.len()],
+                ahead: AHEAD,
+                sums: &mut sums[first + tile.start..],
+                stride: rows,
+                begin: start == 0,
+            }
+            .add::<V>();
+        }
+    }
+}
+
+/// The panels in runs of as many as a tile has.
+fn pairs<V: Vector>(panels: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end = panels.end;
+    panels.clone().step_by(V::TILE_VECTORS).map(move |panel| panel..end.min(panel + V::TILE_VECTORS))
 }
 
 /// How a product is cut into tasks: ranges of rows and ranges of panels, small enough for the cache and enough of

@@ -29,20 +29,23 @@ pub(crate) use by_rows;
 
 /// Sums for some rows of input and some panels of weights; each sum is one chain of fused multiply-adds over the
 /// inputs in order, whatever the shape of the tile.
-pub struct Sums<'a> {
+pub struct TileSums<'a> {
     /// One for each row of the tile.
     pub input: &'a [InputRow],
     /// Lines of each panel for the same inputs; one or two panels.
     pub panels: &'a [&'a [Line]],
     /// Where the sums are: that of row `r` and panel `p` at `p · stride + r`.
     pub sums: &'a mut [Line],
+    /// How many lines behind those of a panel the lines are that will be needed next: each is asked for when its
+    /// counterpart is used, since what the processor foresees by itself falls short of what memory can deliver.
+    pub ahead: usize,
     /// From one panel to the next in `sums`.
     pub stride: usize,
     /// Whether the chains begin here, or go on from what `sums` holds.
     pub begin: bool,
 }
 
-impl Sums<'_> {
+impl TileSums<'_> {
     /// Adds the products.
     #[inline(always)]
     pub fn add<V: Vector>(self) {
@@ -58,8 +61,8 @@ impl Sums<'_> {
     }
 }
 
-/// [`Sums`] of a shape that the compiler knows, so that it keeps them in registers.
-struct Tile<'a, const ROWS: usize, const PANELS: usize>(Sums<'a>);
+/// [`TileSums`] of a shape that the compiler knows, so that it keeps them in registers.
+struct Tile<'a, const ROWS: usize, const PANELS: usize>(TileSums<'a>);
 
 impl<const ROWS: usize, const PANELS: usize> Task for Tile<'_, ROWS, PANELS> {
     type Output = ();
@@ -70,7 +73,7 @@ impl<const ROWS: usize, const PANELS: usize> Task for Tile<'_, ROWS, PANELS> {
             // Never asked for; nothing is compiled for it.
             return;
         }
-        let Sums { input, panels, sums, stride, begin } = self.0;
+        let TileSums { input, panels, ahead, sums, stride, begin } = self.0;
         let Some((input, [])) = input.split_first_chunk::<ROWS>() else { return };
         let depth = panels[0].len().min(DEPTH);
         let mut lines: [&[Line]; PANELS] = [&[]; PANELS];
@@ -88,6 +91,7 @@ impl<const ROWS: usize, const PANELS: usize> Task for Tile<'_, ROWS, PANELS> {
         for index in 0..depth {
             let mut weights = [V::splat(0.0); PANELS];
             for panel in 0..PANELS {
+                V::prefetch(lines[panel].as_ptr().wrapping_add(index + ahead));
                 weights[panel] = V::load(&lines[panel][index].0);
             }
             for row in 0..ROWS {

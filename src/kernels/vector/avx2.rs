@@ -2,13 +2,13 @@
 #![expect(unsafe_code, reason = "intrinsics")]
 
 use std::arch::x86_64::{
-    __m256, _CMP_EQ_OQ, _CMP_NLT_UQ, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_castps_si256,
-    _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
-    _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_or_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, _CMP_EQ_OQ, _CMP_NLT_UQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_and_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_div_ps, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_or_ps,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
-use super::{LANES, Task, Vector};
+use super::{LANES, Line, Task, Vector};
 
 /// Two AVX registers. Values exist only inside [`Vector::call`], which `Instructions::run` reaches only on a
 /// processor that has AVX2 and FMA: that is why each `unsafe` block below is sound.
@@ -28,6 +28,12 @@ impl Vector for Avx2 {
         }
         // SAFETY: the processor has the instructions, see the type.
         unsafe { compiled(task) }
+    }
+
+    #[inline(always)]
+    fn prefetch(address: *const Line) {
+        // SAFETY: a prefetch of whatever address never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 
     #[inline(always)]

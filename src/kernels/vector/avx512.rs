@@ -2,13 +2,13 @@
 #![expect(unsafe_code, reason = "intrinsics")]
 
 use std::arch::x86_64::{
-    __m512, _CMP_EQ_OQ, _CMP_NLT_UQ, _mm512_add_epi32, _mm512_add_ps, _mm512_castps_si512,
-    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
+    __m512, _CMP_EQ_OQ, _CMP_NLT_UQ, _MM_HINT_T0, _mm_prefetch, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_div_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
-use super::{LANES, Task, Vector};
+use super::{LANES, Line, Task, Vector};
 
 /// One AVX-512 register. Values exist only inside [`Vector::call`], which `Instructions::run` reaches only on a
 /// processor that has AVX-512: that is why each `unsafe` block below is sound.
@@ -28,6 +28,12 @@ impl Vector for Avx512 {
         }
         // SAFETY: the processor has the instructions, see the type.
         unsafe { compiled(task) }
+    }
+
+    #[inline(always)]
+    fn prefetch(address: *const Line) {
+        // SAFETY: a prefetch of whatever address never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 
     #[inline(always)]

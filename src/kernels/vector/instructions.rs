@@ -11,7 +11,7 @@ pub enum Instructions {
     /// 256 bits: x86-64 processors with AVX2 and FMA.
     Avx2,
     /// What the compiler makes of plain arrays. Fast where fused multiply-add belongs to the base instructions
-    /// (AArch64), slow on x86-64 processors without it (before 2013), where each one is a function call.
+    /// (`AArch64`), slow on x86-64 processors without it (before 2013), where each one is a function call.
     Portable,
 }
 

@@ -43,6 +43,8 @@ pub trait Vector: Copy {
     /// Runs `task` as one function that is compiled for these instructions.
     fn call<T: Task>(task: T) -> T::Output;
 
+    /// Asks for a line of memory that will be read soon. A hint: any address will do, mapped or not.
+    fn prefetch(address: *const Line);
     /// `value` in every lane.
     fn splat(value: f32) -> Self;
     /// Lane by lane from memory.

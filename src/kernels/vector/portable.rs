@@ -1,6 +1,6 @@
 //! [`Vector`] as a plain array.
 
-use super::{LANES, Task, Vector};
+use super::{LANES, Line, Task, Vector};
 
 /// Sixteen numbers.
 #[derive(Clone, Copy)]
@@ -25,6 +25,9 @@ impl Vector for Portable {
     fn call<T: Task>(task: T) -> T::Output {
         task.run::<Self>()
     }
+
+    #[inline(always)]
+    fn prefetch(_: *const Line) {}
 
     #[inline(always)]
     fn splat(value: f32) -> Self {

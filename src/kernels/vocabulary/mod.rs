@@ -155,7 +155,7 @@ fn reduce(
             let targets = targets.get(rows.clone()).unwrap_or_default();
             let excluded = excluded.get(rows.clone()).unwrap_or_default();
             with_kept(&SUMS, |sums| {
-                instructions.run(Chunk { input, rows, embedding, chunk, targets, excluded, sums })
+                instructions.run(Logits { input, rows, embedding, chunk, targets, excluded, sums })
             })
         });
         tasks.collect()
@@ -175,7 +175,7 @@ fn reduce(
 }
 
 /// Some rows and one part of the vocabulary.
-struct Chunk<'a> {
+struct Logits<'a> {
     input: PackedInput<'a>,
     rows: Range<usize>,
     embedding: &'a PackedMatrix,
@@ -185,7 +185,7 @@ struct Chunk<'a> {
     sums: &'a mut Vec<Line>,
 }
 
-impl Task for Chunk<'_> {
+impl Task for Logits<'_> {
     type Output = Vec<Row>;
 
     #[inline(always)]

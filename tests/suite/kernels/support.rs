@@ -1,5 +1,5 @@
 //! Numbers, references and thread pools for the tests.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use gpt2_eval::kernels::Instructions;
 

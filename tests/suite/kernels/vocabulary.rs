@@ -46,7 +46,7 @@ fn scores_are_those_of_the_plain_loop() {
             for (row, score) in scored.iter().enumerate() {
                 let logits = &all[row * vocabulary..][..vocabulary];
                 let close = |actual: f64, expected: f64| {
-                    assert!((actual - expected).abs() < 2e-6, "{actual} {expected}")
+                    assert!((actual - expected).abs() < 2e-6, "{actual} {expected}");
                 };
                 close(score.log_probability, log_probability(logits, targets[row], &[]));
                 assert_eq!(score.argmax, argmax(logits, &[]));

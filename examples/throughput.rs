@@ -1,0 +1,99 @@
+//! Speed of a model on the processor: prefill and decoding without a task around them.
+//!
+//! `cargo run --release --example throughput -- --model DIR --case full --batch 8 --length 128 --repeats 5` prints one
+//! line of JSON: `seconds` of each repeat, and the `tokens` of one. `benches/compare/compare.py` runs it beside
+//! transformers.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use gpt2_eval::model::{Checkpoint, DeviceRequest, LanguageModel, NewTokens, PackedGpt2, Stretch};
+
+#[derive(Parser)]
+struct Arguments {
+    /// A GPT-2 in Hugging Face's layout.
+    #[arg(long)]
+    model: PathBuf,
+    /// `full`: log-probabilities at all positions; `last`: at the last position of each row; `decode`: new tokens.
+    #[arg(long, default_value = "full")]
+    case: String,
+    /// Rows.
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// Tokens of a row, or of a prompt.
+    #[arg(long, default_value_t = 128)]
+    length: usize,
+    /// New tokens of a row, for `decode`.
+    #[arg(long, default_value_t = 32)]
+    new_tokens: usize,
+    /// Measurements, after one that does not count.
+    #[arg(long, default_value_t = 5)]
+    repeats: usize,
+    /// Threads.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global()?;
+    let device = "flex".parse::<DeviceRequest>()?.open()?;
+    let LanguageModel::Packed(model) = Checkpoint::open(&arguments.model)?.load_for(&device)? else {
+        bail!("the model is not one for the kernels");
+    };
+    let rows: Vec<Vec<u32>> = (0..arguments.batch)
+        .map(|row| {
+            (0..arguments.length).map(|place| ((row * 7919 + place * 104_729) % 50_257) as u32).collect()
+        })
+        .collect();
+    let mut seconds = Vec::new();
+    for repeat in 0..=arguments.repeats {
+        let taken = match arguments.case.as_str() {
+            "full" => prefill(&model, &rows, arguments.length),
+            "last" => prefill(&model, &rows, 1),
+            "decode" => decode(&model, &rows, arguments.new_tokens),
+            other => bail!("unknown case `{other}`: expected full, last or decode"),
+        };
+        if repeat > 0 {
+            seconds.push(taken);
+        }
+    }
+    let per_row = if arguments.case == "decode" { arguments.new_tokens } else { arguments.length };
+    let tokens = arguments.batch * per_row;
+    let line = serde_json::json!({ "seconds": seconds, "tokens": tokens });
+    println!("{}", serde_json::to_string(&line).context("numbers are JSON")?);
+    Ok(())
+}
+
+fn read<'a>(rows: &'a [Vec<u32>], asked: usize) -> Vec<NewTokens<'a>> {
+    rows.iter().enumerate().map(|(stretch, tokens)| NewTokens { stretch, tokens, asked }).collect()
+}
+
+fn prefill(model: &PackedGpt2, rows: &[Vec<u32>], asked: usize) -> f64 {
+    let start = Instant::now();
+    let mut stretches: Vec<Stretch> = rows.iter().map(|_| model.stretch(None, 0, false)).collect();
+    let hidden = model.forward(&mut stretches, &read(rows, asked));
+    if asked > 1 {
+        let targets: Vec<u32> = rows.concat();
+        assert_eq!(model.score(&hidden, &targets, &[]).len(), targets.len());
+    } else {
+        assert_eq!(model.greedy(&hidden).len(), rows.len());
+    }
+    start.elapsed().as_secs_f64()
+}
+
+/// The prompt is read before the clock starts.
+fn decode(model: &PackedGpt2, rows: &[Vec<u32>], new_tokens: usize) -> f64 {
+    let mut stretches: Vec<Stretch> = rows.iter().map(|_| model.stretch(None, 0, true)).collect();
+    let hidden = model.forward(&mut stretches, &read(rows, 1));
+    let mut next = model.greedy(&hidden);
+    let start = Instant::now();
+    for _ in 0..new_tokens {
+        let written: Vec<Vec<u32>> = next.iter().map(|token| vec![token.id]).collect();
+        let hidden = model.forward(&mut stretches, &read(&written, 1));
+        next = model.greedy(&hidden);
+    }
+    start.elapsed().as_secs_f64()
+}
