@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use burn::backend::ops::FloatTensorOps as _;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::backend::{Backend, Dispatch, TensorMetadata as _, backend_extension};
 use burn::tensor::{Tensor, TensorData};
 
 use super::block::{PackedBlock, Reading};
@@ -30,7 +30,7 @@ pub trait BlockBackend: Backend {
         layer: usize,
         is_last: bool,
     ) -> FloatTensor<Self> {
-        plain_block::<Self>(hidden, &block, &reading, layer, is_last)
+        plain_block::<Self>(&hidden, &block, &reading, layer, is_last)
     }
 }
 
@@ -47,10 +47,11 @@ impl BlockBackend for burn::backend::Flex {
         is_last: bool,
     ) -> FloatTensor<Self> {
         // Made by the block before, so contiguous and in no other hands: nothing is copied.
+        let device = hidden.device();
         let mut values = hidden.into_data().try_into_vec::<f32>().unwrap_or_default();
         let rows = block.fused(&mut values, &reading, layer, is_last);
         values.truncate(rows * block.width());
-        Self::float_from_data(TensorData::new(values, [rows, block.width()]), &Default::default())
+        Self::float_from_data(TensorData::new(values, [rows, block.width()]), &device)
     }
 }
 

@@ -11,7 +11,7 @@ use super::block::{Norm, PackedBlock, PackedLinear, Reading, asked_rows, chain};
 
 /// [`super::block::BlockBackend::packed_transformer_block`], operation by operation.
 pub(super) fn plain_block<B: Backend>(
-    hidden: FloatTensor<B>,
+    hidden: &FloatTensor<B>,
     block: &PackedBlock,
     reading: &Reading,
     layer: usize,
@@ -34,7 +34,7 @@ pub(super) fn plain_block<B: Backend>(
         .map(|new| if is_last { new.rows.end - new.asked..new.rows.end } else { new.rows.clone() })
         .filter(|rows| !rows.is_empty())
         .collect();
-    let hidden = select::<B>(&hidden, &kept, 0..width);
+    let hidden = select::<B>(hidden, &kept, 0..width);
     let attended: Vec<FloatTensor<B>> = reading
         .new
         .iter()
