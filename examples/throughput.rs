@@ -67,7 +67,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read<'a>(rows: &'a [Vec<u32>], asked: usize) -> Vec<NewTokens<'a>> {
+fn read(rows: &[Vec<u32>], asked: usize) -> Vec<NewTokens<'_>> {
     rows.iter().enumerate().map(|(stretch, tokens)| NewTokens { stretch, tokens, asked }).collect()
 }
 
