@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use gpt2_eval::kernels::Instructions;
 use gpt2_eval::model::{Checkpoint, DeviceRequest, LanguageModel, NewTokens, PackedGpt2, Stretch};
 
 #[derive(Parser)]
@@ -34,6 +35,9 @@ struct Arguments {
     /// Threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Instructions: avx512, avx2 or portable [default: the widest that the processor has]
+    #[arg(long)]
+    instructions: Option<String>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -43,6 +47,14 @@ fn main() -> anyhow::Result<()> {
     let LanguageModel::Packed(model) = Checkpoint::open(&arguments.model)?.load_for(&device)? else {
         bail!("the model is not one for the kernels");
     };
+    let instructions = match arguments.instructions.as_deref() {
+        None => Instructions::detect(),
+        Some("avx512") => Instructions::Avx512,
+        Some("avx2") => Instructions::Avx2,
+        Some("portable") => Instructions::Portable,
+        Some(other) => bail!("unknown instructions `{other}`: expected avx512, avx2 or portable"),
+    };
+    let model = model.with_instructions(instructions);
     let rows: Vec<Vec<u32>> = (0..arguments.batch)
         .map(|row| {
             (0..arguments.length).map(|place| ((row * 7919 + place * 104_729) % 50_257) as u32).collect()

@@ -148,6 +148,9 @@ pub struct Manifest {
     pub identity: Identity,
     /// What does not.
     pub environment: Environment,
+    /// What each task cost, where something was left to compute.
+    #[serde(default)]
+    pub effort: Vec<TaskEffort>,
     /// When the last run into this directory began, RFC 3339, UTC.
     pub started: String,
     /// When it ended.
@@ -176,6 +179,29 @@ pub struct Identity {
     pub limit: Option<usize>,
     /// Seed of everything that is drawn.
     pub seed: u64,
+}
+
+/// What a task cost on a model, in the session that computed it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskEffort {
+    /// Label of the model.
+    pub model: String,
+    /// Name of the task.
+    pub task: String,
+    /// Protocol with its options.
+    pub protocol: String,
+    /// What computed: `burn`, or the kernels with their instructions.
+    pub kernels: String,
+    /// Seconds, loading not counted.
+    pub seconds: f64,
+    /// Tokens that the requests of this session have, one by one.
+    pub requested_tokens: u64,
+    /// Tokens that the model read for them: fewer where requests share a prefix or are the same.
+    pub read_tokens: u64,
+    /// Tokens of padding that it read besides.
+    pub padding_tokens: u64,
+    /// Most bytes of keys and values that were kept at a time.
+    pub key_value_bytes: u64,
 }
 
 /// Fingerprint of a model.

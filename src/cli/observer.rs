@@ -1,18 +1,20 @@
 //! Watches a run: progress on the terminal, reports in the run directory after every task.
 
+use std::path::{Path, PathBuf};
+
 use super::progress::Progress;
 use crate::record::{GroupScore, ModelIdentity, SampleRecord, Score};
 use crate::report::{
     Heading, Mark, ScoredTask, Section, group_scores_csv, independent_samples, markdown, samples_of,
     score_groups, score_samples, scores_csv, sections,
 };
-use crate::run::{Observer, Preflight, ReadyTask, RunDirectory, RunError, write_atomically};
+use crate::run::{Observer, Preflight, ReadyTask, RunError, write_atomically};
 use crate::tasks;
 use crate::text::thousands;
 
 /// Writes `scores.csv`, `breakdowns.csv` and `table.md` as the run goes.
-pub(super) struct Reporter<'a> {
-    directory: &'a RunDirectory,
+pub(super) struct Reporter {
+    directory: PathBuf,
     progress: Progress,
     headings: Vec<Heading>,
     scores: Vec<Score>,
@@ -20,10 +22,10 @@ pub(super) struct Reporter<'a> {
     made_by: String,
 }
 
-impl<'a> Reporter<'a> {
+impl Reporter {
     /// Opens the reports: they exist, empty, before the first forward pass.
     pub fn new(
-        directory: &'a RunDirectory,
+        directory: &Path,
         preflight: &Preflight,
         progress: Progress,
         made_by: String,
@@ -42,22 +44,23 @@ impl<'a> Reporter<'a> {
             })
             .collect();
         let scores = preflight.tasks.iter().flat_map(baseline_scores).collect();
+        let directory = directory.to_owned();
         let reporter = Self { directory, progress, headings, scores, groups: Vec::new(), made_by };
         reporter.write()?;
         Ok(reporter)
     }
 
     fn write(&self) -> Result<(), RunError> {
-        let path = self.directory.path().join("scores.csv");
+        let path = self.directory.join("scores.csv");
         let csv = scores_csv(&self.scores)
             .map_err(|error| RunError::Write { path: path.clone(), source: std::io::Error::other(error) })?;
         write_atomically(&path, &csv)?;
-        let path = self.directory.path().join("breakdowns.csv");
+        let path = self.directory.join("breakdowns.csv");
         let csv = group_scores_csv(&self.groups)
             .map_err(|error| RunError::Write { path: path.clone(), source: std::io::Error::other(error) })?;
         write_atomically(&path, &csv)?;
         let table = markdown(&sections(&self.headings, &self.scores, &self.groups), &self.made_by);
-        write_atomically(&self.directory.path().join("table.md"), table.as_bytes())
+        write_atomically(&self.directory.join("table.md"), table.as_bytes())
     }
 
     /// Ends the progress and returns the tables.
@@ -85,7 +88,7 @@ fn baseline_scores(task: &ReadyTask) -> Vec<Score> {
         .collect()
 }
 
-impl Observer for Reporter<'_> {
+impl Observer for Reporter {
     fn begin(&mut self, model: &str, task: &str, resumed_tokens: u64) {
         self.progress.stage(format!("{model} {task}"), resumed_tokens);
     }

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<String> {
 
     let progress = Progress::new(preflight.total_tokens(), arguments.quiet);
     announce(&preflight, &device, &progress);
-    let outcome = measure(&preflight, &device, batch_tokens, &directory, progress);
+    let outcome = measure(&preflight, &device, batch_tokens, &mut directory, progress);
     match outcome {
         Ok(table) => {
             directory.end(Status::Complete, None)?;
@@ -60,7 +60,7 @@ fn measure(
     preflight: &Preflight,
     device: &ComputeDevice,
     batch_tokens: usize,
-    directory: &RunDirectory,
+    directory: &mut RunDirectory,
     progress: Progress,
 ) -> anyhow::Result<String> {
     let made_by = format!(
@@ -69,7 +69,7 @@ fn measure(
         preflight.identity.dtype,
         device
     );
-    let mut reporter = Reporter::new(directory, preflight, progress, made_by)?;
+    let mut reporter = Reporter::new(directory.path(), preflight, progress, made_by)?;
     check_device(device)?;
     let options = RunOptions { device, batch_tokens };
     execute(preflight, &options, directory, &mut reporter)?;

@@ -78,6 +78,17 @@ pub enum Event {
     },
 }
 
+/// What answering cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Tokens that the model read, those of shared prefixes once.
+    pub read_tokens: u64,
+    /// Tokens of padding that it read besides.
+    pub padding_tokens: u64,
+    /// Most bytes of keys and values that were kept at a time.
+    pub key_value_bytes: u64,
+}
+
 /// A model on a device, ready to answer.
 pub struct Engine<'a> {
     model: &'a LanguageModel,
@@ -103,7 +114,7 @@ impl<'a> Engine<'a> {
         &self,
         work: &[&Work],
         mut sink: impl FnMut(Event) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<Effort, E> {
         let same = identical_work(work);
         let mut answers = Answers::new(work, &same);
         answers.answer_empty(&mut sink)?;
@@ -125,29 +136,43 @@ impl<'a> Engine<'a> {
             }
             sink(Event::Progress { tokens: work[continued[place]].tokens() * same.len() })
         };
+        let mut effort = Effort::default();
         match self.model {
             LanguageModel::Tensors(model) => {
                 let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.input.len()).collect();
                 for batch in length_sorted_batches(&lengths, self.batch_tokens) {
                     let inputs: Vec<&ScoredSequence> = batch.iter().map(|&place| sequences[place]).collect();
                     let scores = self.guard(|| score::score_batch(model, self.device, &inputs))?;
+                    let widest = inputs.iter().map(|sequence| sequence.input.len()).max().unwrap_or(0);
+                    let read: usize = inputs.iter().map(|sequence| sequence.input.len()).sum();
+                    effort.read_tokens += read as u64;
+                    effort.padding_tokens += (widest * inputs.len() - read) as u64;
                     answers.take(batch.into_iter().zip(scores), &mut sink)?;
                 }
                 for (place, (continuation, truncated_tokens)) in prompts.into_iter().enumerate() {
                     let generated = self.guard(|| {
                         generate::generate(model, self.device, self.tokenizer, continuation, truncated_tokens)
                     })?;
+                    effort.read_tokens += (generated.prompt_tokens + generated.tokens.len() - 1) as u64;
                     written(&mut sink, place, generated)?;
                 }
-                Ok(())
             }
             LanguageModel::Packed(model) => {
-                packed::score(model, &sequences, self.batch_tokens, |batch| answers.take(batch, &mut sink))?;
-                packed::decode(model, self.tokenizer, &prompts, self.batch_tokens, |place, generated| {
-                    written(&mut sink, place, generated)
-                })
+                let batch_tokens = self.batch_tokens;
+                packed::score(model, &sequences, batch_tokens, &mut effort, |batch| {
+                    answers.take(batch, &mut sink)
+                })?;
+                packed::decode(
+                    model,
+                    self.tokenizer,
+                    &prompts,
+                    batch_tokens,
+                    &mut effort,
+                    |place, generated| written(&mut sink, place, generated),
+                )?;
             }
         }
+        Ok(effort)
     }
 
     /// Runs device work. A GPU library may panic where it should return an error (a lost device, no memory): that

@@ -1,14 +1,15 @@
 //! Runs a plan that has passed preflight: model after model, task after task, from the journal where it has answers.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
 use super::preflight::{Preflight, ReadyModel, ReadyTask, tokens_of};
 use super::{Journal, RunDirectory, RunError};
-use crate::engine::{Engine, Event, Work};
+use crate::engine::{Effort, Engine, Event, Work};
 use crate::model::{CheckpointError, ComputeDevice, LanguageModel};
-use crate::record::{Identity, ModelIdentity, SampleRecord};
+use crate::record::{Identity, ModelIdentity, SampleRecord, TaskEffort};
 use crate::request::Response;
 use crate::text::hexadecimal;
 
@@ -39,7 +40,7 @@ pub trait Observer {
 pub fn execute(
     preflight: &Preflight,
     options: &RunOptions<'_>,
-    directory: &RunDirectory,
+    directory: &mut RunDirectory,
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
     for model in &preflight.models {
@@ -64,7 +65,19 @@ pub fn execute(
                 let engine =
                     Engine::new(gpt2, &model.checkpoint.tokenizer, options.device, options.batch_tokens);
                 let run = TaskRun { task, keys: &keys, work, pending: &pending };
-                run.run(&engine, &mut journal, &mut records, observer)?;
+                let start = Instant::now();
+                let effort = run.run(&engine, &mut journal, &mut records, observer)?;
+                directory.add_effort(TaskEffort {
+                    model: model.planned.label.clone(),
+                    task: task.planned.task.clone(),
+                    protocol: task.label.to_string(),
+                    kernels: gpt2.kernels(),
+                    seconds: start.elapsed().as_secs_f64(),
+                    requested_tokens: missing,
+                    read_tokens: effort.read_tokens,
+                    padding_tokens: effort.padding_tokens,
+                    key_value_bytes: effort.key_value_bytes,
+                });
             }
             let ordered: Vec<SampleRecord> =
                 task.selected.iter().filter_map(|&index| records.remove(task.loaded.id(index))).collect();
@@ -127,7 +140,7 @@ impl TaskRun<'_> {
         journal: &mut Journal,
         records: &mut BTreeMap<String, SampleRecord>,
         observer: &mut dyn Observer,
-    ) -> Result<(), RunError> {
+    ) -> Result<Effort, RunError> {
         let mut flat: Vec<&Work> = Vec::new();
         let mut place: Vec<(usize, usize)> = Vec::new();
         let mut answers: Vec<Vec<Option<Response>>> = Vec::new();

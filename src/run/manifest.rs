@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{RunError, write_atomically};
-use crate::record::{Environment, Identity, Manifest, SCHEMA_VERSION, Status};
+use crate::record::{Environment, Identity, Manifest, SCHEMA_VERSION, Status, TaskEffort};
 
 /// The present moment, RFC 3339 in UTC, to the second.
 pub fn now() -> String {
@@ -62,6 +62,11 @@ impl RunDirectory {
         Ok(directory.join(file_name))
     }
 
+    /// Notes what a task cost.
+    pub fn add_effort(&mut self, effort: TaskEffort) {
+        self.manifest.effort.push(effort);
+    }
+
     /// Writes down how the run ended.
     pub fn end(&mut self, status: Status, error: Option<String>) -> Result<(), RunError> {
         self.manifest.status = status;
@@ -88,6 +93,7 @@ impl Manifest {
             plan,
             identity,
             environment,
+            effort: Vec::new(),
             started: now(),
             ended: None,
             error: None,

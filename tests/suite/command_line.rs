@@ -24,6 +24,22 @@ fn the_main_command_leaves_a_run_directory() {
         serde_json::from_slice(&std::fs::read(run.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["status"], "complete");
     assert_eq!(manifest["identity"]["data"][0]["provenance"], "sample");
+    let effort = manifest["effort"].as_array().unwrap();
+    assert_eq!(effort.len(), 2 * 16);
+    for task in effort {
+        let tokens = |name: &str| task[name].as_u64().unwrap();
+        assert_eq!(tokens("padding_tokens"), 0, "{task}");
+        assert!(tokens("read_tokens") <= tokens("requested_tokens"), "{task}");
+        if task["task"].as_str().unwrap().starts_with("cbt") {
+            assert!(
+                5 * tokens("read_tokens") < tokens("requested_tokens"),
+                "ten candidates share a story: {task}"
+            );
+        }
+        if task["task"] == "coqa" {
+            assert!(2 * tokens("read_tokens") < tokens("requested_tokens"), "turns share a story: {task}");
+        }
+    }
     for label in ["tiny-3M", "tiny-8M"] {
         let journal = std::fs::read_to_string(run.join(format!("samples/{label}/lambada.jsonl"))).unwrap();
         assert_eq!(journal.lines().count(), 60);

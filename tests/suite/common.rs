@@ -52,7 +52,7 @@ impl Loaded {
     pub fn run(&self, work: &[Work], batch_tokens: usize) -> Vec<Response> {
         let engine = Engine::new(&self.model, &self.checkpoint.tokenizer, &self.device, batch_tokens);
         let mut responses = vec![None; work.len()];
-        let outcome: Result<(), EngineError> = engine.run(&work.iter().collect::<Vec<_>>(), |event| {
+        let outcome: Result<_, EngineError> = engine.run(&work.iter().collect::<Vec<_>>(), |event| {
             if let Event::Response { index, response } = event {
                 assert!(responses[index].replace(response).is_none(), "answered twice");
             }

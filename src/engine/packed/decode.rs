@@ -2,10 +2,10 @@
 //! read once.
 
 use super::prefixes::{FEWEST_SHARED, common_start};
-use crate::engine::EngineError;
 use crate::engine::plan::Continuation;
 use crate::engine::sample::{Chooser, NextToken};
 use crate::engine::writing::Writing;
+use crate::engine::{Effort, EngineError};
 use crate::model::{NewTokens, PackedGpt2, Stretch};
 use crate::request::Generated;
 use crate::tokenizer::Gpt2Tokenizer;
@@ -26,11 +26,12 @@ pub fn decode<E: From<EngineError>>(
     tokenizer: &Gpt2Tokenizer,
     prompts: &[Prompt<'_>],
     batch_tokens: usize,
+    effort: &mut Effort,
     mut done: impl FnMut(usize, Generated) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut decoder = Decoder::new(model, prompts);
     while decoder.admit(batch_tokens) {
-        decoder.step(tokenizer, &mut done)?;
+        decoder.step(tokenizer, effort, &mut done)?;
     }
     Ok(())
 }
@@ -210,6 +211,7 @@ impl<'a> Decoder<'a> {
     fn step<E: From<EngineError>>(
         &mut self,
         tokenizer: &Gpt2Tokenizer,
+        effort: &mut Effort,
         done: &mut impl FnMut(usize, Generated) -> Result<(), E>,
     ) -> Result<(), E> {
         let reads = std::mem::take(&mut self.reads);
@@ -221,7 +223,10 @@ impl<'a> Decoder<'a> {
                 asked: read.asked,
             })
             .collect();
+        effort.read_tokens += new.iter().map(|new| new.tokens.len()).sum::<usize>() as u64;
         let hidden = self.model.forward(&mut self.stretches, &new);
+        let kept: usize = self.stretches.iter().map(Stretch::bytes).sum();
+        effort.key_value_bytes = effort.key_value_bytes.max(kept as u64);
         // The texts stand in the order of their reads: those that go on came first, those that entered behind them.
         let next = next_tokens(self.model, &hidden, &mut self.texts);
         let mut going_on = Vec::with_capacity(self.texts.len());

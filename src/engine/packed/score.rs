@@ -1,6 +1,7 @@
 //! Scoring target positions: ragged batches of groups that share a prefix.
 
 use super::prefixes::{Group, groups};
+use crate::engine::Effort;
 use crate::engine::plan::ScoredSequence;
 use crate::engine::score::TokenScore;
 use crate::model::{NewTokens, PackedGpt2, Stretch};
@@ -21,12 +22,18 @@ pub fn score<E>(
     model: &PackedGpt2,
     sequences: &[&ScoredSequence],
     batch_tokens: usize,
+    effort: &mut Effort,
     mut done: impl FnMut(Vec<(usize, Vec<TokenScore>)>) -> Result<(), E>,
 ) -> Result<(), E> {
     let inputs: Vec<&[u32]> = sequences.iter().map(|sequence| sequence.input.as_slice()).collect();
     let limits: Vec<usize> =
         sequences.iter().map(|sequence| sequence.input.len() - sequence.targets.len()).collect();
     for batch in batches(&inputs, groups(&inputs, &limits), batch_tokens.min(MOST_TOKENS)) {
+        let read = batch.iter().map(|share| {
+            let own = share.members.iter().map(|&member| inputs[member].len() - share.prefix.len());
+            share.prefix.len() + own.sum::<usize>()
+        });
+        effort.read_tokens += read.sum::<usize>() as u64;
         done(score_batch(model, sequences, &batch))?;
     }
     Ok(())

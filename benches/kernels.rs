@@ -1,0 +1,85 @@
+//! The kernels alone. The counter is in floating-point operations: `Gitem/s` are GFLOP/s.
+//!
+//! `cargo bench --bench kernels`. `docs/performance.md` has figures beside `PyTorch`'s.
+
+use divan::counter::ItemsCount;
+use gpt2_eval::kernels::{
+    Epilogue, Instructions, KeyValues, PackedMatrix, Sequence, attention, layer_norm, multiply,
+    score_vocabulary,
+};
+
+fn main() {
+    divan::main();
+}
+
+/// Numbers that look random and are always the same.
+fn numbers(count: usize) -> Vec<f32> {
+    (0..count)
+        .map(|index| ((index as u64).wrapping_mul(2_654_435_761) % 2003) as f32 / 1001.5 - 1.0)
+        .collect()
+}
+
+/// Rows, inputs and outputs of the products of a 117M model: prefill, and decoding one and eight texts.
+const SHAPES: [(usize, usize, usize); 8] = [
+    (1024, 768, 3072),
+    (1024, 3072, 768),
+    (1024, 768, 2304),
+    (1024, 768, 768),
+    (128, 768, 3072),
+    (8, 768, 3072),
+    (8, 768, 50_257),
+    (1, 768, 50_257),
+];
+
+#[divan::bench(args = SHAPES, sample_count = 20)]
+fn product(bencher: divan::Bencher<'_, '_>, (rows, inputs, outputs): (usize, usize, usize)) {
+    let weights = PackedMatrix::from_inputs(&numbers(inputs * outputs), inputs, outputs);
+    let (input, bias) = (numbers(rows * inputs), numbers(outputs));
+    let mut output = vec![0.0; rows * outputs];
+    bencher.counter(ItemsCount::new(2 * rows * inputs * outputs)).bench_local(|| {
+        multiply(Instructions::detect(), &input, rows, &weights, Some(&bias), Epilogue::Plain, &mut output);
+    });
+}
+
+#[divan::bench(args = [(8, 128), (1, 1024)], sample_count = 20)]
+fn causal_attention(bencher: divan::Bencher<'_, '_>, (batch, length): (usize, usize)) {
+    let (heads, head_width) = (12, 64);
+    let width = heads * head_width;
+    let query_key_value = numbers(batch * length * 3 * width);
+    let keys: Vec<KeyValues> = query_key_value
+        .chunks(length * 3 * width)
+        .map(|rows| {
+            let mut keys = KeyValues::new(heads, head_width, 0);
+            keys.append(rows);
+            keys
+        })
+        .collect();
+    let sequences: Vec<Sequence<'_>> = keys
+        .iter()
+        .enumerate()
+        .map(|(row, keys)| Sequence { rows: row * length..(row + 1) * length, segments: vec![keys] })
+        .collect();
+    let mut output = vec![0.0; batch * length * width];
+    // Two products of half a square each.
+    bencher.counter(ItemsCount::new(batch * 2 * length * length * width)).bench_local(|| {
+        attention(Instructions::detect(), &query_key_value, &sequences, 0.125, &mut output);
+    });
+}
+
+#[divan::bench(sample_count = 20)]
+fn norm(bencher: divan::Bencher<'_, '_>) {
+    let (input, gamma, beta) = (numbers(1024 * 768), numbers(768), numbers(768));
+    let mut output = vec![0.0; input.len()];
+    bencher.bench_local(|| layer_norm(Instructions::detect(), &input, &gamma, &beta, 1e-5, &mut output));
+}
+
+#[divan::bench(sample_count = 10)]
+fn vocabulary_scores(bencher: divan::Bencher<'_, '_>) {
+    let (rows, width, vocabulary) = (1024, 768, 50_257);
+    let embedding = PackedMatrix::from_outputs(&numbers(width * vocabulary), width, vocabulary);
+    let hidden = numbers(rows * width);
+    let targets: Vec<u32> = (0..rows as u32).collect();
+    bencher
+        .counter(ItemsCount::new(2 * rows * width * vocabulary))
+        .bench_local(|| score_vocabulary(Instructions::detect(), &hidden, &embedding, &targets, &[]));
+}
