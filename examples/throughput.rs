@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use gpt2_eval::kernels::Instructions;
+use gpt2_eval::kernels::{Instructions, Precision};
 use gpt2_eval::model::{Checkpoint, DeviceRequest, LanguageModel, NewTokens, PackedGpt2, Stretch};
 
 #[derive(Parser)]
@@ -35,7 +35,10 @@ struct Arguments {
     /// Threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Instructions: avx512, avx2 or portable [default: the widest that the processor has]
+    /// Precision: f32, bf16x3 or bf16.
+    #[arg(long, default_value = "f32")]
+    precision: String,
+    /// Instructions: avx512bf16, avx512, avx2 or portable [default: the widest that the processor has]
     #[arg(long)]
     instructions: Option<String>,
 }
@@ -44,15 +47,23 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global()?;
     let device = "flex".parse::<DeviceRequest>()?.open()?;
-    let LanguageModel::Packed(model) = Checkpoint::open(&arguments.model)?.load_for(&device)? else {
+    let precision = match arguments.precision.as_str() {
+        "f32" => Precision::F32,
+        "bf16x3" => Precision::Bf16x3,
+        "bf16" => Precision::Bf16,
+        other => bail!("unknown precision `{other}`: expected f32, bf16x3 or bf16"),
+    };
+    let LanguageModel::Packed(model) = Checkpoint::open(&arguments.model)?.load_for(&device, precision)?
+    else {
         bail!("the model is not one for the kernels");
     };
     let instructions = match arguments.instructions.as_deref() {
         None => Instructions::detect(),
+        Some("avx512bf16") => Instructions::Avx512Bf16,
         Some("avx512") => Instructions::Avx512,
         Some("avx2") => Instructions::Avx2,
         Some("portable") => Instructions::Portable,
-        Some(other) => bail!("unknown instructions `{other}`: expected avx512, avx2 or portable"),
+        Some(other) => bail!("unknown instructions `{other}`: expected avx512bf16, avx512, avx2 or portable"),
     };
     let model = model.with_instructions(instructions);
     let rows: Vec<Vec<u32>> = (0..arguments.batch)
@@ -96,13 +107,13 @@ fn prefill(model: &PackedGpt2, rows: &[Vec<u32>], asked: usize) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// The prompt is read before the clock starts.
+/// With the prompt, as transformers' `generate` has it.
 fn decode(model: &PackedGpt2, rows: &[Vec<u32>], new_tokens: usize) -> f64 {
+    let start = Instant::now();
     let mut stretches: Vec<Stretch> = rows.iter().map(|_| model.stretch(None, 0, true)).collect();
     let hidden = model.forward(&mut stretches, &read(rows, 1));
     let mut next = model.greedy(&hidden);
-    let start = Instant::now();
-    for _ in 0..new_tokens {
+    for _ in 1..new_tokens {
         let written: Vec<Vec<u32>> = next.iter().map(|token| vec![token.id]).collect();
         let hidden = model.forward(&mut stretches, &read(&written, 1));
         next = model.greedy(&hidden);

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import signal
 import statistics
 import sys
 from pathlib import Path
@@ -48,7 +49,8 @@ def parameters(model):
     """Parameters of a GPT-2 by its config."""
     config = json.loads((model / "config.json").read_text())
     width, layers = config["n_embd"], config["n_layer"]
-    return 12 * layers * width * width + (config["vocab_size"] + config["n_positions"]) * width
+    blocks = layers * (12 * width + 13) * width
+    return blocks + (config["vocab_size"] + config["n_positions"] + 2) * width
 
 
 def in_turns(repeats, ours, theirs):
@@ -98,8 +100,11 @@ def whole_command(work, arguments, ours, theirs, folder):
     is_part = count < most
     ratio = (model_only if is_part else whole) / seconds
     of_all = f"first {count:,} of {most:,}" if is_part else f"{count:,}"
-    same = agreement(ours.answers(folder), theirs.answers(folder))
+    same = agreement(ours.answers(folder), theirs.answers(folder), arguments.precision)
     notes = [f"batch size {batch_size}", f"{model_only:.1f} s of theirs in the model", same["text"]]
+    written = ours.tokens_written(folder)
+    if written:
+        notes.append(f"{statistics.mean(written):.0f} new tokens a text")
     if is_part:
         notes.append("ratio against those seconds, since it is a part")
     return {
@@ -148,7 +153,9 @@ def model_case(case, batch, length, targets, arguments, ours, theirs):
 
 
 def verdict(row):
-    """Whether the target is met."""
+    """Whether the target is met, if both sides did the same work."""
+    if not row["details"].get("agreement", {"agree": True})["agree"]:
+        return "not comparable: the answers differ"
     if row["target"] is None:
         return "no target"
     return "met" if row["ratio"] >= row["target"] else f"missed by {(1 - row['ratio'] / row['target']) * 100:.0f} %"
@@ -226,6 +233,8 @@ def model_directory(arguments, python):
 
 
 def main():
+    # As an exception, so that the command that runs is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     arguments = read_arguments()
     python = arguments.venv / "bin" / "python"
     for path, command in ((python, "benches/compare/setup.sh"), (arguments.binary, "cargo build --release")):
@@ -251,7 +260,7 @@ def main():
         "versions": versions(python),
     }
     rows = []
-    result = arguments.folder / f"{name}.json"
+    result = arguments.folder / ("-".join([name, *(arguments.only or [])]) + ".json")
     for job, title, measure, parts in jobs:
         if arguments.only and job not in arguments.only:
             continue

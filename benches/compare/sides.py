@@ -65,11 +65,19 @@ class Ours:
         command += ["--threads", self.threads, "--quiet", "--out", out, *self.precision]
         return run(command)[0]
 
-    def answers(self, folder):
-        """Log-likelihoods or text of every request of every sample, in the file's order."""
+    def responses(self, folder):
+        """All answers of the model, in the order of the file's samples."""
         path = next((folder / "ours" / "samples" / "m").glob("*.jsonl"))
-        samples = sorted((json.loads(line) for line in path.open(encoding="utf-8")), key=lambda sample: sample["id"])
-        return [[answer.get("log_likelihood", answer.get("text")) for answer in sample["responses"]] for sample in samples]
+        samples = sorted(map(json.loads, path.open(encoding="utf-8")), key=lambda sample: sample["id"])
+        return [response for sample in samples for response in sample["responses"]]
+
+    def answers(self, folder):
+        """Log-likelihood or text of every request."""
+        return [response.get("log_likelihood", response.get("text")) for response in self.responses(folder)]
+
+    def tokens_written(self, folder):
+        """Tokens of every text."""
+        return [len(response["tokens"]) for response in self.responses(folder) if response["kind"] == "generate"]
 
     def throughput(self, arguments):
         """Seconds of each repeat and tokens in one."""
@@ -115,11 +123,11 @@ class Theirs:
         return seconds, sum(json.loads(times.read_text()).values())
 
     def answers(self, folder):
-        """Log-likelihoods or text of every request of every sample, in the file's order."""
+        """Log-likelihood or text of every request, in the order of the file's samples."""
         path = next((folder / "theirs_out").glob("**/samples_*.jsonl"))
-        samples = sorted((json.loads(line) for line in path.open(encoding="utf-8")), key=lambda sample: sample["doc_id"])
+        samples = sorted(map(json.loads, path.open(encoding="utf-8")), key=lambda sample: sample["doc_id"])
         value = lambda answer: answer[0] if isinstance(answer, list) else answer
-        return [[value(request[0]) for request in sample["resps"]] for sample in samples]
+        return [value(request[0]) for sample in samples for request in sample["resps"]]
 
     def throughput(self, arguments, dtype):
         """Seconds of each repeat and tokens in one."""
@@ -164,15 +172,19 @@ def best_batch_size(theirs, work, folder, sizes, records, report):
     return best, trials
 
 
-def agreement(ours, theirs):
-    """How far the answers of the two sides are apart: in words, and the number or share behind them."""
-    ours = [answer for sample in ours for answer in sample]
-    theirs = [answer for sample in theirs for answer in sample]
+# Scores are the same work if they are at most so far apart, relative; texts may differ where two tokens are near ties.
+SAME_SCORES = {"f32": 1e-4, "bf16x3": 1e-3, "bf16": 3e-2}
+SAME_TEXTS = {"f32": 0.9, "bf16x3": 0.8, "bf16": 0.0}
+
+
+def agreement(ours, theirs, precision):
+    """How far the answers of the two sides are apart: in words, as a number, and whether it is the same work."""
     if len(ours) != len(theirs):
         return {"text": f"{len(ours)} answers against {len(theirs)}", "agree": False}
     pairs = list(zip(ours, theirs))
     if isinstance(ours[0], str):
         equal = sum(mine == other for mine, other in pairs)
-        return {"text": f"{equal} of {len(pairs)} texts equal", "equal": equal, "agree": equal >= 0.95 * len(pairs)}
+        agree = equal >= SAME_TEXTS[precision] * len(pairs)
+        return {"text": f"{equal} of {len(pairs)} texts equal", "equal": equal, "agree": agree}
     apart = max(abs(mine - float(other)) / max(1.0, abs(mine)) for mine, other in pairs)
-    return {"text": f"scores within {apart:.0e} relative", "apart": apart}
+    return {"text": f"scores within {apart:.0e} relative", "apart": apart, "agree": apart <= SAME_SCORES[precision]}

@@ -225,7 +225,7 @@ WORKS = [
         file="cbt/cbtest_NE_valid.lookalike-300.txt", most_records=300, unit="questions", read=read_questions,
         to_ours=lambda blocks: "".join("\n".join(block) + "\n\n" for block in blocks),
         to_theirs=lambda blocks: [question_to_theirs(block) for block in blocks], include=None, split="test",
-        body=CHOICES, requests_per_record=10, longest=1024, seconds_per_record=5.0, targets={"f32": 10.0},
+        body=CHOICES, requests_per_record=10, longest=800, seconds_per_record=5.0, targets={"f32": 10.0},
     ),
     Work(
         name="coqa", title="CoQA-shaped stories of 15 turns, at most 50 new tokens", ours="coqa:paper",

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::plan::Precision;
+
 /// Measures GPT-2 models zero-shot, exactly as the GPT-2 paper did, and prints the paper's table beside its own.
 #[derive(Debug, Parser)]
 #[command(name = "gpt2-eval", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
@@ -58,6 +60,10 @@ pub struct RunArguments {
     /// What to compute on: flex (CPU), ndarray (CPU, deprecated), wgpu or wgpu:N (GPU), cuda or cuda:N
     #[arg(long, default_value = "flex")]
     pub device: String,
+    /// How exactly the weights are kept and multiplied, on the CPU: f32; bf16x3, two bf16 numbers a factor; bf16, half the
+    /// memory and faster where the processor has AVX512-BF16, at the cost of exactness (docs/performance.md)
+    #[arg(long, value_enum, default_value_t)]
+    pub precision: PrecisionArgument,
     /// Most tokens in one forward pass [default: from the memory that is free]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub batch_tokens: Option<usize>,
@@ -127,6 +133,28 @@ pub struct ShowArguments {
     /// Tokenizer of this model directory [default: GPT-2's]
     #[arg(short, long, value_name = "PATH")]
     pub model: Option<PathBuf>,
+}
+
+/// `--precision`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PrecisionArgument {
+    /// The weights as they are
+    #[default]
+    F32,
+    /// Two bf16 numbers a factor
+    Bf16x3,
+    /// One bf16 number a factor
+    Bf16,
+}
+
+impl From<PrecisionArgument> for Precision {
+    fn from(argument: PrecisionArgument) -> Self {
+        match argument {
+            PrecisionArgument::F32 => Self::F32,
+            PrecisionArgument::Bf16x3 => Self::Bf16x3,
+            PrecisionArgument::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 fn positive(text: &str) -> Result<usize, String> {

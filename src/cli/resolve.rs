@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use super::arguments::RunArguments;
 use crate::data::Split;
 use crate::model::BUNDLED_MODELS;
-use crate::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
+use crate::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask, Precision};
 use crate::tasks::{self, AnyTask, Card, REGISTRY};
 use crate::text::did_you_mean;
 
@@ -52,7 +52,14 @@ pub(super) fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
     without_what_goes_without_saying(&mut tasks);
     let data = data_source(&arguments.data, &tasks)?;
     let models = models_of(arguments)?;
-    Ok(Plan { models, tasks, data, limit: arguments.limit, seed: arguments.seed })
+    let precision = Precision::from(arguments.precision);
+    if precision != Precision::F32 && arguments.device != "flex" {
+        bail!(
+            "--precision {} is for the CPU: use `--device flex`, or leave --precision out",
+            precision.as_str()
+        );
+    }
+    Ok(Plan { models, tasks, data, limit: arguments.limit, seed: arguments.seed, precision })
 }
 
 /// Tasks and protocols, each once, in the order typed; groups in the order of the registry.

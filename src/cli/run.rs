@@ -11,8 +11,9 @@ use super::progress::Progress;
 use super::provenance::Machine;
 use super::resolve;
 use crate::engine::{check_device, default_batch_tokens};
+use crate::kernels;
 use crate::model::{ComputeDevice, DeviceRequest};
-use crate::plan::{ModelSource, Plan};
+use crate::plan::{ModelSource, Plan, Precision};
 use crate::record::{Identity, Manifest, Status};
 use crate::report::{terminal, terminal_width};
 use crate::run::{Preflight, RunDirectory, RunOptions, execute};
@@ -83,6 +84,19 @@ fn announce(preflight: &Preflight, device: &ComputeDevice, progress: &Progress) 
             "note: burn-ndarray is deprecated upstream as of Burn 0.22; flex, the default, is faster and gives the \
              same scores",
         );
+    }
+    let precision = preflight.precision;
+    let is_native = match precision {
+        Precision::F32 => true,
+        Precision::Bf16x3 => kernels::Precision::Bf16x3.is_native(),
+        Precision::Bf16 => kernels::Precision::Bf16.is_native(),
+    };
+    if !is_native {
+        progress.note(&format!(
+            "note: this processor has no instructions for --precision {}; it is computed by other means, and f32 is \
+             as fast or faster",
+            precision.as_str()
+        ));
     }
     if !device.is_host() {
         progress.note(&format!("note: checking {device} against the CPU; the first run compiles kernels"));

@@ -2,7 +2,8 @@
 //! ragged batch, and log-probabilities over the vocabulary.
 //!
 //! Every result depends on its own row (or sequence) alone, bit for bit: not on how many rows a call has, where in the
-//! batch it stands, how many threads there are or which [`Instructions`] run it.
+//! batch it stands, how many threads there are or which [`Instructions`] run it. (The last holds for
+//! [`Precision::F32`] only.)
 #![allow(clippy::inline_always, reason = "vectors must end up in functions compiled for their instructions")]
 #![allow(
     clippy::needless_range_loop,
@@ -11,9 +12,12 @@
 
 mod attention;
 mod exponential;
+mod format;
 mod multiply;
 mod norm;
 mod pack;
+mod panels;
+mod precision;
 mod rectangles;
 mod scratch;
 mod vector;
@@ -23,5 +27,6 @@ pub use attention::{KeyValues, Sequence, attention};
 pub use multiply::{Epilogue, multiply};
 pub use norm::layer_norm;
 pub use pack::PackedMatrix;
+pub use precision::Precision;
 pub use vector::Instructions;
 pub use vocabulary::{FilteredScore, TargetScore, Token, greedy, logits, score_vocabulary};

@@ -23,7 +23,7 @@ impl LanguageModel {
     pub fn kernels(&self) -> String {
         match self {
             Self::Tensors(_) => "burn".to_owned(),
-            Self::Packed(model) => format!("packed f32, {:?}", model.instructions()),
+            Self::Packed(model) => format!("packed {:?}, {:?}", model.precision(), model.instructions()),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     Activation, Checkpoint, ComputeDevice, Gpt2, LanguageModel, PackedGpt2, TokenEmbedding, WeightFile,
     WeightsError,
 };
-use crate::kernels::{Instructions, PackedMatrix};
+use crate::kernels::{Instructions, PackedMatrix, Precision};
 
 /// Numbers that are read from the file and packed at a time.
 const CHUNK: usize = 4 << 20;
@@ -19,18 +19,26 @@ const CHUNK: usize = 4 << 20;
 impl Checkpoint {
     /// Loads the weights as f32 in the form that is fastest on `device`: packed for the kernels on the CPU backend
     /// flex, as Burn tensors elsewhere, and for models with another activation than GPT-2's.
-    pub fn load_for(&self, device: &ComputeDevice) -> Result<LanguageModel, WeightsError> {
+    pub fn load_for(
+        &self,
+        device: &ComputeDevice,
+        precision: Precision,
+    ) -> Result<LanguageModel, WeightsError> {
         if device.backend() == "flex" && self.config.activation == Activation::GeluTanh {
-            return Ok(LanguageModel::Packed(Box::new(self.load_packed(device)?)));
+            return Ok(LanguageModel::Packed(Box::new(self.load_packed(device, precision)?)));
         }
         Ok(LanguageModel::Tensors(Box::new(self.load(device)?)))
     }
 
     /// Packs the weights as f32 for the kernels, chunk by chunk from the file: there is no second copy of them. What stands between the blocks are tensors
     /// on `device`; only the CPU backend flex has the fused block.
-    pub fn load_packed(&self, device: &ComputeDevice) -> Result<PackedGpt2, WeightsError> {
+    pub fn load_packed(
+        &self,
+        device: &ComputeDevice,
+        precision: Precision,
+    ) -> Result<PackedGpt2, WeightsError> {
         let config = &self.config;
-        let packer = Packer { weights: &self.weights, epsilon: config.norm_epsilon as f32 };
+        let packer = Packer { weights: &self.weights, precision, epsilon: config.norm_epsilon as f32 };
         let (width, inner) = (config.width, config.inner_width);
         let blocks = (0..config.layers).map(|layer| {
             let name = |suffix: &str| format!("h.{layer}.{suffix}");
@@ -129,6 +137,7 @@ impl Loader<'_> {
 
 struct Packer<'a> {
     weights: &'a WeightFile,
+    precision: Precision,
     epsilon: f32,
 }
 
@@ -140,7 +149,7 @@ impl Packer<'_> {
 
     /// `[inputs, outputs]` in the file.
     fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<PackedLinear, WeightsError> {
-        let mut weights = PackedMatrix::zeros(inputs, outputs);
+        let mut weights = PackedMatrix::zeros_with(self.precision, inputs, outputs);
         let rows = (CHUNK / outputs).max(1);
         for first in (0..inputs).step_by(rows) {
             let last = inputs.min(first + rows);
@@ -151,7 +160,7 @@ impl Packer<'_> {
 
     /// `[vocabulary, width]` in the file.
     fn embedding(&self, name: &str, vocabulary: usize, width: usize) -> Result<PackedMatrix, WeightsError> {
-        let mut packed = PackedMatrix::zeros(width, vocabulary);
+        let mut packed = PackedMatrix::zeros_with(self.precision, width, vocabulary);
         let rows = (CHUNK / width).max(1);
         for first in (0..vocabulary).step_by(rows) {
             let last = vocabulary.min(first + rows);

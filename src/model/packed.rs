@@ -9,7 +9,7 @@ use super::Gpt2Config;
 use super::block::{Norm, PackedBlock, Reading, resize};
 use super::extension::transformer_block;
 use crate::kernels::{
-    Instructions, KeyValues, PackedMatrix, TargetScore, Token, greedy, logits, score_vocabulary,
+    Instructions, KeyValues, PackedMatrix, Precision, TargetScore, Token, greedy, logits, score_vocabulary,
 };
 
 /// A GPT-2 with the activation `gelu_new` whose weights are packed for the kernels, the only copy of them.
@@ -84,6 +84,11 @@ impl PackedGpt2 {
     /// Instructions of the kernels.
     pub fn instructions(&self) -> Instructions {
         self.instructions
+    }
+
+    /// How its weights are kept and multiplied.
+    pub fn precision(&self) -> Precision {
+        self.token_embedding.precision()
     }
 
     /// Makes the kernels use other instructions; those that the processor lacks are replaced by portable code.

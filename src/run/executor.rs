@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256};
 use super::preflight::{Preflight, ReadyModel, ReadyTask, tokens_of};
 use super::{Journal, RunDirectory, RunError};
 use crate::engine::{Effort, Engine, Event, Work};
+use crate::kernels;
 use crate::model::{CheckpointError, ComputeDevice, LanguageModel};
+use crate::plan::Precision;
 use crate::record::{Identity, ModelIdentity, SampleRecord, TaskEffort};
 use crate::request::Response;
 use crate::text::hexadecimal;
@@ -60,7 +62,7 @@ pub fn execute(
             if !pending.is_empty() {
                 let gpt2 = match &mut loaded {
                     Some(gpt2) => gpt2,
-                    None => loaded.insert(load(model, options.device)?),
+                    None => loaded.insert(load(model, options.device, preflight.precision)?),
                 };
                 let engine =
                     Engine::new(gpt2, &model.checkpoint.tokenizer, options.device, options.batch_tokens);
@@ -88,8 +90,13 @@ pub fn execute(
     Ok(())
 }
 
-fn load(model: &ReadyModel, device: &ComputeDevice) -> Result<LanguageModel, RunError> {
-    model.checkpoint.load_for(device).map_err(|source| RunError::Checkpoint {
+fn load(model: &ReadyModel, device: &ComputeDevice, precision: Precision) -> Result<LanguageModel, RunError> {
+    let precision = match precision {
+        Precision::F32 => kernels::Precision::F32,
+        Precision::Bf16x3 => kernels::Precision::Bf16x3,
+        Precision::Bf16 => kernels::Precision::Bf16,
+    };
+    model.checkpoint.load_for(device, precision).map_err(|source| RunError::Checkpoint {
         label: model.planned.label.clone(),
         source: CheckpointError::Weights(source),
     })

@@ -12,14 +12,11 @@ use crate::data::Split;
 use crate::engine::{ENGINE_VERSION, Planner, Work};
 use crate::metrics::{Breakdown, Metric};
 use crate::model::{Checkpoint, CheckpointError, ComputeDevice};
-use crate::plan::{ModelSource, Plan, PlannedModel, PlannedTask};
+use crate::plan::{ModelSource, Plan, PlannedModel, PlannedTask, Precision};
 use crate::record::{DataIdentity, Identity, ModelIdentity, Protocol};
 use crate::request::Request;
 use crate::tasks::{self, LoadedTask, Source};
 use crate::text::hexadecimal;
-
-/// The arithmetic of this engine.
-const DTYPE: &str = "f32";
 
 /// A model that has been opened and checked.
 pub struct ReadyModel {
@@ -63,6 +60,8 @@ pub struct Preflight {
     pub tasks: Vec<ReadyTask>,
     /// What decides the result.
     pub identity: Identity,
+    /// How exactly the models compute.
+    pub precision: Precision,
 }
 
 impl Preflight {
@@ -95,14 +94,14 @@ impl Preflight {
         let identity = Identity {
             engine_version: ENGINE_VERSION,
             backend: device.backend().to_owned(),
-            dtype: DTYPE.to_owned(),
+            dtype: plan.precision.as_str().to_owned(),
             models: models.iter().map(|model| model.identity.clone()).collect(),
             tasks: plan.tasks.clone(),
             data: tasks.iter().map(ReadyTask::data_identity).collect(),
             limit: plan.limit,
             seed: plan.seed,
         };
-        Ok(Self { models, tasks, identity })
+        Ok(Self { models, tasks, identity, precision: plan.precision })
     }
 
     /// Tokens that all models read together.

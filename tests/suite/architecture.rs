@@ -17,7 +17,13 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("tasks", &["data", "draw", "metrics", "plan", "record", "request", "text"]),
     ("model", &["kernels", "text", "tokenizer"]),
     ("engine", &["kernels", "model", "request", "text", "tokenizer"]),
-    ("run", &["data", "draw", "engine", "metrics", "model", "plan", "record", "request", "tasks", "text"]),
+    (
+        "run",
+        &[
+            "data", "draw", "engine", "kernels", "metrics", "model", "plan", "record", "request", "tasks",
+            "text",
+        ],
+    ),
     ("report", &["metrics", "record", "text"]),
 ];
 

@@ -35,7 +35,7 @@ fn the_fused_block_is_the_plain_one() {
 
     let checkpoint = Checkpoint::bundled("tiny-8M").unwrap().unwrap();
     let hidden = |device: &str| {
-        let model = checkpoint.load_packed(&open(device)).unwrap();
+        let model = checkpoint.load_packed(&open(device), gpt2_eval::kernels::Precision::F32).unwrap();
         let mut stretches: Vec<Stretch> = vec![
             model.stretch(None, 0, true),
             model.stretch(Some(0), 5, true),

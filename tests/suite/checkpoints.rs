@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use gpt2_eval::engine::{TokenSet, Work};
+use gpt2_eval::kernels::Precision;
 use gpt2_eval::model::Checkpoint;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -45,7 +46,7 @@ pub fn write(directory: &Path, tensors: &Tensors, dtype: Dtype) {
 fn load(directory: &Path) -> Loaded {
     let device = open("flex");
     let checkpoint = Checkpoint::open(directory).unwrap();
-    let model = checkpoint.load_for(&device).unwrap();
+    let model = checkpoint.load_for(&device, Precision::F32).unwrap();
     Loaded { checkpoint, model, device }
 }
 

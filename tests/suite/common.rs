@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use gpt2_eval::engine::{Engine, EngineError, Event, Work};
+use gpt2_eval::kernels::Precision;
 use gpt2_eval::model::{Checkpoint, ComputeDevice, DeviceRequest, LanguageModel};
 use gpt2_eval::record::SampleRecord;
 use gpt2_eval::request::{LogLikelihood, Response};
@@ -39,7 +40,7 @@ pub fn bundled(label: &str) -> Loaded {
 
 pub fn bundled_on(label: &str, device: ComputeDevice) -> Loaded {
     let checkpoint = Checkpoint::bundled(label).expect("a bundled model").unwrap();
-    let model = checkpoint.load_for(&device).unwrap();
+    let model = checkpoint.load_for(&device, Precision::F32).unwrap();
     Loaded { checkpoint, model, device }
 }
 

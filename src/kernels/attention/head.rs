@@ -3,6 +3,7 @@
 use super::KeyValues;
 use super::mix::Mix;
 use crate::kernels::exponential::exponential;
+use crate::kernels::format::Single;
 use crate::kernels::multiply::tile::{DEPTH, InputRow, TileSums};
 use crate::kernels::rectangles::{Rectangle, even_ranges};
 use crate::kernels::vector::{LANES, Line, Task, Vector};
@@ -140,7 +141,8 @@ impl HeadTask<'_> {
                     }
                     let input = &copied[part * queries..][..queries];
                     let panels = &lines[..count];
-                    TileSums { input, panels, ahead, sums, stride: queries, begin: start == 0 }.add::<V>();
+                    TileSums::<Single> { input, panels, ahead, sums, stride: queries, begin: start == 0 }
+                        .add::<V>();
                 }
                 for block_sums in sums.chunks_exact(queries).take(count) {
                     let lanes = segment.lanes(block, limit);

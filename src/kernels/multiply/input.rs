@@ -5,40 +5,44 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::tile::{DEPTH, InputRow};
-use crate::kernels::vector::LANES;
+use crate::kernels::format::{Convert, Format};
+use crate::kernels::vector::{Instructions, LANES};
 
 /// Numbers below which one thread is faster than several.
 const FEW: usize = 32 * 1024;
 /// Rows that are copied by one task.
 const TASK_ROWS: usize = 16;
 
-/// Memory for [`PackedInput`].
-pub type InputMemory = Vec<InputRow>;
-
-/// A copy of the input in blocks of [`DEPTH`] columns, each of them row after row.
+/// A copy of the input in blocks of [`DEPTH`] factors, each of them row after row.
 #[derive(Debug, Clone, Copy)]
-pub struct PackedInput<'a> {
+pub struct PackedInput<'a, F: Format> {
     rows: usize,
-    inputs: usize,
+    factors: usize,
     /// `[blocks][rows]`.
-    blocks: &'a [InputRow],
+    blocks: &'a [InputRow<F::Factor>],
 }
 
-impl<'a> PackedInput<'a> {
+impl<'a, F: Format> PackedInput<'a, F> {
     /// Copies `input`, of shape `[rows, inputs]`, to `memory`.
-    pub fn new(input: &[f32], rows: usize, inputs: usize, memory: &'a mut InputMemory) -> Self {
-        let length = rows * inputs.div_ceil(DEPTH);
+    pub fn new(
+        instructions: Instructions,
+        input: &[f32],
+        rows: usize,
+        inputs: usize,
+        memory: &'a mut Vec<InputRow<F::Factor>>,
+    ) -> Self {
+        let factors = inputs.div_ceil(F::INPUTS);
+        let length = rows * factors.div_ceil(DEPTH);
         if memory.len() < length {
-            memory.resize(length, [0.0; DEPTH + LANES]);
+            memory.resize(length, [F::Factor::default(); DEPTH + LANES]);
         }
         let blocks = &mut memory[..length];
         if length > 0 {
-            let copy = |(block, copies): (usize, &mut [InputRow])| {
-                let columns = block * DEPTH..inputs.min((block + 1) * DEPTH);
-                let copy = |(copies, input): (&mut [InputRow], &[f32])| {
-                    for (copy, row) in copies.iter_mut().zip(input.chunks_exact(inputs)) {
-                        copy[..columns.len()].copy_from_slice(&row[columns.clone()]);
-                    }
+            let copy = |(block, copies): (usize, &mut [InputRow<F::Factor>])| {
+                let start = block * DEPTH * F::INPUTS;
+                let end = inputs.min(start + DEPTH * F::INPUTS);
+                let copy = |(factors, rows): (&mut [InputRow<F::Factor>], &[f32])| {
+                    instructions.run(Convert::<F> { rows, width: inputs, start, end, factors });
                 };
                 if input.len() < FEW {
                     copy((copies, input));
@@ -52,17 +56,17 @@ impl<'a> PackedInput<'a> {
                 blocks.par_chunks_mut(rows).enumerate().for_each(copy);
             }
         }
-        Self { rows, inputs, blocks }
+        Self { rows, factors, blocks }
     }
 
-    /// Numbers in a row.
-    pub fn inputs(self) -> usize {
-        self.inputs
+    /// Factors of a row.
+    pub fn factors(self) -> usize {
+        self.factors
     }
 
-    /// Some rows of the block that begins at column `block · DEPTH`.
+    /// Some rows of the block that begins at factor `block · DEPTH`.
     #[inline(always)]
-    pub fn block(self, block: usize, rows: &Range<usize>) -> &'a [InputRow] {
+    pub fn block(self, block: usize, rows: &Range<usize>) -> &'a [InputRow<F::Factor>] {
         &self.blocks[block * self.rows..][rows.clone()]
     }
 }

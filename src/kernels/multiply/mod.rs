@@ -10,10 +10,13 @@ use rayon::prelude::*;
 
 use crate::kernels::PackedMatrix;
 use crate::kernels::exponential::gelu_tanh;
+use crate::kernels::format::Format;
+use crate::kernels::pack::{AnyPanels, with_panels};
+use crate::kernels::panels::Panels;
 use crate::kernels::rectangles::{Rectangle, rectangles};
 use crate::kernels::scratch::with_kept;
 use crate::kernels::vector::{Instructions, LANES, Line, Task, Vector, padded};
-use input::{InputMemory, PackedInput};
+use input::PackedInput;
 use product::{Product, cut};
 
 /// What becomes of a product and its bias.
@@ -28,7 +31,6 @@ pub enum Epilogue {
 }
 
 thread_local! {
-    pub(crate) static INPUT: Cell<InputMemory> = Cell::default();
     pub(crate) static SUMS: Cell<Vec<Line>> = Cell::default();
 }
 
@@ -36,6 +38,11 @@ thread_local! {
 ///
 /// Each element of the product is one chain of fused multiply-adds, from zero, over the inputs in order, then the
 /// bias is added: no bit of a row depends on the other rows, the threads or the instructions.
+///
+/// With weights of another [`Precision`](crate::kernels::Precision) than f32 the input is rounded as they are, and the chain
+/// adds exact products of bf16 numbers in an order that is the same for all rows: no bit of a row depends on the other
+/// rows or the threads, but it may depend on the instructions, some of which take numbers below the normal range
+/// (10⁻³⁸) for 0. An infinite input of [`Precision::Bf16x3`](crate::kernels::Precision::Bf16x3) gives no number.
 ///
 /// # Shapes
 /// - input: `[rows, inputs]`
@@ -56,16 +63,30 @@ pub fn multiply(
     assert_eq!(input.len(), rows * weights.inputs(), "input: {rows} × {}", weights.inputs());
     assert_eq!(output.len(), rows * weights.outputs(), "output: {rows} × {}", weights.outputs());
     assert!(bias.is_none_or(|bias| bias.len() == weights.outputs()), "bias: {}", weights.outputs());
+    with_panels!(weights.panels(), weights => {
+        multiply_panels(instructions, input, rows, weights, bias, epilogue, output);
+    });
+}
+
+fn multiply_panels<F: Format>(
+    instructions: Instructions,
+    input: &[f32],
+    rows: usize,
+    weights: &Panels<F>,
+    bias: Option<&[f32]>,
+    epilogue: Epilogue,
+    output: &mut [f32],
+) {
     if output.is_empty() {
         return;
     }
-    let (row_ranges, panel_ranges) = cut(rows, weights.panels(), rayon::current_num_threads());
+    let (row_ranges, panel_ranges) = cut(rows, weights.count(), rayon::current_num_threads());
     let column_ranges: Vec<_> = panel_ranges
         .iter()
         .map(|panels| panels.start * LANES..weights.outputs().min(panels.end * LANES))
         .collect();
-    with_kept(&INPUT, |memory| {
-        let input = PackedInput::new(input, rows, weights.inputs(), memory);
+    with_kept(F::memory(), |memory| {
+        let input = PackedInput::<F>::new(instructions, input, rows, weights.inputs(), memory);
         let blocks = rectangles(output, weights.outputs(), &row_ranges, &column_ranges);
         blocks.into_par_iter().for_each(|output| {
             with_kept(&SUMS, |sums| {
@@ -75,16 +96,16 @@ pub fn multiply(
     });
 }
 
-struct Block<'a> {
-    input: PackedInput<'a>,
-    weights: &'a PackedMatrix,
+struct Block<'a, F: Format> {
+    input: PackedInput<'a, F>,
+    weights: &'a Panels<F>,
     bias: Option<&'a [f32]>,
     epilogue: Epilogue,
     output: Rectangle<'a>,
     sums: &'a mut Vec<Line>,
 }
 
-impl Task for Block<'_> {
+impl<F: Format> Task for Block<'_, F> {
     type Output = ();
 
     #[inline(always)]

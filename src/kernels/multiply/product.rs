@@ -4,15 +4,16 @@ use std::ops::Range;
 
 use super::input::PackedInput;
 use super::tile::{DEPTH, TileSums};
-use crate::kernels::PackedMatrix;
+use crate::kernels::format::Format;
+use crate::kernels::panels::Panels;
 use crate::kernels::rectangles::even_ranges;
 use crate::kernels::vector::{Line, Vector};
 
-/// Rows that are multiplied together at most, so that [`DEPTH`] columns of them stay in the second-level cache.
+/// Rows that are multiplied together at most, so that [`DEPTH`] factors of each stay in the second-level cache.
 pub const MOST_ROWS: usize = 140;
 /// Panels that are multiplied together at most, so that the sums stay there too.
 const MOST_PANELS: usize = 16;
-/// Numbers of the input that are few enough to stay in the second-level cache beside the weights.
+/// Factors of the input that are few enough to stay in the second-level cache beside the weights.
 const FEW: usize = 64 * 1024;
 /// Lines of a panel between that which is read and that which is asked for; further, it comes too early for the
 /// first-level cache.
@@ -21,21 +22,21 @@ const AHEAD: usize = 64;
 const TASKS_PER_THREAD: usize = 4;
 
 /// Rows times panels.
-pub struct Product<'a> {
+pub struct Product<'a, F: Format> {
     /// All rows.
-    pub input: PackedInput<'a>,
+    pub input: PackedInput<'a, F>,
     /// Which of them.
     pub rows: Range<usize>,
     /// The weights.
-    pub matrix: &'a PackedMatrix,
+    pub matrix: &'a Panels<F>,
     /// Which panels of them.
     pub panels: Range<usize>,
 }
 
-impl Product<'_> {
+impl<F: Format> Product<'_, F> {
     /// The product: that of the `r`-th of the rows and the `p`-th of the panels is at `p · rows + r`.
     ///
-    /// Every element is one chain of fused multiply-adds over the inputs in order: neither the number of rows nor
+    /// Every element is one chain of [`Format::multiply_add`] over the inputs in order: neither the number of rows nor
     /// the cut into blocks changes a bit.
     #[inline(always)]
     pub fn compute<V: Vector>(self, memory: &mut Vec<Line>) -> &mut [Line] {
@@ -45,11 +46,11 @@ impl Product<'_> {
             memory.resize(length, Line::ZERO);
         }
         let sums = &mut memory[..length];
-        if input.inputs() == 0 {
+        if input.factors() == 0 {
             sums.fill(Line::ZERO);
         }
-        let starts = || (0..input.inputs()).step_by(DEPTH);
-        if rows.len() * input.inputs() <= FEW {
+        let starts = || (0..input.factors()).step_by(DEPTH);
+        if rows.len() * input.factors() <= FEW {
             // Each panel is read from its first line to its last, as memory likes it; all of the input is at hand.
             for pair in pairs::<V>(panels) {
                 starts().for_each(|start| self.add::<V>(start, pair.clone(), sums));
@@ -63,19 +64,19 @@ impl Product<'_> {
         sums
     }
 
-    /// Adds the products of [`DEPTH`] inputs from `start` on and of one or two panels.
+    /// Adds the products of [`DEPTH`] factors from `start` on and of one or two panels.
     #[inline(always)]
     fn add<V: Vector>(&self, start: usize, pair: Range<usize>, sums: &mut [Line]) {
-        let columns = start..self.input.inputs().min(start + DEPTH);
+        let columns = start..self.input.factors().min(start + DEPTH);
         let input = self.input.block(start / DEPTH, &self.rows);
-        let mut lines: [&[Line]; 2] = [&[]; 2];
+        let mut lines: [&[F::Line]; 2] = [&[]; 2];
         for (lines, panel) in lines.iter_mut().zip(pair.clone()) {
             *lines = &self.matrix.panel(panel)[columns.clone()];
         }
         let rows = self.rows.len();
         let first = (pair.start - self.panels.start) * rows;
         for tile in even_ranges(rows, rows.div_ceil(V::TILE_ROWS)) {
-            TileSums {
+            TileSums::<F> {
                 input: &input[tile.clone()],
                 panels: &lines[..pair.len()],
                 ahead: AHEAD,

@@ -1,13 +1,15 @@
 //! The innermost loop: a tile of sums that stays in registers.
 
+use crate::kernels::format::Format;
 use crate::kernels::vector::{Line, Task, Vector};
 
-/// Inputs that are multiplied before the sums go back to memory: so many lines of a panel fit the first-level cache.
+/// Factors of a row that are multiplied before the sums go back to memory: so many lines of a panel fit the
+/// first-level cache. (Inputs in f32, pairs of inputs in bf16.)
 pub const DEPTH: usize = 256;
 
-/// Up to [`DEPTH`] inputs of one row, at a distance from the next row that the compiler knows (no register holds it)
+/// Up to [`DEPTH`] factors of one row, at a distance from the next row that the compiler knows (no register holds it)
 /// and that spreads the rows over the sets of the cache (17 lines, not 16).
-pub type InputRow = [f32; DEPTH + 16];
+pub type InputRow<Factor = f32> = [Factor; DEPTH + 16];
 
 /// Evaluates an expression with the number of rows of a tile, 1 to 14, as a constant.
 macro_rules! by_rows {
@@ -27,13 +29,13 @@ macro_rules! by_rows {
 }
 pub(crate) use by_rows;
 
-/// Sums for some rows of input and some panels of weights; each sum is one chain of fused multiply-adds over the
-/// inputs in order, whatever the shape of the tile.
-pub struct TileSums<'a> {
+/// Sums for some rows of input and some panels of weights; each sum is one chain of [`Format::multiply_add`] over the
+/// factors in order, whatever the shape of the tile.
+pub struct TileSums<'a, F: Format> {
     /// One for each row of the tile.
-    pub input: &'a [InputRow],
+    pub input: &'a [InputRow<F::Factor>],
     /// Lines of each panel for the same inputs; one or two panels.
-    pub panels: &'a [&'a [Line]],
+    pub panels: &'a [&'a [F::Line]],
     /// Where the sums are: that of row `r` and panel `p` at `p · stride + r`.
     pub sums: &'a mut [Line],
     /// How many lines behind those of a panel the lines are that will be needed next: each is asked for when its
@@ -45,7 +47,7 @@ pub struct TileSums<'a> {
     pub begin: bool,
 }
 
-impl TileSums<'_> {
+impl<F: Format> TileSums<'_, F> {
     /// Adds the products.
     #[inline(always)]
     pub fn add<V: Vector>(self) {
@@ -57,14 +59,14 @@ impl TileSums<'_> {
 
     #[inline(always)]
     fn add_rows<V: Vector, const PANELS: usize>(self) {
-        by_rows!(self.input.len(), ROWS => V::call(Tile::<ROWS, PANELS>(self)));
+        by_rows!(self.input.len(), ROWS => V::call(Tile::<F, ROWS, PANELS>(self)));
     }
 }
 
 /// [`TileSums`] of a shape that the compiler knows, so that it keeps them in registers.
-struct Tile<'a, const ROWS: usize, const PANELS: usize>(TileSums<'a>);
+struct Tile<'a, F: Format, const ROWS: usize, const PANELS: usize>(TileSums<'a, F>);
 
-impl<const ROWS: usize, const PANELS: usize> Task for Tile<'_, ROWS, PANELS> {
+impl<F: Format, const ROWS: usize, const PANELS: usize> Task for Tile<'_, F, ROWS, PANELS> {
     type Output = ();
 
     #[inline(always)]
@@ -76,7 +78,7 @@ impl<const ROWS: usize, const PANELS: usize> Task for Tile<'_, ROWS, PANELS> {
         let TileSums { input, panels, ahead, sums, stride, begin } = self.0;
         let Some((input, [])) = input.split_first_chunk::<ROWS>() else { return };
         let depth = panels[0].len().min(DEPTH);
-        let mut lines: [&[Line]; PANELS] = [&[]; PANELS];
+        let mut lines: [&[F::Line]; PANELS] = [&[]; PANELS];
         for panel in 0..PANELS {
             lines[panel] = &panels[panel][..depth];
         }
@@ -89,15 +91,15 @@ impl<const ROWS: usize, const PANELS: usize> Task for Tile<'_, ROWS, PANELS> {
             }
         }
         for index in 0..depth {
-            let mut weights = [V::splat(0.0); PANELS];
+            let mut weights = [F::load::<V>(&F::ZERO); PANELS];
             for panel in 0..PANELS {
-                V::prefetch(lines[panel].as_ptr().wrapping_add(index + ahead));
-                weights[panel] = V::load(&lines[panel][index].0);
+                V::prefetch(lines[panel].as_ptr().wrapping_add(index + ahead).cast());
+                weights[panel] = F::load::<V>(&lines[panel][index]);
             }
             for row in 0..ROWS {
-                let factor = V::splat(input[row][index]);
+                let factor = F::splat::<V>(input[row][index]);
                 for panel in 0..PANELS {
-                    tile[row][panel] = factor.multiply_add(weights[panel], tile[row][panel]);
+                    tile[row][panel] = F::multiply_add(factor, weights[panel], tile[row][panel]);
                 }
             }
         }

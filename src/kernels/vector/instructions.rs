@@ -3,9 +3,12 @@
 use super::portable::Portable;
 use super::{Task, Vector};
 
-/// Vector instructions that the kernels are compiled for, chosen at run time. All give the same results.
+/// Vector instructions that the kernels are compiled for, chosen at run time. All give the same results, but for
+/// products in [`Precision::Bf16`](crate::kernels::Precision::Bf16) and [`Precision::Bf16x3`](crate::kernels::Precision::Bf16x3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Instructions {
+    /// [`Self::Avx512`], and AVX512-BF16 for products of bf16 numbers.
+    Avx512Bf16,
     /// 512 bits: x86-64 processors with AVX-512 F, BW, DQ and VL.
     Avx512,
     /// 256 bits: x86-64 processors with AVX2 and FMA.
@@ -17,7 +20,7 @@ pub enum Instructions {
 
 impl Instructions {
     /// All of them, the widest first.
-    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+    pub const ALL: [Self; 4] = [Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Portable];
 
     /// The widest that this processor has.
     pub fn detect() -> Self {
@@ -28,6 +31,7 @@ impl Instructions {
     #[cfg(target_arch = "x86_64")]
     pub fn is_available(self) -> bool {
         match self {
+            Self::Avx512Bf16 => is_x86_feature_detected!("avx512bf16") && Self::Avx512.is_available(),
             Self::Avx512 => {
                 is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
@@ -54,7 +58,9 @@ impl Instructions {
         }
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => super::avx512::Avx512::call(task),
+            Self::Avx512Bf16 => super::avx512::Avx512::<true>::call(task),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => super::avx512::Avx512::<false>::call(task),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => super::avx2::Avx2::call(task),
             _ => Portable::call(task),

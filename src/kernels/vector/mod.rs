@@ -27,10 +27,20 @@ impl Line {
     pub const ZERO: Self = Self([0.0; LANES]);
 }
 
+/// Sixteen pairs of bf16 numbers that fill a cache line; the first of a pair is in the lower half of its word.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub struct PairLine(pub [u32; LANES]);
+
+impl PairLine {
+    /// All numbers 0.
+    pub const ZERO: Self = Self([0; LANES]);
+}
+
 /// Sixteen lanes of f32 in whatever registers the processor has.
 ///
-/// Every operation is defined lane by lane and rounded as IEEE 754 says, so all implementations agree to the bit
-/// (the sign and payload of a NaN excepted). `multiply_add` rounds once; where the processor cannot do that,
+/// Every operation but one is defined lane by lane and rounded as IEEE 754 says, so all implementations agree to the
+/// bit (the sign and payload of a NaN excepted). The exception is `add_products`. `multiply_add` rounds once; where the processor cannot do that,
 /// [`portable`] is exact but slow.
 ///
 /// Only [`Instructions::run`] chooses an implementation; a kernel takes the one that it is given.
@@ -39,6 +49,9 @@ pub trait Vector: Copy {
     const TILE_ROWS: usize;
     /// Vectors in each row of that tile.
     const TILE_VECTORS: usize;
+
+    /// Sixteen pairs of bf16 numbers.
+    type Pairs: Copy;
 
     /// Runs `task` as one function that is compiled for these instructions.
     fn call<T: Task>(task: T) -> T::Output;
@@ -51,6 +64,15 @@ pub trait Vector: Copy {
     fn load(values: &[f32; LANES]) -> Self;
     /// Lane by lane to memory.
     fn store(self, values: &mut [f32; LANES]);
+    /// Pair by pair from memory.
+    fn load_pairs(pairs: &PairLine) -> Self::Pairs;
+    /// `pair` in every lane.
+    fn splat_pair(pair: u32) -> Self::Pairs;
+    /// `self` and both products of each pair: first that of the second numbers is added, then that of the first.
+    ///
+    /// Each product is exact and each sum rounded once. Only here may instructions disagree: some take numbers below
+    /// the normal range, and sums there, for 0.
+    fn add_products(self, pairs: Self::Pairs, others: Self::Pairs) -> Self;
     /// `self + other`.
     fn add(self, other: Self) -> Self;
     /// `self − other`.

@@ -1,6 +1,6 @@
 //! [`Vector`] as a plain array.
 
-use super::{LANES, Line, Task, Vector};
+use super::{LANES, Line, PairLine, Task, Vector};
 
 /// Sixteen numbers.
 #[derive(Clone, Copy)]
@@ -20,6 +20,8 @@ impl Vector for Portable {
     // 24 of the 32 registers of 128 bits that AArch64 has, and four of weights.
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 1;
+
+    type Pairs = [u32; LANES];
 
     #[inline(always)]
     fn call<T: Task>(task: T) -> T::Output {
@@ -42,6 +44,22 @@ impl Vector for Portable {
     #[inline(always)]
     fn store(self, values: &mut [f32; LANES]) {
         *values = self.0;
+    }
+
+    #[inline(always)]
+    fn load_pairs(pairs: &PairLine) -> [u32; LANES] {
+        pairs.0
+    }
+
+    #[inline(always)]
+    fn splat_pair(pair: u32) -> [u32; LANES] {
+        [pair; LANES]
+    }
+
+    #[inline(always)]
+    fn add_products(self, pairs: [u32; LANES], others: [u32; LANES]) -> Self {
+        let sum = second(pairs).multiply_add(second(others), self);
+        first(pairs).multiply_add(first(others), sum)
     }
 
     #[inline(always)]
@@ -102,4 +120,24 @@ impl Vector for Portable {
         }
         self
     }
+}
+
+/// The first number of each pair, as f32.
+#[inline(always)]
+fn first(pairs: [u32; LANES]) -> Portable {
+    let mut numbers = [0.0; LANES];
+    for (number, pair) in numbers.iter_mut().zip(pairs) {
+        *number = f32::from_bits(pair << 16);
+    }
+    Portable(numbers)
+}
+
+/// The second number of each pair, as f32.
+#[inline(always)]
+fn second(pairs: [u32; LANES]) -> Portable {
+    let mut numbers = [0.0; LANES];
+    for (number, pair) in numbers.iter_mut().zip(pairs) {
+        *number = f32::from_bits(pair & 0xFFFF_0000);
+    }
+    Portable(numbers)
 }

@@ -6,9 +6,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::kernels::format::Format;
+use crate::kernels::multiply::SUMS;
 use crate::kernels::multiply::input::PackedInput;
 use crate::kernels::multiply::product::{MOST_ROWS, Product};
-use crate::kernels::multiply::{INPUT, SUMS};
+use crate::kernels::pack::{AnyPanels, with_panels};
+use crate::kernels::panels::Panels;
 use crate::kernels::rectangles::even_ranges;
 use crate::kernels::scratch::with_kept;
 use crate::kernels::vector::{Instructions, LANES, Line, Task, Vector};
@@ -146,10 +149,21 @@ fn reduce(
 ) -> Vec<Row> {
     assert_eq!(hidden.len(), rows * embedding.inputs(), "hidden: {rows} × {}", embedding.inputs());
     assert!(excluded.is_empty() || excluded.len() == rows, "excluded tokens for {rows} rows");
+    with_panels!(embedding.panels(), panels => reduce_panels(instructions, hidden, rows, panels, targets, excluded))
+}
+
+fn reduce_panels<F: Format>(
+    instructions: Instructions,
+    hidden: &[f32],
+    rows: usize,
+    embedding: &Panels<F>,
+    targets: &[u32],
+    excluded: &[&[u32]],
+) -> Vec<Row> {
     let row_ranges: Vec<_> = even_ranges(rows, rows.div_ceil(MOST_ROWS)).collect();
-    let chunks = embedding.panels().div_ceil(PANELS);
-    let parts: Vec<Vec<Row>> = with_kept(&INPUT, |memory| {
-        let input = PackedInput::new(hidden, rows, embedding.inputs(), memory);
+    let chunks = embedding.count().div_ceil(PANELS);
+    let parts: Vec<Vec<Row>> = with_kept(F::memory(), |memory| {
+        let input = PackedInput::<F>::new(instructions, hidden, rows, embedding.inputs(), memory);
         let tasks = (0..chunks * row_ranges.len()).into_par_iter().map(|task| {
             let (chunk, rows) = (task / row_ranges.len(), row_ranges[task % row_ranges.len()].clone());
             let targets = targets.get(rows.clone()).unwrap_or_default();
@@ -175,23 +189,23 @@ fn reduce(
 }
 
 /// Some rows and one part of the vocabulary.
-struct Logits<'a> {
-    input: PackedInput<'a>,
+struct Logits<'a, F: Format> {
+    input: PackedInput<'a, F>,
     rows: Range<usize>,
-    embedding: &'a PackedMatrix,
+    embedding: &'a Panels<F>,
     chunk: usize,
     targets: &'a [u32],
     excluded: &'a [&'a [u32]],
     sums: &'a mut Vec<Line>,
 }
 
-impl Task for Logits<'_> {
+impl<F: Format> Task for Logits<'_, F> {
     type Output = Vec<Row>;
 
     #[inline(always)]
     fn run<V: Vector>(self) -> Vec<Row> {
         let Self { input, rows, embedding, chunk, targets, excluded, sums } = self;
-        let panels = chunk * PANELS..embedding.panels().min((chunk + 1) * PANELS);
+        let panels = chunk * PANELS..embedding.count().min((chunk + 1) * PANELS);
         let tokens = panels.start * LANES..embedding.outputs().min(panels.end * LANES);
         let logits = Product { input, rows: rows.clone(), matrix: embedding, panels }.compute::<V>(sums);
         let rows = rows.len();

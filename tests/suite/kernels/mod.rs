@@ -3,5 +3,6 @@
 mod attention;
 mod multiply;
 mod norm;
+mod precision;
 mod support;
 mod vocabulary;

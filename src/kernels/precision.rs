@@ -1,0 +1,36 @@
+//! How exactly weights are kept and multiplied.
+
+use crate::kernels::vector::Instructions;
+
+/// How a [`PackedMatrix`](crate::kernels::PackedMatrix) keeps its weights, and so how it is multiplied. Sums are f32 always.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// Weights and input as they are.
+    #[default]
+    F32,
+    /// Weights and input as sums of two bf16 numbers, of 16 bits of precision together; the product of the two lower
+    /// ones is left out. The errors are about 1e-5 of the terms of a sum. Takes as much memory as [`Self::F32`], and
+    /// three products for each: it is for processors that multiply matrices of bf16 numbers (AMX), and slower than
+    /// [`Self::F32`] on all others.
+    Bf16x3,
+    /// Weights and input rounded to bf16, 8 bits of precision. Takes half the memory of [`Self::F32`].
+    Bf16,
+}
+
+impl Precision {
+    /// All of them, the most precise first.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16x3, Self::Bf16];
+
+    /// Whether these kernels are any faster with it on this processor than with [`Self::F32`].
+    ///
+    /// [`Self::Bf16`] needs AVX512-BF16, which all processors with AMX-BF16 have too; elsewhere it is computed with
+    /// fused multiply-adds, and only the memory is saved. [`Self::Bf16x3`] would need AMX-BF16, which these kernels
+    /// do not use yet: it is never native.
+    pub fn is_native(self) -> bool {
+        match self {
+            Self::F32 => true,
+            Self::Bf16x3 => false,
+            Self::Bf16 => Instructions::Avx512Bf16.is_available(),
+        }
+    }
+}
