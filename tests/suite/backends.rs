@@ -29,7 +29,7 @@ fn ndarray_agrees() {
 /// where something is asked about some of the tokens only.
 #[test]
 #[cfg(feature = "ndarray")]
-fn the_fused_block_is_the_plain_one() {
+fn ndarray_runs_the_fused_block_in_plain_operations() {
     use crate::common::open;
     use gpt2_eval::model::{Checkpoint, NewTokens, Stretch};
 
