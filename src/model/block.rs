@@ -1,5 +1,8 @@
 //! The transformer block on packed weights, fused: over all new tokens of a ragged batch, in place.
 
+// Only the CPU backend flex has the fused form.
+#![cfg_attr(not(feature = "flex"), allow(dead_code))]
+
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
