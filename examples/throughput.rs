@@ -47,12 +47,9 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global()?;
     let device = "flex".parse::<DeviceRequest>()?.open()?;
-    let precision = match arguments.precision.as_str() {
-        "f32" => Precision::F32,
-        "bf16x3" => Precision::Bf16x3,
-        "bf16" => Precision::Bf16,
-        other => bail!("unknown precision `{other}`: expected f32, bf16x3 or bf16"),
-    };
+    let precision = Precision::find(&arguments.precision).with_context(|| {
+        format!("unknown precision `{}`: expected f32, bf16x3 or bf16", arguments.precision)
+    })?;
     let LanguageModel::Packed(model) = Checkpoint::open(&arguments.model)?.load_for(&device, precision)?
     else {
         bail!("the model is not one for the kernels");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::Precision;
 use crate::record::Protocol;
 
 /// Everything that a run measures, in the order of its tables.
@@ -22,30 +23,6 @@ pub struct Plan {
     /// How exactly the models compute.
     #[serde(default)]
     pub precision: Precision,
-}
-
-/// How exactly weights are kept and multiplied; sums are f32 or f64 always.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// As they are: what every published number of this program is.
-    #[default]
-    F32,
-    /// Every factor as the sum of two bf16 numbers, three products.
-    Bf16x3,
-    /// Every factor rounded to bf16.
-    Bf16,
-}
-
-impl Precision {
-    /// Its name on the command line and in the manifest.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16x3 => "bf16x3",
-            Self::Bf16 => "bf16",
-        }
-    }
 }
 
 /// A model of the run.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::plan::Precision;
+use crate::kernels::Precision;
 
 /// Measures GPT-2 models zero-shot, exactly as the GPT-2 paper did, and prints the paper's table beside its own.
 #[derive(Debug, Parser)]
@@ -62,8 +62,8 @@ pub struct RunArguments {
     pub device: String,
     /// How exactly the weights are kept and multiplied, on the CPU: f32; bf16x3, two bf16 numbers a factor; bf16, half the
     /// memory and faster where the processor has AVX512-BF16, at the cost of exactness (docs/performance.md)
-    #[arg(long, value_enum, default_value_t)]
-    pub precision: PrecisionArgument,
+    #[arg(long, value_name = "MODE", default_value = "f32", value_parser = precision)]
+    pub precision: Precision,
     /// Most tokens in one forward pass [default: from the memory that is free]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub batch_tokens: Option<usize>,
@@ -135,26 +135,9 @@ pub struct ShowArguments {
     pub model: Option<PathBuf>,
 }
 
-/// `--precision`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum PrecisionArgument {
-    /// The weights as they are
-    #[default]
-    F32,
-    /// Two bf16 numbers a factor
-    Bf16x3,
-    /// One bf16 number a factor
-    Bf16,
-}
-
-impl From<PrecisionArgument> for Precision {
-    fn from(argument: PrecisionArgument) -> Self {
-        match argument {
-            PrecisionArgument::F32 => Self::F32,
-            PrecisionArgument::Bf16x3 => Self::Bf16x3,
-            PrecisionArgument::Bf16 => Self::Bf16,
-        }
-    }
+fn precision(text: &str) -> Result<Precision, String> {
+    Precision::find(text)
+        .ok_or_else(|| format!("expected {}", Precision::ALL.map(Precision::as_str).join(", ")))
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -6,8 +6,9 @@ use anyhow::{Context, bail};
 
 use super::arguments::RunArguments;
 use crate::data::Split;
+use crate::kernels::Precision;
 use crate::model::BUNDLED_MODELS;
-use crate::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask, Precision};
+use crate::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
 use crate::tasks::{self, AnyTask, Card, REGISTRY};
 use crate::text::did_you_mean;
 
@@ -52,7 +53,7 @@ pub(super) fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
     without_what_goes_without_saying(&mut tasks);
     let data = data_source(&arguments.data, &tasks)?;
     let models = models_of(arguments)?;
-    let precision = Precision::from(arguments.precision);
+    let precision = arguments.precision;
     if precision != Precision::F32 && arguments.device != "flex" {
         bail!(
             "--precision {} is for the CPU: use `--device flex`, or leave --precision out",

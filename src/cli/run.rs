@@ -11,9 +11,8 @@ use super::progress::Progress;
 use super::provenance::Machine;
 use super::resolve;
 use crate::engine::{check_device, default_batch_tokens};
-use crate::kernels;
 use crate::model::{ComputeDevice, DeviceRequest};
-use crate::plan::{ModelSource, Plan, Precision};
+use crate::plan::{ModelSource, Plan};
 use crate::record::{Identity, Manifest, Status};
 use crate::report::{terminal, terminal_width};
 use crate::run::{Preflight, RunDirectory, RunOptions, execute};
@@ -86,12 +85,7 @@ fn announce(preflight: &Preflight, device: &ComputeDevice, progress: &Progress) 
         );
     }
     let precision = preflight.precision;
-    let is_native = match precision {
-        Precision::F32 => true,
-        Precision::Bf16x3 => kernels::Precision::Bf16x3.is_native(),
-        Precision::Bf16 => kernels::Precision::Bf16.is_native(),
-    };
-    if !is_native {
+    if !precision.is_native() {
         progress.note(&format!(
             "note: this processor has no instructions for --precision {}; it is computed by other means, and f32 is \
              as fast or faster",

@@ -1,9 +1,12 @@
 //! How exactly weights are kept and multiplied.
 
+use serde::{Deserialize, Serialize};
+
 use crate::kernels::vector::Instructions;
 
 /// How a [`PackedMatrix`](crate::kernels::PackedMatrix) keeps its weights, and so how it is multiplied. Sums are f32 always.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Weights and input as they are.
     #[default]
@@ -20,6 +23,20 @@ pub enum Precision {
 impl Precision {
     /// All of them, the most precise first.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16x3, Self::Bf16];
+
+    /// Its name on the command line and in the manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16x3 => "bf16x3",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// The precision of this name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|precision| precision.as_str() == name)
+    }
 
     /// Whether these kernels are any faster with it on this processor than with [`Self::F32`].
     ///

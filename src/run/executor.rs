@@ -8,9 +8,8 @@ use sha2::{Digest, Sha256};
 use super::preflight::{Preflight, ReadyModel, ReadyTask, tokens_of};
 use super::{Journal, RunDirectory, RunError};
 use crate::engine::{Effort, Engine, Event, Work};
-use crate::kernels;
+use crate::kernels::Precision;
 use crate::model::{CheckpointError, ComputeDevice, LanguageModel};
-use crate::plan::Precision;
 use crate::record::{Identity, ModelIdentity, SampleRecord, TaskEffort};
 use crate::request::Response;
 use crate::text::hexadecimal;
@@ -91,11 +90,6 @@ pub fn execute(
 }
 
 fn load(model: &ReadyModel, device: &ComputeDevice, precision: Precision) -> Result<LanguageModel, RunError> {
-    let precision = match precision {
-        Precision::F32 => kernels::Precision::F32,
-        Precision::Bf16x3 => kernels::Precision::Bf16x3,
-        Precision::Bf16 => kernels::Precision::Bf16,
-    };
     model.checkpoint.load_for(device, precision).map_err(|source| RunError::Checkpoint {
         label: model.planned.label.clone(),
         source: CheckpointError::Weights(source),

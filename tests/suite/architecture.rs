@@ -8,7 +8,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("kernels", &[]),
     ("draw", &[]),
     ("request", &["text"]),
-    ("plan", &["record"]),
+    ("plan", &["kernels", "record"]),
     ("record", &["plan", "request"]),
     ("text", &[]),
     ("tokenizer", &["text"]),

@@ -15,7 +15,7 @@ struct Share<'a> {
     members: Vec<usize>,
 }
 
-/// Scores all sequences; `done` gets the index of each with its scores and how many tokens were read for it.
+/// Scores all sequences; `done` gets, batch by batch, the index of each with its scores.
 ///
 /// A score does not depend on the other sequences, bit for bit: the kernels add in an order that is the position's own.
 pub fn score<E>(
