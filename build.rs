@@ -6,24 +6,37 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=Cargo.lock");
     println!("cargo:rerun-if-changed=.git/logs/HEAD");
-    let describe =
-        Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]).output();
-    if let Ok(output) = describe
-        && output.status.success()
-    {
-        println!("cargo:rustc-env=GPT2_EVAL_GIT_REVISION={}", String::from_utf8_lossy(&output.stdout).trim());
+    // Whether the tree is dirty can change with each of these.
+    for path in ["Cargo.toml", "src", "tasks", "models", "results/paper.csv"] {
+        println!("cargo:rerun-if-changed={path}");
     }
-    if let Some(version) = burn_version() {
-        println!("cargo:rustc-env=GPT2_EVAL_BURN_VERSION={version}");
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    if let Some(revision) = git(&["rev-parse", "HEAD"]) {
+        println!("cargo:rustc-env=GPT2_EVAL_GIT_REVISION={revision}");
     }
+    if let Some(changes) = git(&["status", "--porcelain", "--untracked-files=no"]) {
+        println!("cargo:rustc-env=GPT2_EVAL_GIT_DIRTY={}", !changes.is_empty());
+    }
+    println!("cargo:rustc-env=GPT2_EVAL_DEPENDENCIES={}", dependencies());
 }
 
-/// The version of Burn in `Cargo.lock`.
-fn burn_version() -> Option<String> {
-    let lock = std::fs::read_to_string("Cargo.lock").ok()?;
-    let package = lock.split("[[package]]").find(|package| package.contains("name = \"burn\"\n"))?;
-    package
-        .lines()
-        .find_map(|line| line.strip_prefix("version = "))
-        .map(|version| version.trim_matches('"').to_owned())
+/// Burn, its backends and what they compute with, as `Cargo.lock` has them: `burn=0.22.1,burn-flex=0.22.1`.
+fn dependencies() -> String {
+    let lock = std::fs::read_to_string("Cargo.lock").unwrap_or_default();
+    let version = |name: &str| {
+        let package =
+            lock.split("[[package]]").find(|package| package.contains(&format!("name = \"{name}\"\n")))?;
+        package
+            .lines()
+            .find_map(|line| line.strip_prefix("version = "))
+            .map(|version| version.trim_matches('"'))
+    };
+    ["burn", "burn-flex", "burn-ndarray", "burn-wgpu", "burn-cuda", "cubecl", "tokenizers", "wgpu"]
+        .into_iter()
+        .filter_map(|name| Some(format!("{name}={}", version(name)?)))
+        .collect::<Vec<_>>()
+        .join(",")
 }

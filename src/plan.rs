@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::Precision;
-use crate::record::Protocol;
+use crate::record::{Protocol, Shard};
 
 /// Everything that a run measures, in the order of its tables.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Plan {
     /// How exactly the models compute.
     #[serde(default)]
     pub precision: Precision,
+    /// The part of every task that is measured; all without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 /// A model of the run.

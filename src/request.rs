@@ -305,6 +305,21 @@ impl Response {
         }
     }
 
+    /// Whether every log-probability is a number above −∞, which overflowing weights or activations can prevent.
+    pub fn is_finite(&self) -> bool {
+        match self {
+            Self::LogLikelihood(score) => {
+                score.log_likelihood.is_finite()
+                    && score.token_log_probs.iter().all(|log_prob| log_prob.is_finite())
+                    && score.filtered.is_none_or(|filtered| filtered.log_likelihood.is_finite())
+            }
+            Self::Rolling(score) => score.log_likelihood.is_finite(),
+            Self::Generate(generated) => {
+                generated.token_log_probs.iter().all(|log_prob| log_prob.is_finite())
+            }
+        }
+    }
+
     /// The word of [`Response`] that a task did not ask for, for error messages.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -18,8 +18,10 @@ Examples:
                                                           the paper's protocol and lm-evaluation-harness's
   gpt2-eval ls                                            tasks, protocols, data and models at hand
   gpt2-eval show lambada --limit 3                        what the model sees
+  gpt2-eval score results/lambada-117M-1a2b3c4d           the scores of a run again, from its journals alone
 
-Exit codes: 0 success, 2 wrong input, 3 incomplete (run the same command again to continue)")]
+Exit codes: 0 success, 1 a gate failed, 2 wrong input, 3 incomplete (run the same command again to continue) or with
+samples that failed")]
 pub struct Arguments {
     /// What to do instead of a run.
     #[command(subcommand)]
@@ -36,6 +38,10 @@ pub enum Command {
     Ls(ListArguments),
     /// Show what the model sees: prompt and target as tokens, white space visible
     Show(ShowArguments),
+    /// Compute all scores of a run again from its journals alone, without data or model
+    Score(ScoreArguments),
+    /// Put the shards of a run together
+    Merge(MergeArguments),
 }
 
 /// A run.
@@ -93,6 +99,16 @@ pub struct RunArguments {
     /// Run directory [default: results/<name of the run>]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Delete what an earlier run left in the run directory, instead of continuing it
+    #[arg(long)]
+    pub fresh: bool,
+    /// End the run at the first sample or task that fails, instead of going on without it
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Measure only part I of N of every task, I from 0 (docs/shards.md); `auto` takes both from Slurm's array variables
+    /// or Kubernetes' JOB_COMPLETION_INDEX and GPT2_EVAL_SHARD_COUNT. `gpt2-eval merge` puts the parts together
+    #[arg(long, value_name = "I/N|auto")]
+    pub shard: Option<String>,
     /// No progress, only the table
     #[arg(short, long)]
     pub quiet: bool,
@@ -133,6 +149,25 @@ pub struct ShowArguments {
     /// Tokenizer of this model directory [default: GPT-2's]
     #[arg(short, long, value_name = "PATH")]
     pub model: Option<PathBuf>,
+}
+
+/// `gpt2-eval score`.
+#[derive(Debug, Args)]
+pub struct ScoreArguments {
+    /// Run directory
+    #[arg(value_name = "DIR")]
+    pub run: PathBuf,
+}
+
+/// `gpt2-eval merge`.
+#[derive(Debug, Args)]
+pub struct MergeArguments {
+    /// The run directory that all shards share, or their directories
+    #[arg(value_name = "DIR", required = true)]
+    pub directories: Vec<PathBuf>,
+    /// Where to write the whole run [default: the directory that all shards share]
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 fn precision(text: &str) -> Result<Precision, String> {

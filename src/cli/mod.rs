@@ -2,12 +2,17 @@
 
 mod arguments;
 mod list;
+mod merge;
 mod observer;
 mod progress;
 mod provenance;
 mod resolve;
+mod results;
 mod run;
+mod score;
+mod shard;
 mod show;
+mod stop;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -19,29 +24,57 @@ use arguments::{Arguments, Command};
 
 /// Usage, configuration or preflight.
 const WRONG_INPUT: u8 = 2;
-/// Incomplete; the same command continues.
+/// Something is missing: not finished, or samples that failed.
 const INCOMPLETE: u8 = 3;
 
-/// Parses the command line, does what it says, and returns the exit code: 0 success, 2 usage, configuration or preflight
-/// error, 3 incomplete but resumable.
+/// What a command prints, and what is not as it should be in a command that came to its end.
+struct Report {
+    text: String,
+    problem: Option<String>,
+}
+
+impl From<String> for Report {
+    fn from(text: String) -> Self {
+        Self { text, problem: None }
+    }
+}
+
+/// An error after which the same command, run again, continues.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Incomplete(String);
+
+/// Parses the command line, does what it says, and returns the exit code: 0 success, 1 a gate failed, 2 usage,
+/// configuration or preflight error, 3 incomplete but resumable, or samples that failed.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.command {
-        Some(Command::Ls(ls)) => list::list(ls).and_then(|text| print(&text)),
-        Some(Command::Show(show)) => show::show(show).and_then(|text| print(&text)),
-        None => run::run(&arguments.run).and_then(|text| print(&text)),
+        Some(Command::Ls(ls)) => list::list(ls).map(Report::from),
+        Some(Command::Show(show)) => show::show(show).map(Report::from),
+        Some(Command::Score(score)) => score::score(score),
+        Some(Command::Merge(merge)) => merge::merge(merge),
+        None => run::run(&arguments.run),
     };
-    match outcome {
+    let printed = outcome.and_then(|report| {
+        print(&report.text)?;
+        report.problem.map_or(Ok(()), |problem| Err(Incomplete(problem).into()))
+    });
+    match printed {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", describe(&error));
-            let resumable = error
-                .chain()
-                .filter_map(|cause| cause.downcast_ref::<crate::run::RunError>())
-                .any(crate::run::RunError::is_resumable);
-            ExitCode::from(if resumable { INCOMPLETE } else { WRONG_INPUT })
+            say(&format!("error: {}", describe(&error)));
+            let is_incomplete = error.chain().any(|cause| {
+                cause.is::<Incomplete>()
+                    || matches!(cause.downcast_ref(), Some(crate::run::MergeError::Incomplete { .. }))
+            });
+            ExitCode::from(if is_incomplete { INCOMPLETE } else { WRONG_INPUT })
         }
     }
+}
+
+/// Writes a line to standard error; that nobody can read it is no reason to stop.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// The error and its causes, each once: many messages quote their cause already.

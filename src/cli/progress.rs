@@ -56,7 +56,7 @@ impl Progress {
         match &self.kind {
             Kind::Quiet => {}
             Kind::Bar(bar) => bar.println(text),
-            Kind::Lines { .. } => eprintln!("{text}"),
+            Kind::Lines { .. } => super::say(text),
         }
     }
 
@@ -82,7 +82,7 @@ impl Progress {
             Kind::Lines { last } => {
                 if last.elapsed() >= LINE_EVERY {
                     *last = Instant::now();
-                    eprintln!("{line}");
+                    super::say(&line);
                 }
             }
         }
@@ -109,11 +109,11 @@ impl Progress {
         }
         if !matches!(self.kind, Kind::Quiet) && self.computed > 0 {
             let seconds = self.started.elapsed().as_secs_f64();
-            eprintln!(
+            super::say(&format!(
                 "{} tokens in {seconds:.1} s, {} tokens/s",
                 thousands(self.computed),
                 thousands((self.computed as f64 / seconds.max(1e-3)) as u64)
-            );
+            ));
         }
     }
 }

@@ -35,16 +35,17 @@ impl Machine {
     ) -> Environment {
         let cpus = self.system.as_ref().map(System::cpus).unwrap_or_default();
         let processor = cpus.first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default();
-        let models = || preflight.models.iter().map(|model| &model.checkpoint);
+        let dependencies = option_env!("GPT2_EVAL_DEPENDENCIES").unwrap_or_default().split(',');
         Environment {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             git_revision: option_env!("GPT2_EVAL_GIT_REVISION").map(str::to_owned),
-            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
-            weight_files: models()
-                .map(|model| format!("{} ({})", model.weights.path().display(), model.weights.stored_types()))
+            git_dirty: option_env!("GPT2_EVAL_GIT_DIRTY").map(|dirty| dirty == "true"),
+            dependencies: dependencies
+                .filter_map(|dependency| dependency.split_once('='))
+                .map(|(name, version)| (name.to_owned(), version.to_owned()))
                 .collect(),
-            tokenizers: models().map(|model| model.tokenizer.origin().to_owned()).collect(),
-            data_files: preflight.tasks.iter().flat_map(|task| task.loaded.file_names()).collect(),
+            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+            files: preflight.files(),
             device: device.to_string(),
             threads: rayon::current_num_threads(),
             batch_tokens,
@@ -55,7 +56,6 @@ impl Machine {
                 std::env::consts::ARCH
             ),
             host: System::host_name().ok(),
-            burn_version: option_env!("GPT2_EVAL_BURN_VERSION").unwrap_or("unknown").to_owned(),
         }
     }
 }

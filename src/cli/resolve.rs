@@ -60,7 +60,8 @@ pub(super) fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
             precision.as_str()
         );
     }
-    Ok(Plan { models, tasks, data, limit: arguments.limit, seed: arguments.seed, precision })
+    let shard = arguments.shard.as_deref().map(super::shard::shard).transpose()?;
+    Ok(Plan { models, tasks, data, limit: arguments.limit, seed: arguments.seed, precision, shard })
 }
 
 /// Tasks and protocols, each once, in the order typed; groups in the order of the registry.

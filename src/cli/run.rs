@@ -9,17 +9,18 @@ use super::arguments::RunArguments;
 use super::observer::Reporter;
 use super::progress::Progress;
 use super::provenance::Machine;
-use super::resolve;
-use crate::engine::{check_device, default_batch_tokens};
+use super::stop::Stop;
+use super::{Incomplete, Report, resolve, results};
+use crate::engine::{SelfCheckError, check_device, default_batch_tokens};
 use crate::model::{ComputeDevice, DeviceRequest};
 use crate::plan::{ModelSource, Plan};
-use crate::record::{Identity, Manifest, Status};
+use crate::record::{Identity, Manifest, Shard, Status};
 use crate::report::{terminal, terminal_width};
-use crate::run::{Preflight, RunDirectory, RunOptions, execute};
-use crate::text::hexadecimal;
+use crate::run::{Outcome, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute, write_inputs};
+use crate::text::{command_line, hexadecimal, thousands};
 
 /// Runs what the command line asks for and returns the table.
-pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<String> {
+pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
     let plan = resolve::plan(arguments)?;
     let request: DeviceRequest = arguments.device.parse()?;
     if let Some(threads) = arguments.threads {
@@ -29,51 +30,89 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<String> {
             .context("cannot start the threads")?;
     }
     let device = request.open()?;
-    let preflight = Preflight::new(&plan, &device)?;
+    let preflight = Preflight::new(&plan, &device, arguments.fail_fast)?;
     let machine = Machine::new();
     let batch_tokens = arguments.batch_tokens.unwrap_or_else(|| {
         let configs = preflight.models.iter().map(|model| &model.checkpoint.config);
         default_batch_tokens(configs, machine.available_bytes(), device.largest_buffer_bytes())
     });
-    let path = arguments.out.clone().unwrap_or_else(|| default_directory(&plan, &preflight.identity));
+    let whole = arguments.out.clone().unwrap_or_else(|| default_directory(&plan, &preflight.identity));
+    let path = match plan.shard {
+        Some(Shard { index, count }) => whole.join("shards").join(format!("{index}-of-{count}")),
+        None => whole,
+    };
     let environment = machine.environment(&preflight, &device, batch_tokens);
-    let manifest = Manifest::begin(plan, preflight.identity.clone(), environment);
-    let mut directory = RunDirectory::open(&path, manifest)?;
+    let made_by = results::made_by(&preflight.identity, &environment);
+    let tasks = preflight.tasks.iter().map(ReadyTask::measured).collect();
+    let manifest = Manifest::begin(plan, preflight.identity.clone(), tasks, environment);
+    let mut directory = RunDirectory::open(&path, manifest, arguments.fresh)?;
 
     let progress = Progress::new(preflight.total_tokens(), arguments.quiet);
     announce(&preflight, &device, &progress);
-    let outcome = measure(&preflight, &device, batch_tokens, &mut directory, progress);
-    match outcome {
-        Ok(table) => {
-            directory.end(Status::Complete, None)?;
-            Ok(format!("{table}{}\n", path.display()))
-        }
-        Err(error) => {
-            // The error itself is what counts, even if the manifest cannot be written either.
-            let _ = directory.end(Status::Failed, Some(format!("{error:#}")));
-            Err(error.context(format!("the run in {} is not complete", path.display())))
-        }
+    let stop = Stop::listen()?;
+    let options = RunOptions {
+        device: &device,
+        batch_tokens,
+        fail_fast: arguments.fail_fast,
+        stop_wanted: &|| stop.is_wanted(),
+    };
+    match measure(&preflight, &options, &mut directory, progress, made_by) {
+        Ok((table, outcome)) => end(&mut directory, &table, &outcome),
+        Err(error) => Err(cut_off(&mut directory, error)),
     }
+}
+
+/// The table of a run that came to its end, and what failed in it.
+fn end(directory: &mut RunDirectory, table: &str, outcome: &Outcome) -> anyhow::Result<Report> {
+    let Outcome { failed_samples, failed_tasks } = outcome;
+    let mut problems = failed_tasks.clone();
+    if *failed_samples > 0 {
+        problems.push(format!(
+            "{} samples failed; the notes under the tables say why",
+            thousands(*failed_samples as u64)
+        ));
+    }
+    let problem = (!problems.is_empty()).then(|| problems.join("\n"));
+    // A failed task lacks samples; failed samples are there, with their errors.
+    let status = if failed_tasks.is_empty() { Status::Complete } else { Status::Failed };
+    directory.end(status, *failed_samples, problem.clone())?;
+    let text = format!("{table}{}\n", directory.path().display());
+    let problem =
+        problem.map(|problem| format!("{problem}\nrun the same command again to try what failed once more"));
+    Ok(Report { text, problem })
+}
+
+/// What to say of a run that did not come to its end.
+fn cut_off(directory: &mut RunDirectory, error: anyhow::Error) -> anyhow::Error {
+    let path = directory.path().display().to_string();
+    let cause = error.downcast_ref::<RunError>();
+    let is_stopped = matches!(cause, Some(RunError::Stopped));
+    // What is wrong with a journal or with the device's arithmetic, running again does not mend.
+    let is_wrong = matches!(cause, Some(RunError::Journal(_))) || error.is::<SelfCheckError>();
+    let status = if is_stopped { Status::Interrupted } else { Status::Failed };
+    // The error itself is what counts, even if the manifest cannot be written either.
+    let _ = directory.end(status, 0, Some(format!("{error:#}")));
+    if is_wrong {
+        return error.context(format!("the run in {path} is not complete"));
+    }
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let reason = if is_stopped { "stopped".to_owned() } else { format!("{error:#}") };
+    let remedy = format!("run the same command again to continue:\n  {}", command_line(&words));
+    Incomplete(format!("{reason}; what was finished is in {path}; {remedy}")).into()
 }
 
 fn measure(
     preflight: &Preflight,
-    device: &ComputeDevice,
-    batch_tokens: usize,
+    options: &RunOptions<'_>,
     directory: &mut RunDirectory,
     progress: Progress,
-) -> anyhow::Result<String> {
-    let made_by = format!(
-        "gpt2-eval {}, {} on {}, standard errors behind ±",
-        env!("CARGO_PKG_VERSION"),
-        preflight.identity.dtype,
-        device
-    );
+    made_by: String,
+) -> anyhow::Result<(String, Outcome)> {
+    write_inputs(directory.path(), preflight)?;
     let mut reporter = Reporter::new(directory.path(), preflight, progress, made_by)?;
-    check_device(device)?;
-    let options = RunOptions { device, batch_tokens };
-    execute(preflight, &options, directory, &mut reporter)?;
-    Ok(terminal(&reporter.finish(), terminal_width()))
+    check_device(options.device)?;
+    let outcome = execute(preflight, options, directory, &mut reporter)?;
+    Ok((terminal(&reporter.finish(), terminal_width()), outcome))
 }
 
 /// Says what is not as the user may expect.
@@ -114,7 +153,8 @@ fn default_directory(plan: &Plan, identity: &Identity) -> PathBuf {
     };
     let tasks = several(plan.tasks.first().map(|task| &task.task), plan.tasks.len(), "tasks");
     let models = several(plan.models.first().map(|model| &model.label), plan.models.len(), "models");
-    let json = serde_json::to_vec(identity).unwrap_or_default();
+    // The shards of a run have one directory.
+    let json = serde_json::to_vec(&Identity { shard: None, ..identity.clone() }).unwrap_or_default();
     let hash = hexadecimal(&Sha256::digest(json));
     PathBuf::from("results").join(format!("{tasks}-{models}-{}", &hash[..8]))
 }

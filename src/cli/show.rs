@@ -43,7 +43,7 @@ pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
         "{}:{} from {}; · is a space, ↵ a new line, → a tab, | stands between tokens\n",
         planned.task,
         planned.protocol,
-        loaded.file_names().join(", ")
+        loaded.files().into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
     );
     for index in 0..loaded.len().min(arguments.limit) {
         text.push_str(&format!("\n{} ({})\n", loaded.id(index), loaded.place(index)));

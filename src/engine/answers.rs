@@ -87,13 +87,6 @@ impl<'a> Answers<'a> {
             return Ok(());
         };
         let scores: Vec<TokenScore> = std::mem::take(&mut self.pending[index].scores).concat();
-        if let Some(score) = scores.iter().find(|score| !score.log_prob.is_finite()) {
-            return Err(E::from(EngineError::device(&format!(
-                "a log-probability is {}; the weights hold values that are no numbers, or the device computes \
-                 wrongly",
-                score.log_prob
-            ))));
-        }
         let response = if let Some(bytes) = *rolling_bytes {
             Response::Rolling(RollingLogLikelihood {
                 log_likelihood: scores.iter().map(|score| score.log_prob).sum(),

@@ -17,6 +17,8 @@ pub struct ScoredTask<'a> {
     pub protocol: &'a Protocol,
     /// The same with `data=`, `limit=`… where not all of the published test set was used.
     pub label: &'a Protocol,
+    /// Samples that failed.
+    pub failed: usize,
 }
 
 /// The samples of records that did not fail.
@@ -50,6 +52,7 @@ pub fn score_samples(of: ScoredTask<'_>, metrics: &[Metric], samples: &[Sample<'
                 n,
                 higher_is_better: metric.higher_is_better(),
                 paper: paper_value(of.model, of.task, &of.protocol.name, metric.name),
+                failed: of.failed,
             })
         })
         .collect()

@@ -33,6 +33,12 @@ impl Mark {
             )),
             None => {}
         }
+        if let Some(shard) = label.options.get("shard") {
+            marks.push(mark(
+                "¶",
+                format!("only the samples of shard {shard}; `gpt2-eval merge` puts the shards together"),
+            ));
+        }
         if let Some(limit) = label.options.get("limit") {
             marks.push(mark("‡", format!("measured on {limit} of {records} records (--limit)")));
         }
@@ -70,8 +76,8 @@ pub struct Section {
     pub notes: Vec<String>,
 }
 
-/// One section a task and set of metrics, so that zero-, one- and few-shot rows stand in one table; headings without
-/// scores are left out.
+/// One section a task and set of metrics, so that zero-, one- and few-shot rows stand in one table; headings with
+/// neither scores nor notes are left out.
 pub fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupScore]) -> Vec<Section> {
     let mut sections = Vec::new();
     for (index, first) in headings.iter().enumerate() {
@@ -87,7 +93,7 @@ pub fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupScore]) -
                     |score: &&Score| score.task == heading.task && score.protocol == heading.protocol;
                 (heading, scores.iter().filter(is_own).collect::<Vec<_>>())
             })
-            .filter(|(_, own)| !own.is_empty())
+            .filter(|(heading, own)| !own.is_empty() || !heading.notes.is_empty())
             .collect();
         if together.is_empty() {
             continue;
@@ -160,7 +166,10 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
 
 /// The value with its error, and the paper's with the difference where the column has them.
 fn cells(row: &mut Vec<String>, score: Option<&Score>, has_paper: bool, heading: &Heading) {
-    let symbols: String = heading.marks.iter().map(|mark| mark.symbol).collect();
+    let mut symbols: String = heading.marks.iter().map(|mark| mark.symbol).collect();
+    if score.is_some_and(|score| score.failed > 0) {
+        symbols.push('§');
+    }
     let dash = || "–".to_owned();
     row.push(score.map_or_else(dash, |score| value_with_error(score, &symbols)));
     if has_paper {
@@ -245,6 +254,7 @@ pub(super) mod tests {
             n: 60,
             higher_is_better: metric == "accuracy",
             paper,
+            failed: 0,
         };
         let scores = vec![
             score("tiny-3M", "perplexity", 1234.5, None),

@@ -6,12 +6,12 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 
 use super::preflight::{Preflight, ReadyModel, ReadyTask, tokens_of};
+use super::task_run::TaskRun;
 use super::{Journal, RunDirectory, RunError};
-use crate::engine::{Effort, Engine, Event, Work};
+use crate::engine::Engine;
 use crate::kernels::Precision;
 use crate::model::{CheckpointError, ComputeDevice, LanguageModel};
 use crate::record::{Identity, ModelIdentity, SampleRecord, TaskEffort};
-use crate::request::Response;
 use crate::text::hexadecimal;
 
 /// How a plan is run; none of it changes a result.
@@ -20,6 +20,10 @@ pub struct RunOptions<'a> {
     pub device: &'a ComputeDevice,
     /// Most tokens of a forward pass, padding included.
     pub batch_tokens: usize,
+    /// Whether the first sample or task that fails ends the run.
+    pub fail_fast: bool,
+    /// Asked after every batch: whether the user wants the run to stop.
+    pub stop_wanted: &'a dyn Fn() -> bool,
 }
 
 /// Who watches a run and writes its reports.
@@ -35,58 +39,117 @@ pub trait Observer {
         task: &ReadyTask,
         records: &[SampleRecord],
     ) -> Result<(), RunError>;
+    /// A task has failed on a model, and the run goes on with the next.
+    fn task_failed(&mut self, model: &str, task: &ReadyTask, error: &RunError) -> Result<(), RunError>;
+}
+
+/// What did not go well in a run that came to its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Samples that have an error instead of statistics.
+    pub failed_samples: usize,
+    /// `task on model: reason` for each task that has no scores.
+    pub failed_tasks: Vec<String>,
 }
 
 /// Runs everything; the journal grows as the run goes.
+///
+/// `Err` if nothing more can be done: the user stopped it, a file cannot be written, or the first failure with
+/// [`RunOptions::fail_fast`]. Every journal is read before the first forward pass, so that a damaged one is known then.
 pub fn execute(
     preflight: &Preflight,
     options: &RunOptions<'_>,
     directory: &mut RunDirectory,
     observer: &mut dyn Observer,
-) -> Result<(), RunError> {
+) -> Result<Outcome, RunError> {
+    for model in &preflight.models {
+        for task in &preflight.tasks {
+            let keys = sample_keys(&preflight.identity, &model.identity, task);
+            let path = directory.journal(&model.planned.label, &task.journal_name())?;
+            Journal::open(&path, |id| keys.get(id).map(String::as_str))?;
+        }
+    }
+    let mut outcome = Outcome::default();
     for model in &preflight.models {
         // Loaded when the first sample needs it: a finished run is shown again at once.
         let mut loaded: Option<LanguageModel> = None;
-        for (task, work) in preflight.tasks.iter().zip(model.work.iter()) {
-            let keys = sample_keys(&preflight.identity, &model.identity, task);
-            let path = directory.journal(&model.planned.label, &task.journal_name())?;
-            let (mut journal, mut records) =
-                Journal::open(&path, |id| keys.get(id).map(|(_, key)| key.as_str()))?;
-            let pending: Vec<usize> = (0..task.selected.len())
-                .filter(|&sample| !records.contains_key(task.loaded.id(task.selected[sample])))
-                .collect();
-            let total = tokens_of(work.iter().flatten());
-            let missing = tokens_of(pending.iter().flat_map(|&sample| &work[sample]));
-            observer.begin(&model.planned.label, &task.planned.task, total - missing);
-            if !pending.is_empty() {
-                let gpt2 = match &mut loaded {
-                    Some(gpt2) => gpt2,
-                    None => loaded.insert(load(model, options.device, preflight.precision)?),
-                };
-                let engine =
-                    Engine::new(gpt2, &model.checkpoint.tokenizer, options.device, options.batch_tokens);
-                let run = TaskRun { task, keys: &keys, work, pending: &pending };
-                let start = Instant::now();
-                let effort = run.run(&engine, &mut journal, &mut records, observer)?;
-                directory.add_effort(TaskEffort {
-                    model: model.planned.label.clone(),
-                    task: task.planned.task.clone(),
-                    protocol: task.label.to_string(),
-                    kernels: gpt2.kernels(),
-                    seconds: start.elapsed().as_secs_f64(),
-                    requested_tokens: missing,
-                    read_tokens: effort.read_tokens,
-                    padding_tokens: effort.padding_tokens,
-                    key_value_bytes: effort.key_value_bytes,
-                });
+        for (number, task) in preflight.tasks.iter().enumerate() {
+            let part = Part { preflight, options, model, task, number };
+            match part.run(&mut loaded, directory, observer) {
+                Ok(failed) => outcome.failed_samples += failed,
+                Err(error) if error.spares_other_tasks() && !options.fail_fast => {
+                    observer.task_failed(&model.planned.label, task, &error)?;
+                    outcome
+                        .failed_tasks
+                        .push(format!("{} on {}: {error}", task.planned.task, model.planned.label));
+                }
+                Err(error) => return Err(error),
             }
-            let ordered: Vec<SampleRecord> =
-                task.selected.iter().filter_map(|&index| records.remove(task.loaded.id(index))).collect();
-            journal.finish(ordered.iter())?;
-            observer.finished(&model.identity, task, &ordered)?;
         }
     }
-    Ok(())
+    Ok(outcome)
+}
+
+/// One task on one model.
+struct Part<'a> {
+    preflight: &'a Preflight,
+    options: &'a RunOptions<'a>,
+    model: &'a ReadyModel,
+    task: &'a ReadyTask,
+    /// The task's place in the plan.
+    number: usize,
+}
+
+impl Part<'_> {
+    /// Measures it; returns how many of its samples failed.
+    fn run(
+        &self,
+        loaded: &mut Option<LanguageModel>,
+        directory: &mut RunDirectory,
+        observer: &mut dyn Observer,
+    ) -> Result<usize, RunError> {
+        let Self { preflight, options, model, task, number } = *self;
+        let label = &model.planned.label;
+        let work = &model.work[number];
+        let keys = sample_keys(&preflight.identity, &model.identity, task);
+        let path = directory.journal(label, &task.journal_name())?;
+        let (mut journal, mut records) = Journal::open(&path, |id| keys.get(id).map(String::as_str))?;
+        // What failed is tried again.
+        records.retain(|_, record| record.error.is_none());
+        let pending: Vec<usize> = (0..task.selected.len())
+            .filter(|&sample| !records.contains_key(task.loaded.id(task.selected[sample])))
+            .collect();
+        let total = tokens_of(work.iter().flatten().flatten());
+        let missing = tokens_of(pending.iter().filter_map(|&sample| work[sample].as_ref().ok()).flatten());
+        observer.begin(label, &task.planned.task, total - missing);
+        if !pending.is_empty() {
+            let language_model = match loaded {
+                Some(language_model) => language_model,
+                None => loaded.insert(load(model, options.device, preflight.precision)?),
+            };
+            let tokenizer = &model.checkpoint.tokenizer;
+            let engine = Engine::new(language_model, tokenizer, options.device, options.batch_tokens);
+            let run = TaskRun { task, keys: &keys, work, pending: &pending, options };
+            let start = Instant::now();
+            let effort = run.run(&engine, &mut journal, &mut records, observer)?;
+            directory.add_effort(TaskEffort {
+                model: label.clone(),
+                task: task.planned.task.clone(),
+                protocol: task.label.to_string(),
+                kernels: language_model.kernels(),
+                seconds: start.elapsed().as_secs_f64(),
+                requested_tokens: missing,
+                read_tokens: effort.read_tokens,
+                padding_tokens: effort.padding_tokens,
+                key_value_bytes: effort.key_value_bytes,
+            });
+        }
+        let ordered: Vec<SampleRecord> =
+            task.selected.iter().filter_map(|&index| records.remove(task.loaded.id(index))).collect();
+        journal.finish(ordered.iter())?;
+        observer.finished(&model.identity, task, &ordered)?;
+        Ok(ordered.iter().filter(|record| record.error.is_some()).count())
+    }
 }
 
 fn load(model: &ReadyModel, device: &ComputeDevice, precision: Precision) -> Result<LanguageModel, RunError> {
@@ -96,13 +159,9 @@ fn load(model: &ReadyModel, device: &ComputeDevice, precision: Precision) -> Res
     })
 }
 
-/// For each sample id its place in the selection and the key of its record: a hash of everything that decides the
-/// answer, so that another model's answer is never served.
-fn sample_keys(
-    identity: &Identity,
-    model: &ModelIdentity,
-    task: &ReadyTask,
-) -> BTreeMap<String, (usize, String)> {
+/// For each sample id the key of its record: a hash of everything that decides the answer, so that another model's
+/// answer is never served.
+fn sample_keys(identity: &Identity, model: &ModelIdentity, task: &ReadyTask) -> BTreeMap<String, String> {
     let mut common = Sha256::new();
     for part in [
         &model.config_sha256,
@@ -117,82 +176,11 @@ fn sample_keys(
     }
     task.selected
         .iter()
-        .enumerate()
-        .map(|(sample, &index)| {
+        .zip(&task.prompt_sha256)
+        .map(|(&index, prompt_sha256)| {
             let mut hasher = common.clone();
-            hasher.update(task.prompt_sha256[sample].as_bytes());
-            (task.loaded.id(index).to_owned(), (sample, hexadecimal(&hasher.finalize())))
+            hasher.update(prompt_sha256.as_bytes());
+            (task.loaded.id(index).to_owned(), hexadecimal(&hasher.finalize()))
         })
         .collect()
-}
-
-struct TaskRun<'a> {
-    task: &'a ReadyTask,
-    keys: &'a BTreeMap<String, (usize, String)>,
-    work: &'a [Vec<Work>],
-    pending: &'a [usize],
-}
-
-impl TaskRun<'_> {
-    /// Runs the pending samples; each is scored and journalled when its last answer is there.
-    fn run(
-        &self,
-        engine: &Engine<'_>,
-        journal: &mut Journal,
-        records: &mut BTreeMap<String, SampleRecord>,
-        observer: &mut dyn Observer,
-    ) -> Result<Effort, RunError> {
-        let mut flat: Vec<&Work> = Vec::new();
-        let mut place: Vec<(usize, usize)> = Vec::new();
-        let mut answers: Vec<Vec<Option<Response>>> = Vec::new();
-        for (row, &sample) in self.pending.iter().enumerate() {
-            answers.push(vec![None; self.work[sample].len()]);
-            for (column, work) in self.work[sample].iter().enumerate() {
-                flat.push(work);
-                place.push((row, column));
-            }
-        }
-        let outcome = engine.run(&flat, |event| match event {
-            Event::Progress { tokens } => {
-                observer.progress(tokens);
-                journal.flush()
-            }
-            Event::Response { index, response } => {
-                let (row, column) = place[index];
-                answers[row][column] = Some(response);
-                if answers[row].iter().all(Option::is_some) {
-                    let responses: Vec<Response> =
-                        std::mem::take(&mut answers[row]).into_iter().flatten().collect();
-                    let record = self.record(self.pending[row], responses)?;
-                    journal.append(&record)?;
-                    records.insert(record.id.clone(), record);
-                }
-                Ok(())
-            }
-        });
-        journal.flush()?;
-        outcome
-    }
-
-    fn record(&self, sample: usize, responses: Vec<Response>) -> Result<SampleRecord, RunError> {
-        let index = self.task.selected[sample];
-        let id = self.task.loaded.id(index);
-        let statistics = self.task.loaded.score(index, &responses).map_err(|source| RunError::Task {
-            task: self.task.planned.task.clone(),
-            id: id.to_owned(),
-            source,
-        })?;
-        Ok(SampleRecord {
-            id: id.to_owned(),
-            cluster: self.task.loaded.cluster(index).map(str::to_owned),
-            key: self.keys.get(id).map(|(_, key)| key.clone()).unwrap_or_default(),
-            prompt_sha256: self.task.prompt_sha256[sample].clone(),
-            context_tokens: responses.iter().map(Response::context_tokens).sum(),
-            target_tokens: responses.iter().map(Response::target_tokens).sum(),
-            truncated_tokens: responses.iter().map(Response::truncated_tokens).sum(),
-            responses,
-            statistics,
-            error: None,
-        })
-    }
 }

@@ -4,15 +4,22 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::{RunError, write_atomically};
 use crate::record::SampleRecord;
+
+/// The most work that a power failure can take: what was written is made durable that often.
+const SYNC_EVERY: Duration = Duration::from_secs(10);
 
 /// What can be wrong with a journal.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A line before the last is no record.
-    #[error("{path}:{line}: the journal is damaged: {reason}; delete the file to run this task again")]
+    #[error(
+        "{path}:{line}: the journal is damaged: {reason}; delete the file to run this task again, or use --fresh to run \
+         all of them"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -24,7 +31,7 @@ pub enum JournalError {
     /// A record was made with other weights or another request.
     #[error(
         "{path}:{line}: sample {id} was answered by another model, engine or prompt; delete the file to run this \
-         task again"
+         task again, or use --fresh to run all of them"
     )]
     OtherKey {
         /// The file.
@@ -41,11 +48,12 @@ pub enum JournalError {
 pub struct Journal {
     path: PathBuf,
     writer: BufWriter<File>,
+    synced: Instant,
 }
 
 impl Journal {
-    /// Opens or creates the journal at `path` and returns what it holds, by sample id. A torn last line, left by a
-    /// process that was killed while it wrote, is dropped. `expected_key` gives the key that a sample must have, or
+    /// Opens or creates the journal at `path` and returns what it holds, by sample id. Torn lines at the end, left by a
+    /// process that was killed while it wrote or by a power failure, are dropped. `expected_key` gives the key that a sample must have, or
     /// `None` for a sample that the run does not have.
     ///
     /// `Err` names file and line.
@@ -59,26 +67,20 @@ impl Journal {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(RunError::Read { path: path.to_owned(), reason: error.to_string() }),
         };
-        let whole_lines = existing.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let mut records = BTreeMap::new();
-        for (index, line) in existing[..whole_lines].split(|&byte| byte == b'\n').enumerate() {
-            if line.is_empty() {
-                continue;
-            }
-            let record: SampleRecord = serde_json::from_slice(line).map_err(|error| {
-                JournalError::Damaged { path: path.to_owned(), line: index + 1, reason: error.to_string() }
-            })?;
+        let (records, good_bytes) = read_records(path, &existing)?;
+        let mut by_id = BTreeMap::new();
+        for (line, record) in records {
             if expected_key(&record.id) != Some(record.key.as_str()) {
-                let (path, id) = (path.to_owned(), record.id);
-                return Err(JournalError::OtherKey { path, line: index + 1, id }.into());
+                return Err(JournalError::OtherKey { path: path.to_owned(), line, id: record.id }.into());
             }
-            records.insert(record.id.clone(), record);
+            by_id.insert(record.id.clone(), record);
         }
         let file = OpenOptions::new().append(true).create(true).open(path).map_err(write_error)?;
-        if whole_lines < existing.len() {
-            file.set_len(whole_lines as u64).map_err(write_error)?;
+        if good_bytes < existing.len() {
+            file.set_len(good_bytes as u64).map_err(write_error)?;
         }
-        Ok((Self { path: path.to_owned(), writer: BufWriter::new(file) }, records))
+        let writer = BufWriter::new(file);
+        Ok((Self { path: path.to_owned(), writer, synced: Instant::now() }, by_id))
     }
 
     /// Appends a record.
@@ -91,9 +93,17 @@ impl Journal {
         .map_err(|source| RunError::Write { path: self.path.clone(), source })
     }
 
-    /// Hands everything appended so far to the system.
+    /// Hands everything appended so far to the system, and now and then to the disk.
     pub fn flush(&mut self) -> Result<(), RunError> {
-        self.writer.flush().map_err(|source| RunError::Write { path: self.path.clone(), source })
+        let mut flush = || {
+            self.writer.flush()?;
+            if self.synced.elapsed() >= SYNC_EVERY {
+                self.writer.get_ref().sync_data()?;
+                self.synced = Instant::now();
+            }
+            Ok(())
+        };
+        flush().map_err(|source| RunError::Write { path: self.path.clone(), source })
     }
 
     /// Closes the journal of a finished task with its records in the order of the data, so that the file does not
@@ -108,6 +118,38 @@ impl Journal {
         }
         write_atomically(&self.path, &content)
     }
+}
+
+/// The records of a journal's content with their lines, and how many bytes they are. What is no record ends the journal if
+/// no record follows it, and is damage if one does.
+fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleRecord)>, usize), JournalError> {
+    let mut records = Vec::new();
+    let mut good_bytes = 0;
+    let mut position = 0;
+    let mut torn: Option<(usize, String)> = None;
+    for (index, line) in content.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        position += line.len();
+        let Some(line) = line.strip_suffix(b"\n") else { break };
+        if line.is_empty() {
+            continue;
+        }
+        match (serde_json::from_slice(line), &torn) {
+            (Ok(record), None) => {
+                records.push((index + 1, record));
+                good_bytes = position;
+            }
+            (Ok(_), Some((line, reason))) => {
+                return Err(JournalError::Damaged {
+                    path: path.to_owned(),
+                    line: *line,
+                    reason: reason.clone(),
+                });
+            }
+            (Err(error), None) => torn = Some((index + 1, error.to_string())),
+            (Err(_), Some(_)) => {}
+        }
+    }
+    Ok((records, good_bytes))
 }
 
 #[cfg(test)]
@@ -149,6 +191,9 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         let mut torn = whole.clone();
         torn.extend(&whole[..whole.len() / 2]);
+        // Blocks that a power failure left empty, and a line end that came through.
+        torn.extend([0; 100]);
+        torn.extend(b"\n}\n{");
         std::fs::write(&path, torn).unwrap();
 
         let (mut journal, mut records) = Journal::open(&path, key_of).unwrap();

@@ -1,12 +1,13 @@
 //! The run directory and its `manifest.json`.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::{RunError, write_atomically};
-use crate::record::{Environment, Identity, Manifest, SCHEMA_VERSION, Status, TaskEffort};
+use crate::record::{Environment, Identity, Manifest, MeasuredTask, SCHEMA_VERSION, Status, TaskEffort};
 
 /// The present moment, RFC 3339 in UTC, to the second.
 pub fn now() -> String {
@@ -23,26 +24,31 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Opens or creates the directory at `path` for the run that `manifest` describes and writes the manifest.
+    /// Opens or creates the directory at `path` for the run that `manifest` describes and writes the manifest. What a
+    /// run of the same identity left there is kept and continued, its costs included; with `fresh`, any run that is
+    /// there is deleted first.
     ///
     /// `Err` if it cannot be written, is in use, or belongs to a run of another identity.
-    pub fn open(path: &Path, manifest: Manifest) -> Result<Self, RunError> {
+    pub fn open(path: &Path, mut manifest: Manifest, fresh: bool) -> Result<Self, RunError> {
         let samples = path.join("samples");
-        std::fs::create_dir_all(&samples)
-            .map_err(|source| RunError::Write { path: samples.clone(), source })?;
+        let write_error = |path: &Path, source| RunError::Write { path: path.to_owned(), source };
+        std::fs::create_dir_all(&samples).map_err(|source| write_error(&samples, source))?;
         let lock_path = path.join(".lock");
-        let lock =
-            File::create(&lock_path).map_err(|source| RunError::Write { path: lock_path.clone(), source })?;
+        let lock = File::create(&lock_path).map_err(|source| write_error(&lock_path, source))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(RunError::Busy(path.to_owned())),
-            Err(std::fs::TryLockError::Error(source)) => {
-                return Err(RunError::Write { path: lock_path, source });
-            }
+            Err(TryLockError::WouldBlock) => return Err(RunError::Busy(path.to_owned())),
+            // Some network file systems have no locks; a run there is worth more than the check.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(source)) => return Err(write_error(&lock_path, source)),
         }
         let manifest_path = path.join("manifest.json");
-        if manifest_path.exists() {
-            refuse_other_run(path, &manifest_path, &manifest.identity)?;
+        if fresh {
+            delete_run(path)?;
+            std::fs::create_dir_all(&samples).map_err(|source| write_error(&samples, source))?;
+        } else if manifest_path.exists() {
+            let old = old_manifest(path, &manifest_path, &manifest.identity)?;
+            manifest.effort = old.effort;
         }
         let directory = Self { path: path.to_owned(), manifest, _lock: lock };
         directory.write()?;
@@ -67,9 +73,21 @@ impl RunDirectory {
         self.manifest.effort.push(effort);
     }
 
+    /// Puts another manifest in the place of the one that the directory was opened with.
+    pub(super) fn replace(&mut self, manifest: Manifest) -> Result<(), RunError> {
+        self.manifest = manifest;
+        self.write()
+    }
+
     /// Writes down how the run ended.
-    pub fn end(&mut self, status: Status, error: Option<String>) -> Result<(), RunError> {
+    pub fn end(
+        &mut self,
+        status: Status,
+        failed_samples: usize,
+        error: Option<String>,
+    ) -> Result<(), RunError> {
         self.manifest.status = status;
+        self.manifest.failed_samples = failed_samples;
         self.manifest.ended = Some(now());
         self.manifest.error = error;
         self.write()
@@ -86,14 +104,22 @@ impl RunDirectory {
 
 impl Manifest {
     /// The manifest of a run that begins now.
-    pub fn begin(plan: crate::plan::Plan, identity: Identity, environment: Environment) -> Self {
+    pub fn begin(
+        plan: crate::plan::Plan,
+        identity: Identity,
+        tasks: Vec<MeasuredTask>,
+        environment: Environment,
+    ) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             status: Status::Started,
             plan,
             identity,
+            tasks,
             environment,
             effort: Vec::new(),
+            shards: Vec::new(),
+            failed_samples: 0,
             started: now(),
             ended: None,
             error: None,
@@ -101,18 +127,54 @@ impl Manifest {
     }
 }
 
-fn refuse_other_run(directory: &Path, manifest_path: &Path, identity: &Identity) -> Result<(), RunError> {
+/// The manifest of the run that is there, if it is of the same identity.
+fn old_manifest(directory: &Path, manifest_path: &Path, identity: &Identity) -> Result<Manifest, RunError> {
     let read_error = |reason: String| RunError::Read { path: manifest_path.to_owned(), reason };
     let bytes = std::fs::read(manifest_path).map_err(|error| read_error(error.to_string()))?;
+    let remedy = "use another --out, or --fresh to delete what is there and start anew";
     let old: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| read_error(format!("{error}; it is no manifest of a run: use another --out")))?;
-    let new = serde_json::to_value(identity).map_err(|error| read_error(error.to_string()))?;
-    let mut differences = Vec::new();
-    differing_fields("", old.get("identity").unwrap_or(&Value::Null), &new, &mut differences);
-    if differences.is_empty() {
-        return Ok(());
+        .map_err(|error| read_error(format!("{error}; it is no manifest of a run: {remedy}")))?;
+    let differences = identity_differences(old.get("identity").unwrap_or(&Value::Null), identity)?;
+    if !differences.is_empty() {
+        return Err(RunError::OtherRun { directory: directory.to_owned(), differences });
     }
-    Err(RunError::OtherRun { directory: directory.to_owned(), differences })
+    serde_json::from_value(old)
+        .map_err(|error| read_error(format!("{error}; another version of this program wrote it: {remedy}")))
+}
+
+/// The fields in which a manifest's identity differs from `new`, one line each.
+pub(super) fn identity_differences(old: &Value, new: &Identity) -> Result<Vec<String>, RunError> {
+    let new = serde_json::to_value(new)
+        .map_err(|error| RunError::Read { path: "manifest.json".into(), reason: error.to_string() })?;
+    let mut differences = Vec::new();
+    differing_fields("", old, &new, &mut differences);
+    Ok(differences)
+}
+
+/// Deletes what a run leaves in its directory, and nothing else.
+fn delete_run(directory: &Path) -> Result<(), RunError> {
+    let delete = |name: &str| {
+        let path = directory.join(name);
+        let deleted =
+            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        match deleted {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(RunError::Write { path, source: error }),
+            _ => Ok(()),
+        }
+    };
+    // The manifest last: what it belongs to must not outlive it.
+    [
+        "samples",
+        "prompts",
+        "baselines",
+        "shard.json",
+        "scores.csv",
+        "breakdowns.csv",
+        "table.md",
+        "manifest.json",
+    ]
+    .into_iter()
+    .try_for_each(delete)
 }
 
 /// Lists the fields in which two JSON values differ, as `  field: there X, now Y`.
@@ -122,6 +184,9 @@ fn differing_fields(path: &str, old: &Value, new: &Value, differences: &mut Vec<
         (Value::Object(old), Value::Object(new)) => {
             for (name, value) in new {
                 differing_fields(&below(name), old.get(name).unwrap_or(&Value::Null), value, differences);
+            }
+            for (name, value) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
+                differing_fields(&below(name), value, &Value::Null, differences);
             }
         }
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {

@@ -2,17 +2,25 @@
 
 mod executor;
 mod files;
+mod finished;
+mod inputs;
 mod journal;
 mod manifest;
+mod merge;
 mod preflight;
+mod shard;
 mod subset;
+mod task_run;
 
 use std::path::PathBuf;
 
-pub use executor::{Observer, RunOptions, execute};
+pub use executor::{Observer, Outcome, RunOptions, execute};
 pub use files::write_atomically;
+pub use finished::{FinishedRun, FinishedTask};
+pub use inputs::{ShardPlaces, write_inputs};
 pub use journal::{Journal, JournalError};
 pub use manifest::{RunDirectory, now};
+pub use merge::{MergeError, merge};
 pub use preflight::{Preflight, ReadyModel, ReadyTask};
 
 use crate::data::DataError;
@@ -71,7 +79,7 @@ pub enum RunError {
     },
     /// The run directory belongs to another run.
     #[error(
-        "{directory} was made by a different run:\n{}\nuse another --out, or delete the directory to start afresh",
+        "{directory} was made by a different run:\n{}\nuse another --out, or --fresh to delete what is there and start anew",
         differences.join("\n")
     )]
     OtherRun {
@@ -89,6 +97,29 @@ pub enum RunError {
     /// The model failed while it ran.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The user stopped the run.
+    #[error("stopped")]
+    Stopped,
+    /// A sample has no result.
+    #[error("{place}: sample {id} of {task} failed: {reason}")]
+    FailedSample {
+        /// File and line.
+        place: String,
+        /// The sample.
+        id: String,
+        /// The task.
+        task: String,
+        /// Why.
+        reason: String,
+    },
+    /// A directory has no run in it, or one that cannot be used as it is.
+    #[error("{directory}: {reason}")]
+    NotARun {
+        /// The directory.
+        directory: PathBuf,
+        /// What is missing and what to do.
+        reason: String,
+    },
     /// A task could not score what the engine answered.
     #[error("{task}, sample {id}: {source}")]
     Task {
@@ -102,8 +133,8 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether the same command, run again, continues where this error ended it.
-    pub fn is_resumable(&self) -> bool {
-        matches!(self, Self::Engine(_) | Self::Task { .. })
+    /// Whether the other tasks of a run can be measured after this error.
+    fn spares_other_tasks(&self) -> bool {
+        matches!(self, Self::Engine(_) | Self::Checkpoint { .. })
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::RunError;
+use super::shard::Dealer;
 use super::subset::nested_subset;
 use crate::data::Split;
 use crate::engine::{ENGINE_VERSION, Planner, Work};
@@ -14,7 +15,7 @@ use crate::kernels::Precision;
 use crate::metrics::{Breakdown, Metric};
 use crate::model::{Checkpoint, CheckpointError, ComputeDevice};
 use crate::plan::{ModelSource, Plan, PlannedModel, PlannedTask};
-use crate::record::{DataIdentity, Identity, ModelIdentity, Protocol};
+use crate::record::{DataIdentity, FileFingerprint, Identity, MeasuredTask, ModelIdentity, Protocol};
 use crate::request::Request;
 use crate::tasks::{self, LoadedTask, Source};
 use crate::text::hexadecimal;
@@ -45,13 +46,16 @@ pub struct ReadyTask {
     pub loaded: Box<dyn LoadedTask>,
     /// Those that are run, by index, ascending.
     pub selected: Vec<usize>,
+    /// The place of each of them among the samples of the whole run, of which a shard has only some.
+    pub places: Vec<usize>,
     /// sha256 of the requests of each selected example.
     pub(super) prompt_sha256: Vec<String>,
     requests: Vec<Vec<Request>>,
 }
 
-/// The work of a task for models of one tokenizer and window: for each selected example, one piece a request.
-pub(super) type TaskWork = Vec<Vec<Work>>;
+/// The work of a task for models of one tokenizer and window: for each selected example, one piece a request, or why it
+/// cannot be asked.
+pub(super) type TaskWork = Vec<Result<Vec<Work>, String>>;
 
 /// A plan whose every input has been read and checked.
 pub struct Preflight {
@@ -66,11 +70,13 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// Opens, reads and checks everything that `plan` names.
-    pub fn new(plan: &Plan, device: &ComputeDevice) -> Result<Self, RunError> {
+    /// Opens, reads and checks everything that `plan` names. A sample that a model cannot be asked is an error with
+    /// `fail_fast`; without it the sample alone fails.
+    pub fn new(plan: &Plan, device: &ComputeDevice, fail_fast: bool) -> Result<Self, RunError> {
         let mut tasks = Vec::new();
+        let mut dealer = plan.shard.map(|shard| Dealer::new(shard.count));
         for planned in &plan.tasks {
-            tasks.push(ready_task(planned, plan)?);
+            tasks.push(ready_task(planned, plan, dealer.as_mut())?);
         }
         let mut models: Vec<ReadyModel> = Vec::new();
         let mut shared: BTreeMap<(String, usize), Arc<Vec<TaskWork>>> = BTreeMap::new();
@@ -80,7 +86,7 @@ impl Preflight {
             let work = match shared.get(&place) {
                 Some(work) => Arc::clone(work),
                 None => {
-                    let work = Arc::new(plan_tasks(&tasks, planned, &checkpoint)?);
+                    let work = Arc::new(plan_tasks(&tasks, planned, &checkpoint, fail_fast)?);
                     shared.insert(place, Arc::clone(&work));
                     work
                 }
@@ -101,6 +107,7 @@ impl Preflight {
             data: tasks.iter().map(ReadyTask::data_identity).collect(),
             limit: plan.limit,
             seed: plan.seed,
+            shard: plan.shard,
         };
         Ok(Self { models, tasks, identity, precision: plan.precision })
     }
@@ -110,8 +117,30 @@ impl Preflight {
         self.models
             .iter()
             .flat_map(|model| model.work.iter())
-            .map(|task| tokens_of(task.iter().flatten()))
+            .map(|task| tokens_of(task.iter().flatten().flatten()))
             .sum()
+    }
+
+    /// Every file that was read, each once.
+    pub fn files(&self) -> Vec<FileFingerprint> {
+        let mut files = Vec::new();
+        let mut add = |role: String, path: String, sha256: String| {
+            let file = FileFingerprint { role, path, sha256 };
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        };
+        for ReadyModel { checkpoint, identity, .. } in &self.models {
+            let path = checkpoint.weights.path().display().to_string();
+            let role = format!("weights {}", checkpoint.weights.stored_types());
+            add(role, path, identity.weights_sha256.clone());
+            let tokenizer = &checkpoint.tokenizer;
+            add("tokenizer".to_owned(), tokenizer.origin().to_owned(), tokenizer.sha256().to_owned());
+        }
+        for (path, sha256) in self.tasks.iter().flat_map(|task| task.loaded.files()) {
+            add("data".to_owned(), path, sha256);
+        }
+        files
     }
 }
 
@@ -131,6 +160,18 @@ impl ReadyTask {
         }
     }
 
+    /// What the manifest says of it.
+    pub fn measured(&self) -> MeasuredTask {
+        MeasuredTask {
+            task: self.planned.task.clone(),
+            protocol: self.planned.protocol.clone(),
+            label: self.label.clone(),
+            journal: self.journal_name(),
+            records: self.loaded.len(),
+            samples: self.selected.len(),
+        }
+    }
+
     /// File name of this task's journal: `<task>.jsonl` for the default protocol, else `<task>.<protocol>.jsonl`.
     pub fn journal_name(&self) -> String {
         let PlannedTask { task, protocol } = &self.planned;
@@ -140,19 +181,31 @@ impl ReadyTask {
     }
 }
 
-fn ready_task(planned: &PlannedTask, plan: &Plan) -> Result<ReadyTask, RunError> {
+fn ready_task(
+    planned: &PlannedTask,
+    plan: &Plan,
+    dealer: Option<&mut Dealer>,
+) -> Result<ReadyTask, RunError> {
     let task = tasks::find(&planned.task).ok_or_else(|| RunError::UnknownTask(planned.task.clone()))?;
     let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
     let source = Source::new(&plan.data, split.unwrap_or(task.card().data.split), plan.seed);
     let loaded = task.load(&source, &planned.protocol)?;
     let ids: Vec<&str> = (0..loaded.len()).map(|index| loaded.id(index)).collect();
-    let selected = nested_subset(&ids, plan.limit, plan.seed);
+    let mut selected = nested_subset(&ids, plan.limit, plan.seed);
     let mut label = planned.protocol.clone();
     label.options.extend(loaded.label());
     if selected.len() < loaded.len() {
         label.options.insert("limit".to_owned(), selected.len().to_string());
     }
-    let requests: Vec<Vec<Request>> = selected.iter().map(|&index| loaded.requests(index)).collect();
+    let mut requests: Vec<Vec<Request>> = selected.iter().map(|&index| loaded.requests(index)).collect();
+    let mut places: Vec<usize> = (0..selected.len()).collect();
+    if let (Some(dealer), Some(shard)) = (dealer, plan.shard) {
+        let owners = dealer.deal(&*loaded, &selected, &requests);
+        places.retain(|&place| owners[place] == shard.index);
+        selected = places.iter().map(|&place| selected[place]).collect();
+        requests = places.iter().map(|&place| std::mem::take(&mut requests[place])).collect();
+        label.options.insert("shard".to_owned(), shard.to_string());
+    }
     let prompt_sha256 = requests.iter().map(hash_of).collect();
     let metrics = task.metrics(&planned.protocol);
     let breakdowns = task.breakdowns(&planned.protocol);
@@ -163,6 +216,7 @@ fn ready_task(planned: &PlannedTask, plan: &Plan) -> Result<ReadyTask, RunError>
         breakdowns,
         loaded,
         selected,
+        places,
         prompt_sha256,
         requests,
     })
@@ -200,6 +254,7 @@ fn plan_tasks(
     tasks: &[ReadyTask],
     model: &PlannedModel,
     checkpoint: &Checkpoint,
+    fail_fast: bool,
 ) -> Result<Vec<TaskWork>, RunError> {
     let mut planner = Planner::new(&checkpoint.tokenizer, checkpoint.config.context);
     let mut planned = Vec::new();
@@ -207,13 +262,19 @@ fn plan_tasks(
         let mut of_task = TaskWork::new();
         for (requests, &index) in task.requests.iter().zip(&task.selected) {
             let work: Result<Vec<Work>, _> = requests.iter().map(|request| planner.plan(request)).collect();
-            of_task.push(work.map_err(|source| RunError::Sample {
-                place: task.loaded.place(index),
-                id: task.loaded.id(index).to_owned(),
-                task: task.planned.task.clone(),
-                model: model.label.clone(),
-                source,
-            })?);
+            of_task.push(match work {
+                Ok(work) => Ok(work),
+                Err(source) if fail_fast => {
+                    return Err(RunError::Sample {
+                        place: task.loaded.place(index),
+                        id: task.loaded.id(index).to_owned(),
+                        task: task.planned.task.clone(),
+                        model: model.label.clone(),
+                        source,
+                    });
+                }
+                Err(source) => Err(format!("{}: {source}", task.loaded.place(index))),
+            });
         }
         planned.push(of_task);
     }

@@ -61,8 +61,8 @@ pub trait LoadedTask: Send + Sync {
     fn score(&self, index: usize, responses: &[Response]) -> Result<Statistics, TaskError>;
     /// What methods without a model score on the examples at `selected`.
     fn baselines(&self, selected: &[usize]) -> Vec<Baseline>;
-    /// The files the examples are from.
-    fn file_names(&self) -> Vec<String>;
+    /// The files the examples are from, with their sha256.
+    fn files(&self) -> Vec<(String, String)>;
     /// sha256 of the measured file, or of its and its companion's.
     fn file_sha256(&self) -> String;
     /// sha256 of the file that examples for prompts and baselines are from, where there is one.
@@ -222,13 +222,13 @@ impl<T: Task> LoadedTask for Loaded<T> {
         baselines
     }
 
-    fn file_names(&self) -> Vec<String> {
+    fn files(&self) -> Vec<(String, String)> {
         let files = [Some(&self.file), self.training.as_ref().map(|(file, _)| file)];
         files
             .into_iter()
             .flatten()
             .flat_map(|file| std::iter::once(file).chain(file.companion.as_deref()))
-            .map(|file| file.name.clone())
+            .map(|file| (file.name.clone(), file.sha256.clone()))
             .collect()
     }
 

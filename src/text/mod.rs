@@ -4,6 +4,7 @@ mod answers;
 mod detokenize;
 mod moses;
 mod sentences;
+mod shell;
 mod visible;
 mod white_space;
 
@@ -14,6 +15,7 @@ pub use answers::{
 pub use detokenize::{BOOK, NEWS, PENN_TREEBANK, Rule, WIKITEXT, rewrite};
 pub use moses::{Language, moses_tokenize};
 pub use sentences::sentences;
+pub use shell::command_line;
 pub use visible::{visible_bytes, visible_white_space};
 pub use white_space::{split_trailing_white_space, strip};
 

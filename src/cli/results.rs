@@ -1,0 +1,65 @@
+//! From a run's files to its tables.
+
+use super::Report;
+use crate::record::{Environment, Identity};
+use crate::report::{Results, TaskResults, terminal, terminal_width};
+use crate::run::{FinishedRun, FinishedTask, RunError, write_atomically};
+use crate::text::thousands;
+
+/// The line under a run's tables.
+pub(super) fn made_by(identity: &Identity, environment: &Environment) -> String {
+    format!(
+        "gpt2-eval {}, {} on {}, standard errors behind ±",
+        environment.program_version, identity.dtype, environment.device
+    )
+}
+
+/// What a run's tables are made of.
+pub(super) fn of_run(run: &FinishedRun) -> Results {
+    let mut results = Results::new(made_by(&run.manifest.identity, &run.manifest.environment));
+    for task in &run.tasks {
+        results.add_task(task_results(task), &task.baselines);
+    }
+    // In the order in which a run computes them.
+    for (number, model) in run.manifest.identity.models.iter().enumerate() {
+        for task in &run.tasks {
+            let Some(records) = task.records.get(number) else { continue };
+            if records.len() < task.measured.samples {
+                let reason = format!(
+                    "{} of {} samples are there; run the same command again to continue",
+                    thousands(records.len() as u64),
+                    thousands(task.measured.samples as u64)
+                );
+                results.add_failure(&model.label, task_results(task), &reason);
+            } else {
+                results.add_model(model, task_results(task), records);
+            }
+        }
+    }
+    results
+}
+
+fn task_results(task: &FinishedTask) -> TaskResults<'_> {
+    let FinishedTask { measured, title, metrics, breakdowns, .. } = task;
+    TaskResults { measured, title, metrics, breakdowns }
+}
+
+/// Writes a run's tables into its directory and returns them for the terminal.
+pub(super) fn write(run: &FinishedRun) -> anyhow::Result<Report> {
+    let results = of_run(run);
+    for (name, content) in results.files()? {
+        write_atomically(&run.path.join(name), &content)?;
+    }
+    let text = format!("{}{}\n", terminal(&results.sections(), terminal_width()), run.path.display());
+    let problem = match (run.missing(), run.failed()) {
+        (0, 0) => None,
+        (0, failed) => Some(format!("{} samples failed", thousands(failed as u64))),
+        (missing, _) => Some(format!("{} samples are missing", thousands(missing as u64))),
+    };
+    Ok(Report { text, problem })
+}
+
+/// The same for a file that cannot be made of scores.
+pub(super) fn write_error(path: std::path::PathBuf, error: csv::Error) -> RunError {
+    RunError::Write { path, source: std::io::Error::other(error) }
+}

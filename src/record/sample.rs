@@ -1,0 +1,70 @@
+//! What is kept of a sample.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::request::Response;
+
+/// Numbers from which every metric of a sample set is computed; a metric never needs the text again.
+pub type Statistics = BTreeMap<String, f64>;
+
+/// One line of a journal: a finished sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampleRecord {
+    /// Stable name of the sample within its data.
+    pub id: String,
+    /// Story or article it belongs to, where samples are not independent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Hash of weights, tokenizer, dtype, backend, engine version and requests.
+    pub key: String,
+    /// sha256 of the requests' text.
+    pub prompt_sha256: String,
+    /// Tokens the model read without being scored on them, over all requests.
+    pub context_tokens: usize,
+    /// Tokens that were scored or written, over all requests.
+    pub target_tokens: usize,
+    /// Tokens dropped because the input was longer than the window.
+    pub truncated_tokens: usize,
+    /// What the model said.
+    pub responses: Vec<Response>,
+    /// What the metrics are computed from.
+    pub statistics: Statistics,
+    /// Why the sample has no statistics, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One line of `baselines/<journal>`: what a method without a model scores on a sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BaselineRecord {
+    /// The method's name in tables.
+    pub method: String,
+    /// The sample.
+    pub id: String,
+    /// What the metrics are computed from.
+    pub statistics: Statistics,
+}
+
+/// One line of `prompts/<journal>`: what every model is asked about a sample.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptRecord {
+    /// The sample.
+    pub id: String,
+    /// File and line of its record in the data.
+    pub place: String,
+    /// The requests, in the order of the sample's responses.
+    pub requests: Vec<RequestText>,
+}
+
+/// The words of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestText {
+    /// What the model has read; left out where it is that of the request before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// What is scored behind it, the whole text of a part of a document; nothing where the model writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}

@@ -1,0 +1,181 @@
+//! A run directory that is read back, without data and model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::inputs::ShardPlaces;
+use super::{JournalError, RunError};
+use crate::metrics::{Breakdown, Metric};
+use crate::record::{
+    BaselineRecord, Manifest, MeasuredTask, PromptRecord, SCHEMA_VERSION, SampleRecord, Statistics,
+};
+use crate::tasks;
+
+/// A run as its files have it. It need not be complete.
+#[derive(Debug)]
+pub struct FinishedRun {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// In the plan's order.
+    pub tasks: Vec<FinishedTask>,
+}
+
+/// A task of a run with its records.
+#[derive(Debug)]
+pub struct FinishedTask {
+    /// What the manifest says of it.
+    pub measured: MeasuredTask,
+    /// Its name in tables.
+    pub title: String,
+    /// What is computed.
+    pub metrics: Vec<Metric>,
+    /// What is computed of groups of samples.
+    pub breakdowns: Vec<Breakdown>,
+    /// The records of each model, in the order of the run's models and of the file.
+    pub records: Vec<Vec<SampleRecord>>,
+    /// Methods without a model and their statistics of every sample.
+    pub baselines: Vec<(String, Vec<Statistics>)>,
+}
+
+impl FinishedRun {
+    /// Reads the run directory at `path`: manifest, journals and baselines.
+    ///
+    /// `Err` names the file and the line if there is no run, if it is of another version of the files, or damaged.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let manifest = read_manifest(path)?;
+        let mut finished = Vec::new();
+        for measured in &manifest.tasks {
+            let task =
+                tasks::find(&measured.task).ok_or_else(|| RunError::UnknownTask(measured.task.clone()))?;
+            let mut records = Vec::new();
+            for model in &manifest.identity.models {
+                let file = path.join("samples").join(&model.label).join(&measured.journal);
+                let lines: Vec<SampleRecord> = read_lines(&file)?;
+                // A sample that failed and was tried again stands twice until its task is finished; the last counts.
+                let mut last = BTreeMap::new();
+                for (line, record) in lines.iter().enumerate() {
+                    last.insert(record.id.clone(), line);
+                }
+                let keep: BTreeSet<usize> = last.into_values().collect();
+                let kept = lines.into_iter().enumerate().filter(|(line, _)| keep.contains(line));
+                records.push(kept.map(|(_, record)| record).collect());
+            }
+            let baselines = read_lines(&path.join("baselines").join(&measured.journal))?;
+            finished.push(FinishedTask {
+                measured: measured.clone(),
+                title: task.card().title.clone(),
+                metrics: task.metrics(&measured.protocol),
+                breakdowns: task.breakdowns(&measured.protocol),
+                records,
+                baselines: by_method(baselines),
+            });
+        }
+        Ok(Self { path: path.to_owned(), manifest, tasks: finished })
+    }
+
+    /// What every model was asked in `task`, in the order of the data; nothing if the files are not there.
+    pub fn prompts(&self, task: &FinishedTask) -> Result<Vec<PromptRecord>, RunError> {
+        read_lines(&self.path.join("prompts").join(&task.measured.journal))
+    }
+
+    /// Samples that the run should have and has not, over all tasks and models.
+    pub fn missing(&self) -> usize {
+        let missing = |task: &FinishedTask, records: &Vec<SampleRecord>| {
+            task.measured.samples.saturating_sub(records.len())
+        };
+        self.tasks
+            .iter()
+            .flat_map(|task| task.records.iter().map(move |records| missing(task, records)))
+            .sum()
+    }
+
+    /// Samples that have an error instead of statistics, over all tasks and models.
+    pub fn failed(&self) -> usize {
+        let records = self.tasks.iter().flat_map(|task| task.records.iter().flatten());
+        records.filter(|record| record.error.is_some()).count()
+    }
+}
+
+/// The places of a shard's samples.
+pub(super) fn read_places(path: &Path) -> Result<ShardPlaces, RunError> {
+    let file = path.join("shard.json");
+    let read_error = |reason: String| RunError::Read { path: file.clone(), reason };
+    let bytes = std::fs::read(&file).map_err(|error| read_error(error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| read_error(error.to_string()))
+}
+
+/// The manifest of the run at `path`, with names in it that stay inside.
+pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
+    let file = path.join("manifest.json");
+    let read_error = |reason: String| RunError::Read { path: file.clone(), reason };
+    let bytes = match std::fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let reason =
+                "no run is here: there is no manifest.json; name the directory of a run, such as one below \
+                          results/"
+                    .to_owned();
+            return Err(RunError::NotARun { directory: path.to_owned(), reason });
+        }
+        Err(error) => return Err(read_error(error.to_string())),
+    };
+    let value: serde_json::Value =
+        serde_json::from_slice(&bytes).map_err(|error| read_error(error.to_string()))?;
+    let version = value.get("schema_version").and_then(serde_json::Value::as_u64);
+    if version != Some(u64::from(SCHEMA_VERSION)) {
+        let found = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+        return Err(read_error(format!(
+            "its schema_version is {found}, this program reads {SCHEMA_VERSION}: read it with the version that wrote it, or run it again"
+        )));
+    }
+    let manifest: Manifest = serde_json::from_value(value).map_err(|error| read_error(error.to_string()))?;
+    if manifest.tasks.len() != manifest.identity.tasks.len() {
+        return Err(read_error("`tasks` and `identity.tasks` have not the same length".to_owned()));
+    }
+    let labels = manifest.identity.models.iter().map(|model| &model.label);
+    let journals = manifest.tasks.iter().map(|task| &task.journal);
+    for name in labels.chain(journals) {
+        let mut parts = Path::new(name).components();
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) || name.contains('\\')
+        {
+            return Err(read_error(format!("`{name}` is no name of a file")));
+        }
+    }
+    Ok(manifest)
+}
+
+/// The values of a file of JSON lines; none if the file is not there. A last line without its end is left out.
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(RunError::Read { path: path.to_owned(), reason: error.to_string() }),
+    };
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let lines = bytes[..whole].split(|&byte| byte == b'\n').enumerate();
+    lines
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(index, line)| {
+            serde_json::from_slice(line).map_err(|error| {
+                JournalError::Damaged { path: path.to_owned(), line: index + 1, reason: error.to_string() }
+                    .into()
+            })
+        })
+        .collect()
+}
+
+/// Methods in the order of their first line, with their statistics in the order of the file.
+fn by_method(records: Vec<BaselineRecord>) -> Vec<(String, Vec<Statistics>)> {
+    let mut methods: Vec<(String, Vec<Statistics>)> = Vec::new();
+    for record in records {
+        match methods.iter_mut().find(|(method, _)| *method == record.method) {
+            Some((_, statistics)) => statistics.push(record.statistics),
+            None => methods.push((record.method, vec![record.statistics])),
+        }
+    }
+    methods
+}

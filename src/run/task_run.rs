@@ -1,0 +1,146 @@
+//! The samples of one task on one model that are not in the journal yet.
+
+use std::collections::BTreeMap;
+
+use super::executor::{Observer, RunOptions};
+use super::preflight::{ReadyTask, TaskWork};
+use super::{Journal, RunError};
+use crate::engine::{Effort, Engine, Event, Work};
+use crate::record::SampleRecord;
+use crate::request::Response;
+
+/// What is to be run.
+pub(super) struct TaskRun<'a> {
+    /// The task.
+    pub task: &'a ReadyTask,
+    /// The key of each sample's record, by id.
+    pub keys: &'a BTreeMap<String, String>,
+    /// What the model is asked about each selected sample.
+    pub work: &'a TaskWork,
+    /// The samples that are missing, by their place in the selection.
+    pub pending: &'a [usize],
+    /// How to run.
+    pub options: &'a RunOptions<'a>,
+}
+
+impl TaskRun<'_> {
+    /// Runs the pending samples; each is scored and journalled when its last answer is there.
+    pub fn run(
+        &self,
+        engine: &Engine<'_>,
+        journal: &mut Journal,
+        records: &mut BTreeMap<String, SampleRecord>,
+        observer: &mut dyn Observer,
+    ) -> Result<Effort, RunError> {
+        let mut flat: Vec<&Work> = Vec::new();
+        let mut place: Vec<(usize, usize)> = Vec::new();
+        let mut answers: Vec<Vec<Option<Response>>> = Vec::new();
+        for (row, &sample) in self.pending.iter().enumerate() {
+            match &self.work[sample] {
+                Ok(of_sample) => {
+                    answers.push(vec![None; of_sample.len()]);
+                    for (column, work) in of_sample.iter().enumerate() {
+                        flat.push(work);
+                        place.push((row, column));
+                    }
+                }
+                Err(reason) => {
+                    answers.push(Vec::new());
+                    let record = self.failed(sample, reason.clone());
+                    journal.append(&record)?;
+                    records.insert(record.id.clone(), record);
+                }
+            }
+        }
+        if (self.options.stop_wanted)() {
+            journal.flush()?;
+            return Err(RunError::Stopped);
+        }
+        let outcome = engine.run(&flat, |event| match event {
+            Event::Progress { tokens } => {
+                observer.progress(tokens);
+                journal.flush()?;
+                if (self.options.stop_wanted)() { Err(RunError::Stopped) } else { Ok(()) }
+            }
+            Event::Response { index, response } => {
+                let (row, column) = place[index];
+                answers[row][column] = Some(response);
+                if answers[row].iter().all(Option::is_some) {
+                    let responses: Vec<Response> =
+                        std::mem::take(&mut answers[row]).into_iter().flatten().collect();
+                    let record = self.record(self.pending[row], responses)?;
+                    journal.append(&record)?;
+                    records.insert(record.id.clone(), record);
+                }
+                Ok(())
+            }
+        });
+        journal.flush()?;
+        outcome
+    }
+
+    /// The record of a sample that was answered; one with an error if the answers cannot be scored.
+    fn record(&self, sample: usize, responses: Vec<Response>) -> Result<SampleRecord, RunError> {
+        let index = self.task.selected[sample];
+        if !responses.iter().all(Response::is_finite) {
+            let reason = "a log-probability is no number: the weights hold or make values that are none, or the device computes \
+                          wrongly";
+            return self.give_up(sample, reason.to_owned());
+        }
+        let statistics = match self.task.loaded.score(index, &responses) {
+            Ok(statistics) => statistics,
+            Err(source) if self.options.fail_fast => {
+                return Err(RunError::Task {
+                    task: self.task.planned.task.clone(),
+                    id: self.task.loaded.id(index).to_owned(),
+                    source,
+                });
+            }
+            Err(source) => return Ok(self.failed(sample, source.to_string())),
+        };
+        if let Some((name, value)) = statistics.iter().find(|(_, value)| !value.is_finite()) {
+            return self.give_up(sample, format!("the statistic `{name}` is {value}, no number"));
+        }
+        Ok(SampleRecord {
+            context_tokens: responses.iter().map(Response::context_tokens).sum(),
+            target_tokens: responses.iter().map(Response::target_tokens).sum(),
+            truncated_tokens: responses.iter().map(Response::truncated_tokens).sum(),
+            responses,
+            statistics,
+            error: None,
+            ..self.failed(sample, String::new())
+        })
+    }
+
+    /// A failed record, or the end of the run where the first failure is to end it.
+    fn give_up(&self, sample: usize, reason: String) -> Result<SampleRecord, RunError> {
+        if !self.options.fail_fast {
+            return Ok(self.failed(sample, reason));
+        }
+        let index = self.task.selected[sample];
+        Err(RunError::FailedSample {
+            place: self.task.loaded.place(index),
+            task: self.task.planned.task.clone(),
+            id: self.task.loaded.id(index).to_owned(),
+            reason,
+        })
+    }
+
+    /// The record of a sample that has no answers.
+    fn failed(&self, sample: usize, reason: String) -> SampleRecord {
+        let index = self.task.selected[sample];
+        let id = self.task.loaded.id(index);
+        SampleRecord {
+            id: id.to_owned(),
+            cluster: self.task.loaded.cluster(index).map(str::to_owned),
+            key: self.keys.get(id).cloned().unwrap_or_default(),
+            prompt_sha256: self.task.prompt_sha256[sample].clone(),
+            context_tokens: 0,
+            target_tokens: 0,
+            truncated_tokens: 0,
+            responses: Vec::new(),
+            statistics: BTreeMap::new(),
+            error: Some(reason),
+        }
+    }
+}

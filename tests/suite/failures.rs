@@ -1,0 +1,118 @@
+//! What fails alone: a sample, a task.
+
+use std::path::Path;
+
+use crate::common::{copy_model, gpt2_eval, refused};
+
+const LAMBADA: [&str; 6] = ["--tasks", "lambada", "--sizes", "tiny-3M", "--data", "data"];
+
+/// Three passages, of which the second is longer than any window.
+fn write_passages(directory: &Path) {
+    let long = "word ".repeat(1100);
+    let passages = ["The cat sat on the mat", long.trim(), "Tom called the dog and gave it a bone"];
+    let lines: String = passages.iter().map(|text| format!("{{\"text\": \"{text}\"}}\n")).collect();
+    std::fs::create_dir_all(directory.join("data/lambada")).unwrap();
+    std::fs::write(directory.join("data/lambada/lambada_test.jsonl"), lines).unwrap();
+}
+
+#[test]
+fn one_failing_sample_does_not_end_the_run() {
+    let directory = tempfile::tempdir().unwrap();
+    write_passages(directory.path());
+    let output = gpt2_eval(directory.path()).args(LAMBADA).args(["--out", "run"]).output().unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains("1 samples failed"), "{message}");
+    assert!(table.contains("§ tiny-3M: 1 of 3 samples failed"), "{table}");
+    assert!(table.contains("lambada_test.jsonl:2"), "the note names the line: {table}");
+    let run = directory.path().join("run");
+    assert!(std::fs::read_to_string(run.join("table.md")).unwrap().contains('§'));
+    let mut scores = csv::Reader::from_path(run.join("scores.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = scores.records().map(Result::unwrap).collect();
+    assert!(!rows.is_empty());
+    for row in rows {
+        assert_eq!((&row[9], &row[12]), ("2", "1"), "n and failed");
+    }
+    let journal = std::fs::read_to_string(run.join("samples/tiny-3M/lambada.jsonl")).unwrap();
+    let errors: Vec<bool> = journal
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["error"].is_string())
+        .collect();
+    assert_eq!(errors, [false, true, false], "in the order of the data");
+    let text = std::fs::read(run.join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!((&manifest["status"], &manifest["failed_samples"]), (&"complete".into(), &1.into()));
+}
+
+#[test]
+fn fail_fast_ends_it_before_it_begins() {
+    let directory = tempfile::tempdir().unwrap();
+    write_passages(directory.path());
+    let mut arguments = LAMBADA.to_vec();
+    arguments.extend(["--out", "run", "--fail-fast"]);
+    let message = refused(directory.path(), &arguments);
+    for part in ["lambada_test.jsonl:2: sample 00001 of lambada", "1100 tokens", "at most 1024", "tiny-3M"] {
+        assert!(message.contains(part), "`{part}` is not in {message}");
+    }
+    assert!(!directory.path().join("run").exists());
+}
+
+#[test]
+fn weights_that_overflow_fail_their_samples_and_no_other_model() {
+    let directory = tempfile::tempdir().unwrap();
+    copy_model("tiny-3M", &directory.path().join("broken"));
+    let path = directory.path().join("broken/model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The last tensors' last numbers become infinities of f32 or numbers beyond f16.
+    let length = bytes.len();
+    bytes[length - 4096..].iter_mut().for_each(|byte| *byte = 0x7F);
+    std::fs::write(&path, bytes).unwrap();
+    let output = gpt2_eval(directory.path())
+        .args(["--tasks", "lambada,nq,wikitext2", "--model", "broken=broken", "--sizes", "tiny-3M"])
+        .args(["--data", "sample", "--out", "run"])
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
+    let scores = std::fs::read_to_string(directory.path().join("run/scores.csv")).unwrap();
+    assert!(!scores.contains("NaN") && !scores.contains("inf"), "{scores}");
+    assert!(scores.lines().any(|line| line.starts_with("tiny-3M,") && line.contains(",lambada,")));
+    assert!(!scores.lines().any(|line| line.starts_with("broken,") && line.contains(",lambada,")));
+    let table = std::fs::read_to_string(directory.path().join("run/table.md")).unwrap();
+    assert!(table.contains("§ broken: 60 of 60 samples failed"), "{table}");
+    assert!(table.contains("a log-probability is no number"), "{table}");
+}
+
+#[test]
+fn score_needs_neither_data_nor_model() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = gpt2_eval(directory.path());
+    let tasks = "lambada,winograd,coqa,cnn_dailymail";
+    command.args(["--tasks", tasks, "--sizes", "tiny-3M", "--data", "sample", "--out", "run", "--quiet"]);
+    let first = command.output().unwrap();
+    assert!(first.status.success());
+    let names = ["scores.csv", "breakdowns.csv", "table.md"];
+    let read = |name: &str| std::fs::read(directory.path().join("run").join(name)).unwrap();
+    let before = names.map(read);
+    for name in names {
+        std::fs::remove_file(directory.path().join("run").join(name)).unwrap();
+    }
+    let again = gpt2_eval(directory.path()).args(["score", "run"]).output().unwrap();
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(String::from_utf8_lossy(&again.stdout), String::from_utf8_lossy(&first.stdout));
+    assert!(names.map(read) == before);
+
+    let message = refused(directory.path(), &["score", "."]);
+    assert!(message.contains("no run is here: there is no manifest.json"), "{message}");
+    let manifest = directory.path().join("run/manifest.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(
+        &manifest,
+        text.replace("\"journal\": \"lambada.jsonl\"", "\"journal\": \"../../lambada\""),
+    )
+    .unwrap();
+    let message = refused(directory.path(), &["score", "run"]);
+    assert!(message.contains("`../../lambada` is no name of a file"), "{message}");
+}

@@ -1,0 +1,113 @@
+//! Shards: parts of a run on many machines, put together again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::common::{gpt2_eval, refused};
+
+const TASKS: &str = "lambada,winograd,coqa,cbt-cn,cbt-ne,nq,wikitext2";
+
+fn run(directory: &Path, more: &[&str]) -> Option<i32> {
+    let mut command = gpt2_eval(directory);
+    command.args(["--tasks", TASKS, "--sizes", "tiny-3M", "--data", "sample", "--quiet"]).args(more);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.status.code()
+}
+
+/// Every file below `directory` but the manifest, whose times differ, and the shards themselves.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(next) = left.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(directory).unwrap().to_owned();
+            if path.is_dir() && name != Path::new("shards") {
+                left.push(path);
+            } else if path.is_file() && name != Path::new("manifest.json") && name != Path::new(".lock") {
+                files.insert(name, std::fs::read(path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn shards_together_are_the_run_byte_for_byte() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    run(path, &["--out", "whole"]);
+    let whole = files(&path.join("whole"));
+    assert!(whole.len() == 2 * 7 + 4 + 3, "samples, prompts and baselines: {:?}", whole.keys());
+
+    // Two share a directory, the third has its own.
+    run(path, &["--out", "shared", "--shard", "0/3"]);
+    run(path, &["--out", "shared", "--shard=2/3"]);
+    let output = gpt2_eval(path).args(["merge", "shared"]).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains("shard 1/3 is missing; run: "), "{message}");
+    assert!(
+        message.contains("--out shared --shard 1/3"),
+        "the command of the first, with the number changed: {message}"
+    );
+
+    run(path, &["--out", "own", "--shard", "1/3"]);
+    let own = "own/shards/1-of-3";
+    let message = refused(path, &["merge", "shared", own]);
+    assert!(message.contains("--out"), "{message}");
+    let merged = gpt2_eval(path).args(["merge", "shared", own, "--out", "merged"]).output().unwrap();
+    assert!(merged.status.success(), "{}", String::from_utf8_lossy(&merged.stderr));
+    let merged = files(&path.join("merged"));
+    assert_eq!(merged.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
+    for (name, content) in &whole {
+        assert!(merged[name] == *content, "{} differs", name.display());
+    }
+    let text = std::fs::read(path.join("merged/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!((&manifest["status"], manifest["shards"].as_array().unwrap().len()), (&"complete".into(), 3));
+    assert!(manifest["identity"].get("shard").is_none());
+
+    // The merged run is the run: the same command finds it finished.
+    assert_eq!(run(path, &["--out", "merged"]), Some(0));
+    assert!(files(&path.join("merged")) == whole);
+}
+
+#[test]
+fn wrong_shards_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let lambada = |more: &[&str]| {
+        let mut command = gpt2_eval(path);
+        command.args(["--tasks", "lambada", "--sizes", "tiny-3M", "--data", "sample", "--quiet"]).args(more);
+        assert!(command.output().unwrap().status.success());
+    };
+    lambada(&["--out", "a", "--shard", "0/2"]);
+    lambada(&["--out", "b", "--shard", "0/2"]);
+    lambada(&["--out", "other", "--shard", "1/2", "--seed", "3"]);
+    lambada(&["--out", "whole"]);
+    let message = refused(path, &["merge", "a", "b", "--out", "m"]);
+    assert!(message.contains("shard 0/2 is in a/shards/0-of-2 and in b/shards/0-of-2"), "{message}");
+    let message = refused(path, &["merge", "a", "other", "--out", "m"]);
+    assert!(message.contains("are not of one run") && message.contains("seed: there 0, now 3"), "{message}");
+    let message = refused(path, &["merge", "whole"]);
+    assert!(message.contains("whole: no shards are here"), "{message}");
+    let message = refused(path, &["merge", "nothing"]);
+    assert!(message.contains("nothing: no run is here"), "{message}");
+
+    // A shard that lost samples.
+    lambada(&["--out", "a", "--shard", "1/2"]);
+    let journal = path.join("a/shards/1-of-2/samples/tiny-3M/lambada.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let (first, _) = text.split_once('\n').unwrap();
+    std::fs::write(&journal, format!("{first}\n")).unwrap();
+    let output = gpt2_eval(path).args(["merge", "a"]).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    let lost = text.lines().count() - 1;
+    assert!(
+        message.contains(&format!("shard 1/2 in a/shards/1-of-2 lacks {lost} samples; run: ")),
+        "{message}"
+    );
+}
