@@ -66,6 +66,10 @@ impl Observer for Reporter {
         self.progress.advance(tokens as u64);
     }
 
+    fn note(&mut self, text: &str) {
+        self.progress.note(text);
+    }
+
     fn finished(
         &mut self,
         model: &ModelIdentity,

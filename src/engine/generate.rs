@@ -1,50 +1,112 @@
-//! Continuing a prompt token by token with a key/value cache.
+//! Continuing a batch of prompts token by token with a key/value cache.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
+use rayon::prelude::*;
 
-use super::EngineError;
 use super::plan::Continuation;
-use super::reduce::logit_rows;
+use super::reduce::{logit_rows, most_probable};
 use super::sample::{Chooser, NextToken};
 use super::writing::Writing;
-use crate::model::{ComputeDevice, Gpt2, KeyValueCache};
+use super::{Effort, EngineError};
+use crate::model::{ComputeDevice, Gpt2};
 use crate::request::Generated;
 use crate::tokenizer::Gpt2Tokenizer;
 
-/// Writes until a stop string, `<|endoftext|>` or the limit. One sequence at a time: what it writes cannot depend
-/// on its neighbours.
+/// A prompt and the tokens that were dropped to make it fit.
+pub(super) type Prompt<'a> = (&'a Continuation, usize);
+
+/// A text that is being written.
+struct Text<'a> {
+    /// Place of its prompt.
+    index: usize,
+    chooser: Chooser,
+    writing: Writing<'a>,
+}
+
+/// Writes each text until a stop string, `<|endoftext|>` or its limit; the texts are in the order of the prompts.
+///
+/// The prompts are read in one pass, padded on the right, and then one token of every text a pass. A finished text's row
+/// is read on with the others until half of the rows are finished; then those that go on are moved together. What comes
+/// back from the device in each pass is one transfer: three numbers a row and part of the vocabulary where all texts
+/// are greedy, else the logits.
 pub(super) fn generate(
     model: &Gpt2,
     device: &ComputeDevice,
     tokenizer: &Gpt2Tokenizer,
-    continuation: &Continuation,
-    truncated_tokens: usize,
-) -> Result<Generated, EngineError> {
-    let mut chooser = Chooser::new(continuation.decoding);
-    let mut cache = model.new_cache();
-    let mut writing = Writing::new(continuation, truncated_tokens);
-    let mut logits = read_tokens(model, device, &continuation.prompt, &mut cache)?;
-    loop {
-        let NextToken { token, log_prob } = chooser.next(&logits);
-        if writing.push(token, log_prob, tokenizer)? {
-            return Ok(writing.finish());
-        }
-        logits = read_tokens(model, device, &[token], &mut cache)?;
+    prompts: &[Prompt<'_>],
+) -> Result<(Vec<Generated>, Effort), EngineError> {
+    let lengths: Vec<usize> = prompts.iter().map(|(continuation, _)| continuation.prompt.len()).collect();
+    let width = lengths.iter().copied().max().unwrap_or(0);
+    let most_new = prompts.iter().map(|(continuation, _)| continuation.max_new_tokens).max().unwrap_or(0);
+    let mut tokens = Vec::with_capacity(width * prompts.len());
+    for (continuation, _) in prompts {
+        tokens.extend(&continuation.prompt);
+        tokens.resize(tokens.len() + width - continuation.prompt.len(), 0);
     }
+    // The last token that is written is not read.
+    let mut cache = model.new_cache(width + most_new.saturating_sub(1));
+    let read = model.forward(&tokens, prompts.len(), Some(&mut cache));
+    cache.leave_out_padding(&lengths, device.burn());
+    let mut effort = Effort::default();
+    effort.add_pass(lengths.iter().sum(), tokens.len(), cache.bytes());
+    let last: Vec<i32> =
+        lengths.iter().enumerate().map(|(row, length)| (row * width + length - 1) as i32).collect();
+    let last = Tensor::<1, Int>::from_data(last.as_slice(), device.burn());
+    let mut hidden: Tensor<2> = read.reshape([tokens.len(), model.width()]).select(0, last);
+
+    let mut rows: Vec<Option<Text<'_>>> = prompts
+        .iter()
+        .enumerate()
+        .map(|(index, &(continuation, truncated_tokens))| {
+            let chooser = Chooser::new(continuation.decoding);
+            Some(Text { index, chooser, writing: Writing::new(continuation, truncated_tokens) })
+        })
+        .collect();
+    let mut written: Vec<(usize, Generated)> = Vec::with_capacity(prompts.len());
+    loop {
+        let next = next_tokens(model, device, &hidden, &mut rows)?;
+        let mut tokens = vec![0; rows.len()];
+        for (row, (slot, next)) in rows.iter_mut().zip(next).enumerate() {
+            let (Some(mut text), Some(next)) = (slot.take(), next) else { continue };
+            if text.writing.push(next.token, next.log_prob, tokenizer)? {
+                written.push((text.index, text.writing.finish()));
+                cache.finish(row);
+            } else {
+                tokens[row] = next.token;
+                *slot = Some(text);
+            }
+        }
+        let going_on: Vec<usize> = (0..rows.len()).filter(|&row| rows[row].is_some()).collect();
+        if going_on.is_empty() {
+            break;
+        }
+        if 2 * going_on.len() <= rows.len() {
+            cache.keep(&going_on, device.burn());
+            tokens = going_on.iter().map(|&row| tokens[row]).collect();
+            rows.retain(Option::is_some);
+        }
+        let read = model.forward(&tokens, rows.len(), Some(&mut cache));
+        effort.add_pass(going_on.len(), rows.len(), cache.bytes());
+        hidden = read.reshape([rows.len(), model.width()]);
+    }
+    written.sort_by_key(|(index, _)| *index);
+    Ok((written.into_iter().map(|(_, generated)| generated).collect(), effort))
 }
 
-/// Reads `tokens` after those in the cache; the logits of the one behind them.
-fn read_tokens(
+/// The next token of every text that goes on, by its hidden state.
+fn next_tokens(
     model: &Gpt2,
     device: &ComputeDevice,
-    tokens: &[u32],
-    cache: &mut KeyValueCache,
-) -> Result<Vec<f32>, EngineError> {
-    let hidden = model.forward(tokens, 1, Some(cache));
-    let last: Tensor<2> = hidden.narrow(1, tokens.len() - 1, 1).reshape([1, model.width()]);
-    let predicted = logit_rows(model.logits(&last), 1)?;
-    predicted.into_iter().next().ok_or_else(|| EngineError::Device {
-        device: device.to_string(),
-        reason: "no prediction came back".to_owned(),
-    })
+    hidden: &Tensor<2>,
+    rows: &mut [Option<Text<'_>>],
+) -> Result<Vec<Option<NextToken>>, EngineError> {
+    let parts = model.logits(hidden);
+    if !device.is_host() && rows.iter().flatten().all(|text| text.chooser.is_greedy()) {
+        return Ok(most_probable(parts)?.into_iter().map(Some).collect());
+    }
+    let logits = logit_rows(parts, rows.len())?;
+    let choose = |(slot, logits): (&mut Option<Text<'_>>, Vec<f32>)| {
+        slot.as_mut().map(|text| text.chooser.next(&logits))
+    };
+    Ok(rows.par_iter_mut().zip(logits).map(choose).collect())
 }

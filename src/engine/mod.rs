@@ -7,6 +7,7 @@
 mod answers;
 mod batch;
 mod generate;
+mod halving;
 mod memory;
 mod packed;
 mod plan;
@@ -20,7 +21,6 @@ mod writing;
 
 use std::collections::HashMap;
 
-pub use batch::length_sorted_batches;
 pub use memory::default_batch_tokens;
 pub use plan::{Continuation, PlanError, ScoredSequence, TokenSet, Work};
 pub use planner::Planner;
@@ -30,15 +30,22 @@ pub use self_check::{SelfCheckError, check_device};
 pub use windows::{DocumentWindow, document_windows};
 
 use answers::Answers;
-use packed::Prompt;
+use batch::{Limits, Size, tokens_of};
+use generate::Prompt;
+use halving::{Report, in_batches};
 
-use crate::model::{ComputeDevice, LanguageModel};
+use crate::model::{ComputeDevice, Gpt2, LanguageModel};
 use crate::request::{Generated, Response};
 use crate::tokenizer::{Gpt2Tokenizer, TokenizerError};
 
 /// Version of the arithmetic. Raised whenever a score may change in any bit, so that a journal of an older engine is
 /// never continued.
 pub const ENGINE_VERSION: u32 = 2;
+
+/// Texts that are written at the same time on a GPU, at most.
+const MOST_TEXTS: usize = 256;
+/// Bytes of keys and values that are kept on a GPU, at most, unless one text alone needs more.
+const KEY_VALUE_BYTES: usize = 4 << 30;
 
 /// What can go wrong while the model runs.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +78,8 @@ pub enum Event {
         /// The answer.
         response: Response,
     },
+    /// What the user should know: a sentence.
+    Note(String),
     /// A forward pass is done.
     Progress {
         /// Tokens that it read, padding not counted.
@@ -87,6 +96,22 @@ pub struct Effort {
     pub padding_tokens: u64,
     /// Most bytes of keys and values that were kept at a time.
     pub key_value_bytes: u64,
+}
+
+impl Effort {
+    /// A forward pass of so many `tokens`, of which `read` are no padding.
+    fn add_pass(&mut self, read: usize, tokens: usize, key_value_bytes: usize) {
+        self.read_tokens += read as u64;
+        self.padding_tokens += (tokens - read) as u64;
+        self.key_value_bytes = self.key_value_bytes.max(key_value_bytes as u64);
+    }
+
+    /// What other work cost besides.
+    fn add(&mut self, other: Self) {
+        self.read_tokens += other.read_tokens;
+        self.padding_tokens += other.padding_tokens;
+        self.key_value_bytes = self.key_value_bytes.max(other.key_value_bytes);
+    }
 }
 
 /// A model on a device, ready to answer.
@@ -139,23 +164,41 @@ impl<'a> Engine<'a> {
         let mut effort = Effort::default();
         match self.model {
             LanguageModel::Tensors(model) => {
-                let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.input.len()).collect();
-                for batch in length_sorted_batches(&lengths, self.batch_tokens) {
+                let sizes: Vec<Size> = sequences
+                    .iter()
+                    .map(|sequence| Size { read: sequence.input.len(), written: 0 })
+                    .collect();
+                let limits = Limits { tokens: self.batch_tokens, sequences: usize::MAX };
+                let score = |batch: &[usize]| {
                     let inputs: Vec<&ScoredSequence> = batch.iter().map(|&place| sequences[place]).collect();
-                    let scores = self.guard(|| score::score_batch(model, self.device, &inputs))?;
-                    let widest = inputs.iter().map(|sequence| sequence.input.len()).max().unwrap_or(0);
-                    let read: usize = inputs.iter().map(|sequence| sequence.input.len()).sum();
-                    effort.read_tokens += read as u64;
-                    effort.padding_tokens += (widest * inputs.len() - read) as u64;
-                    answers.take(batch.into_iter().zip(scores), &mut sink)?;
-                }
-                for (place, (continuation, truncated_tokens)) in prompts.into_iter().enumerate() {
-                    let generated = self.guard(|| {
-                        generate::generate(model, self.device, self.tokenizer, continuation, truncated_tokens)
-                    })?;
-                    effort.read_tokens += (generated.prompt_tokens + generated.tokens.len() - 1) as u64;
-                    written(&mut sink, place, generated)?;
-                }
+                    self.guard(|| score::score_batch(model, self.device, &inputs))
+                };
+                in_batches(&sizes, limits, score, |report| match report {
+                    Report::Done(batch, scores) => {
+                        let read = batch.iter().map(|&place| sizes[place].read).sum();
+                        effort.add_pass(read, tokens_of(batch, &sizes), 0);
+                        answers.take(batch.iter().copied().zip(scores), &mut sink)
+                    }
+                    Report::Halved(note) => sink(Event::Note(note)),
+                })?;
+                let sizes: Vec<Size> = prompts
+                    .iter()
+                    .map(|(continuation, _)| Size {
+                        read: continuation.prompt.len(),
+                        written: continuation.max_new_tokens,
+                    })
+                    .collect();
+                let generate = |batch: &[usize]| {
+                    let prompts: Vec<Prompt<'_>> = batch.iter().map(|&place| prompts[place]).collect();
+                    self.guard(|| generate::generate(model, self.device, self.tokenizer, &prompts))
+                };
+                in_batches(&sizes, self.text_limits(model), generate, |report| match report {
+                    Report::Done(batch, (texts, cost)) => {
+                        effort.add(cost);
+                        batch.iter().zip(texts).try_for_each(|(&place, text)| written(&mut sink, place, text))
+                    }
+                    Report::Halved(note) => sink(Event::Note(note)),
+                })?;
             }
             LanguageModel::Packed(model) => {
                 let batch_tokens = self.batch_tokens;
@@ -175,23 +218,33 @@ impl<'a> Engine<'a> {
         Ok(effort)
     }
 
+    /// What the texts may have that are written together: what they read and write are tokens of a batch, whose keys
+    /// and values must fit the memory that is set aside for them, and those of a block one tensor of the device.
+    fn text_limits(&self, model: &Gpt2) -> Limits {
+        let in_memory = KEY_VALUE_BYTES / model.key_value_bytes().max(1);
+        let row_bytes = (model.width() * size_of::<f32>()) as u64;
+        let in_tensor = self.device.largest_buffer_bytes().map_or(u64::MAX, |bytes| bytes / row_bytes.max(1));
+        // On flex, models that the kernels do not know: a text's bits may depend on its neighbours in Burn's products.
+        let sequences = if self.device.backend() == "flex" { 1 } else { MOST_TEXTS };
+        Limits { tokens: self.batch_tokens.min(in_memory).min(in_tensor as usize), sequences }
+    }
+
     /// Runs device work. A GPU library may panic where it should return an error (a lost device, no memory): that
     /// must not take finished work with it.
     fn guard<T>(&self, work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
-        if self.device.is_host() {
-            return work();
-        }
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(EngineError::device(&text.unwrap_or("it stopped without saying why")))
-        });
+        let outcome = if self.device.is_host() {
+            work()
+        } else {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                Err(EngineError::device(&text.unwrap_or("it stopped without saying why")))
+            })
+        };
         outcome.map_err(|error| match error {
-            // A GPU that is out of memory says so in many ways, most of which do not mention memory.
-            EngineError::Device { reason, .. } => EngineError::Device {
-                device: self.device.to_string(),
-                reason: format!("{reason}; if its memory is full, try a smaller --batch-tokens"),
-            },
+            EngineError::Device { reason, .. } => {
+                EngineError::Device { device: self.device.to_string(), reason }
+            }
             tokenizer @ EngineError::Tokenizer(_) => tokenizer,
         })
     }

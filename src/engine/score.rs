@@ -35,7 +35,8 @@ pub(super) struct Targets<'a> {
 /// Scores all targets of a batch, sequence after sequence.
 ///
 /// A sequence's scores do not depend on the others: rows of a batch never mix, and padding stands on the right of
-/// what a causal model reads.
+/// what a causal model reads. What comes back from a device that is not the host is one transfer of a few numbers a
+/// target (`on_device::read`).
 pub(super) fn score_batch(
     model: &Gpt2,
     device: &ComputeDevice,

@@ -49,7 +49,8 @@ struct Answers {
     written: Vec<u32>,
 }
 
-/// Compares `device` with the CPU on a padded batch, with and without excluded tokens, and on a cached continuation.
+/// Compares `device` with the CPU on a padded batch, with and without excluded tokens, and on cached
+/// continuations of two prompts of different lengths.
 /// Nothing is done for a CPU device.
 pub fn check_device(device: &ComputeDevice) -> Result<(), SelfCheckError> {
     if device.is_host() {
@@ -108,14 +109,19 @@ fn answer(checkpoint: &Checkpoint, device: &ComputeDevice) -> Result<Answers, Se
         .flat_map(|score| [Some(score.log_prob), score.filtered.map(|(log_prob, _)| log_prob)])
         .flatten()
         .collect();
-    let continuation = Continuation {
-        prompt: encode("The old man looked at the sea and")?,
-        stop: Vec::new(),
-        max_new_tokens: 4,
-        decoding: Decoding::Greedy,
-    };
-    let written = generate::generate(&model, device, &checkpoint.tokenizer, &continuation, 0)?;
-    Ok(Answers { log_probs, written: written.tokens })
+    let prompts = ["The old man looked at the sea and", "Once upon a time"].map(|text| {
+        encode(text).map(|prompt| Continuation {
+            prompt,
+            stop: Vec::new(),
+            max_new_tokens: 4,
+            decoding: Decoding::Greedy,
+        })
+    });
+    let [first, second] = prompts;
+    let (first, second) = (first?, second?);
+    let (texts, _) = generate::generate(&model, device, &checkpoint.tokenizer, &[(&first, 0), (&second, 0)])?;
+    let written = texts.into_iter().flat_map(|text| text.tokens).collect();
+    Ok(Answers { log_probs, written })
 }
 
 #[cfg(test)]

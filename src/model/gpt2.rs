@@ -5,7 +5,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Bool, Device, Int, Tensor, activation};
 
 use super::{Activation, ComputeDevice, Gpt2Config, KeyValueCache, TokenEmbedding};
 
@@ -106,30 +106,58 @@ impl Gpt2 {
     /// Rows of a batch never touch each other and no position looks ahead, so a row may be padded on the right
     /// with any token: what stands before the padding does not change.
     ///
+    /// With a cache, its rows are read on; [`KeyValueCache::leave_out_padding`] says where the padding is.
+    ///
     /// # Shapes
     /// - tokens: `batch × length`, row after row; with a cache, the tokens that follow those in the cache
     /// - output: `[batch, length, width]`
     ///
     /// # Panics
-    /// If `tokens` is no whole number of rows, or cache and row together are longer than the context.
+    /// If `tokens` is no whole number of rows, cache and row together are longer than the context, or the cache has no
+    /// room for them.
     pub fn forward(&self, tokens: &[u32], batch: usize, mut cache: Option<&mut KeyValueCache>) -> Tensor<3> {
         let device = self.position_embedding.val().device();
         let length = tokens.len() / batch.max(1);
         assert_eq!(tokens.len(), batch * length, "rows of a batch have one length");
-        let start = cache.as_ref().map_or(0, |cache| cache.len());
-        let [context, width] = self.position_embedding.val().dims();
-        assert!(start + length <= context, "{} tokens in a context of {context}", start + length);
+        let starts = cache.as_ref().map_or_else(|| vec![0; batch], |cache| cache.next_positions(batch));
+        assert_eq!(starts.len(), batch, "a batch reads on what it began");
+        let has_room = cache.as_ref().is_none_or(|cache| cache.room_behind(length).is_some());
+        assert!(has_room, "{length} more tokens do not fit into the cache");
 
-        let positions = self.position_embedding.val().narrow(0, start, length);
+        let width = self.width();
         let mut hidden = self.token_embedding.lookup(tokens, &device).reshape([batch, length, width])
-            + positions.unsqueeze_dim(0);
+            + self.positions(&starts, length);
+        let heads = self.blocks.first().map_or(1, |block| block.attention.heads);
+        let mask = cache.as_ref().and_then(|cache| cache.mask(heads, length));
         for (layer, block) in self.blocks.iter().enumerate() {
-            hidden = block.forward(hidden, layer, cache.as_deref_mut());
+            hidden = block.forward(hidden, layer, cache.as_deref_mut(), mask.as_ref());
         }
         if let Some(cache) = cache {
-            cache.advance(length);
+            cache.advance(batch, length);
         }
         self.final_norm.forward(hidden)
+    }
+
+    /// The position vectors of `length` tokens a row, from these positions on.
+    ///
+    /// # Shapes
+    /// - output: `[rows, length, width]`, or one row for all where they begin alike
+    fn positions(&self, starts: &[usize], length: usize) -> Tensor<3> {
+        let table = self.position_embedding.val();
+        let [context, width] = table.dims();
+        let last = starts.iter().max().map_or(0, |start| start + length);
+        assert!(last <= context, "{last} tokens in a context of {context}");
+        match starts {
+            [first, rest @ ..] if rest.iter().any(|start| start != first) => {
+                let places: Vec<i32> = starts
+                    .iter()
+                    .flat_map(|&start| (start..start + length).map(|place| place as i32))
+                    .collect();
+                let places = Tensor::<1, Int>::from_data(places.as_slice(), &table.device());
+                table.select(0, places).reshape([starts.len(), length, width])
+            }
+            _ => table.narrow(0, starts.first().copied().unwrap_or(0), length).unsqueeze_dim(0),
+        }
     }
 
     /// Scores of every token of the vocabulary at the given positions, in parts along the vocabulary.
@@ -156,15 +184,26 @@ impl Gpt2 {
         self.position_embedding.lazy_shape()[1]
     }
 
-    /// An empty cache for this model.
-    pub fn new_cache(&self) -> KeyValueCache {
-        KeyValueCache::new(self.blocks.len())
+    /// An empty cache for this model, with room for `room` tokens a row, padding included.
+    pub fn new_cache(&self, room: usize) -> KeyValueCache {
+        KeyValueCache::new(self.blocks.len(), room)
+    }
+
+    /// Bytes of the keys and values of one token.
+    pub fn key_value_bytes(&self) -> usize {
+        2 * self.blocks.len() * self.width() * size_of::<f32>()
     }
 }
 
 impl Block {
-    fn forward(&self, input: Tensor<3>, layer: usize, cache: Option<&mut KeyValueCache>) -> Tensor<3> {
-        let attended = self.attention.forward(self.attention_norm.forward(input.clone()), layer, cache);
+    fn forward(
+        &self,
+        input: Tensor<3>,
+        layer: usize,
+        cache: Option<&mut KeyValueCache>,
+        mask: Option<&Tensor<4, Bool>>,
+    ) -> Tensor<3> {
+        let attended = self.attention.forward(self.attention_norm.forward(input.clone()), layer, cache, mask);
         let middle = input + attended;
         let expanded = self.feed_forward.forward(self.feed_forward_norm.forward(middle.clone()));
         middle + expanded
@@ -174,7 +213,14 @@ impl Block {
 impl CausalSelfAttention {
     /// # Shapes
     /// - input, output: `[batch, length, width]`
-    fn forward(&self, input: Tensor<3>, layer: usize, cache: Option<&mut KeyValueCache>) -> Tensor<3> {
+    /// - mask: `[batch, heads, length, keys]`, true where a key is left out
+    fn forward(
+        &self,
+        input: Tensor<3>,
+        layer: usize,
+        cache: Option<&mut KeyValueCache>,
+        mask: Option<&Tensor<4, Bool>>,
+    ) -> Tensor<3> {
         let [batch, length, width] = input.dims();
         let projected = self.query_key_value.forward(input);
         let head = |index: usize| {
@@ -188,9 +234,12 @@ impl CausalSelfAttention {
         if let Some(cache) = cache {
             (key, value) = cache.extend(layer, key, value);
         }
-        // Aligned bottom-right: with a cache, the new positions see everything before them.
-        let options = AttentionModuleOptions { scale: Some(self.scale), softcap: None, is_causal: true };
-        let attended = attention(query, key, value, None, None, options);
+        // Aligned bottom-right: with a cache, the new positions see everything before them, and one alone sees all.
+        // The scale is named although it may be the usual one: without it GPUs with tensor cores take a kernel that
+        // rounds queries, keys and values to f16, which costs more than the 2e-4 nats that devices may differ.
+        let options =
+            AttentionModuleOptions { scale: Some(self.scale), softcap: None, is_causal: length > 1 };
+        let attended = attention(query, key, value, mask.cloned(), None, options);
         self.projection.forward(attended.swap_dims(1, 2).reshape([batch, length, width]))
     }
 }

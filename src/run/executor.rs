@@ -32,6 +32,8 @@ pub trait Observer {
     fn begin(&mut self, model: &str, task: &str, resumed_tokens: u64);
     /// So many tokens have been read.
     fn progress(&mut self, tokens: usize);
+    /// Something that the user should know, a sentence.
+    fn note(&mut self, text: &str);
     /// A task is finished on a model; `records` are in the order of the data.
     fn finished(
         &mut self,

@@ -62,6 +62,10 @@ impl TaskRun<'_> {
                 journal.flush()?;
                 if (self.options.stop_wanted)() { Err(RunError::Stopped) } else { Ok(()) }
             }
+            Event::Note(text) => {
+                observer.note(&text);
+                Ok(())
+            }
             Event::Response { index, response } => {
                 let (row, column) = place[index];
                 answers[row][column] = Some(response);

@@ -63,7 +63,7 @@ mod wgpu {
     use super::*;
     use gpt2_eval::engine::{Planner, check_device};
     use gpt2_eval::model::ComputeDevice;
-    use gpt2_eval::request::{Decoding, Overflow, Request, Response, Trim};
+    use gpt2_eval::request::{Overflow, Request};
 
     use crate::common::{bundled, bundled_on};
 
@@ -119,18 +119,7 @@ mod wgpu {
         say(&format!("{}: largest |Δ log-probability| against flex is {largest:.2e}", gpu.device));
         assert!(f64::from(largest) <= TOLERANCE, "{largest:e}");
 
-        let prompt = Request::Generate {
-            prompt: "The old man looked at the sea and".to_owned(),
-            trim: Trim::left(),
-            stop: vec![],
-            max_new_tokens: 4,
-            decoding: Decoding::Greedy,
-        };
-        let work = [planner.plan(&prompt).unwrap()];
-        match (cpu.run(&work, 64).remove(0), gpu.run(&work, 64).remove(0)) {
-            (Response::Generate(a), Response::Generate(b)) => assert_eq!(a.tokens, b.tokens),
-            other => panic!("{other:?}"),
-        }
+        crate::batched_texts::check(&gpu);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use gpt2_eval::engine::{Engine, EngineError, Event, Work};
+use gpt2_eval::engine::{Effort, Engine, EngineError, Event, Work};
 use gpt2_eval::kernels::Precision;
 use gpt2_eval::model::{Checkpoint, ComputeDevice, DeviceRequest, LanguageModel};
 use gpt2_eval::record::SampleRecord;
@@ -51,16 +51,25 @@ pub fn open(device: &str) -> ComputeDevice {
 impl Loaded {
     /// Answers to `work`, in its order.
     pub fn run(&self, work: &[Work], batch_tokens: usize) -> Vec<Response> {
+        self.run_and_count(work, batch_tokens).0
+    }
+
+    /// Answers to `work`, in its order, and what they cost.
+    pub fn run_and_count(&self, work: &[Work], batch_tokens: usize) -> (Vec<Response>, Effort) {
         let engine = Engine::new(&self.model, &self.checkpoint.tokenizer, &self.device, batch_tokens);
         let mut responses = vec![None; work.len()];
         let outcome: Result<_, EngineError> = engine.run(&work.iter().collect::<Vec<_>>(), |event| {
-            if let Event::Response { index, response } = event {
-                assert!(responses[index].replace(response).is_none(), "answered twice");
+            match event {
+                Event::Response { index, response } => {
+                    assert!(responses[index].replace(response).is_none(), "answered twice");
+                }
+                Event::Note(text) => panic!("{text}"),
+                Event::Progress { .. } => {}
             }
             Ok(())
         });
-        outcome.unwrap();
-        responses.into_iter().map(Option::unwrap).collect()
+        let effort = outcome.unwrap();
+        (responses.into_iter().map(Option::unwrap).collect(), effort)
     }
 
     pub fn log_likelihoods(&self, work: &[Work], batch_tokens: usize) -> Vec<LogLikelihood> {

@@ -7,6 +7,7 @@ mod architecture;
 mod backends;
 mod bad_checkpoints;
 mod bad_input;
+mod batched_texts;
 mod checkpoints;
 mod command_line;
 mod common;

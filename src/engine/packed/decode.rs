@@ -2,7 +2,7 @@
 //! read once.
 
 use super::prefixes::{FEWEST_SHARED, common_start};
-use crate::engine::plan::Continuation;
+use crate::engine::generate::Prompt;
 use crate::engine::sample::{Chooser, NextToken};
 use crate::engine::writing::Writing;
 use crate::engine::{Effort, EngineError};
@@ -14,9 +14,6 @@ use crate::tokenizer::Gpt2Tokenizer;
 const MOST_TEXTS: usize = 64;
 /// Bytes of keys and values that are kept, at most, unless one text alone needs more.
 const KEY_VALUE_BYTES: usize = 400 << 20;
-
-/// A prompt and the tokens that were dropped to make it fit.
-pub type Prompt<'a> = (&'a Continuation, usize);
 
 /// Continues all prompts; `done` gets the index of each with its text.
 ///

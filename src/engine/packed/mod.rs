@@ -4,5 +4,5 @@ mod decode;
 mod prefixes;
 mod score;
 
-pub(super) use decode::{Prompt, decode};
+pub(super) use decode::decode;
 pub(super) use score::score;

@@ -21,8 +21,9 @@ pub fn on_host(parts: Vec<Tensor<2>>, targets: &Targets<'_>) -> Result<Vec<Token
         .collect())
 }
 
-/// The logits of each position, in order of the vocabulary.
+/// The logits of each position, in order of the vocabulary, in one transfer.
 pub fn logit_rows(parts: Vec<Tensor<2>>, rows: usize) -> Result<Vec<Vec<f32>>, EngineError> {
+    let parts = if parts.len() > 1 { vec![Tensor::cat(parts, 1)] } else { parts };
     let parts = Parts::read(parts)?;
     Ok((0..rows).map(|row| parts.row(row).parts.concat()).collect())
 }

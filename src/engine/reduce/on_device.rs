@@ -61,7 +61,12 @@ pub fn reduce(parts: Vec<Tensor<2>>, targets: &Targets<'_>, device: &ComputeDevi
     Reduced { numbers: columns.reshape([rows * width]), part_widths }
 }
 
-fn largest_and_sum(logits: Tensor<2>) -> [Tensor<2>; 3] {
+/// The largest logit of each row, its place, and Σ exp(logit − largest).
+///
+/// # Shapes
+/// - logits: `[rows, part of the vocabulary]`
+/// - output: `[rows, 1]` each
+pub(super) fn largest_and_sum(logits: Tensor<2>) -> [Tensor<2>; 3] {
     let largest = logits.clone().max_dim(1);
     let place = logits.clone().argmax(1).float();
     let sum = sum_of_columns((logits - largest.clone()).exp());
@@ -85,7 +90,8 @@ fn sum_of_columns(values: Tensor<2>) -> Tensor<2> {
     Tensor::cat(sums, 1).sum_dim(1)
 }
 
-/// Reads what [`reduce`] left for each group, in one transfer, and finishes the scores.
+/// Reads what [`reduce`] left for each group and finishes the scores. This is the only transfer from the device to the
+/// host in scoring a batch, however many groups there are.
 pub fn read(reduced: Vec<Reduced>, groups: &[Targets<'_>]) -> Result<Vec<TokenScore>, EngineError> {
     let (tensors, widths): (Vec<_>, Vec<_>) =
         reduced.into_iter().map(|group| (group.numbers, group.part_widths)).unzip();
@@ -136,7 +142,10 @@ fn finish(parts: &[&[f32]], part_widths: &[usize], token: u32, excluded: &TokenS
 
 /// Largest logit, the first token that has it, and Σ exp(logit − largest), over parts of
 /// `[largest, its place, Σ exp]`.
-fn combine<'a>(parts: impl Iterator<Item = &'a [f32]> + Clone, part_widths: &[usize]) -> (f32, u32, f64) {
+pub(super) fn combine<'a>(
+    parts: impl Iterator<Item = &'a [f32]> + Clone,
+    part_widths: &[usize],
+) -> (f32, u32, f64) {
     let mut best = (f32::NEG_INFINITY, 0);
     let mut start = 0;
     for (part, width) in parts.clone().zip(part_widths) {
