@@ -16,9 +16,11 @@ fn bytes_per_token(config: &Gpt2Config) -> usize {
     floats * size_of::<f32>()
 }
 
-/// Bytes of the largest single tensor that one token has a share of: the feed-forward layer or queries, keys and values.
+/// Bytes of the largest single tensor that one token has a share of: the feed-forward layer, queries, keys and values, or
+/// the scores of attention, which Burn's operations keep whole.
 fn largest_tensor_bytes_per_token(config: &Gpt2Config) -> usize {
-    config.inner_width.max(3 * config.width) * size_of::<f32>()
+    let scores = config.heads * config.context;
+    config.inner_width.max(3 * config.width).max(scores) * size_of::<f32>()
 }
 
 /// A batch budget for models of these shapes when `available_bytes` of memory are free and one tensor may have
@@ -59,5 +61,6 @@ mod tests {
         let limit = 128 << 20;
         let tokens = default_batch_tokens(large.iter(), 1 << 40, Some(limit));
         assert!((tokens * 6400 * 4) as u64 <= limit);
+        assert!((tokens * 25 * 1024 * 4) as u64 <= limit);
     }
 }
