@@ -44,6 +44,11 @@ impl<'a> Answers<'a> {
         self.sequences.iter().map(|(_, _, sequence)| *sequence).collect()
     }
 
+    /// The index of the work that each sequence is for.
+    pub fn indices(&self) -> Vec<usize> {
+        self.sequences.iter().map(|(index, _, _)| *index).collect()
+    }
+
     /// Answers the work that has no sequences.
     pub fn answer_empty<E: From<EngineError>>(
         &mut self,

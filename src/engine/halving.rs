@@ -17,11 +17,14 @@ pub(super) enum Report<'a, R> {
 
 /// Does `work` on all sequences, batch after batch; the batch is given by indices into `sizes`.
 ///
+/// A batch without a sequence that `is_wanted` is left out; the others are as if all were wanted.
+///
 /// Where the device fails at a batch of several sequences, that batch and all that follow have at most half its tokens.
 /// An error of another kind, one at a single sequence, or one of `report` ends the work.
 pub(super) fn in_batches<R, E: From<EngineError>>(
     sizes: &[Size],
     mut limits: Limits,
+    is_wanted: impl Fn(usize) -> bool,
     mut work: impl FnMut(&[usize]) -> Result<R, EngineError>,
     mut report: impl FnMut(Report<'_, R>) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -29,6 +32,10 @@ pub(super) fn in_batches<R, E: From<EngineError>>(
     let mut left = order.as_slice();
     while !left.is_empty() {
         let (batch, rest) = left.split_at(first_batch(left, sizes, limits));
+        if !batch.iter().any(|&place| is_wanted(place)) {
+            left = rest;
+            continue;
+        }
         match work(batch) {
             Ok(result) => {
                 report(Report::Done(batch, result))?;
@@ -82,6 +89,7 @@ mod tests {
         let outcome = in_batches(
             &sizes,
             Limits { tokens, sequences: usize::MAX },
+            |_| true,
             |batch| {
                 if tokens_of(batch, &sizes) > memory {
                     return Err(EngineError::Device { device: "gpu".to_owned(), reason: "no".to_owned() });
@@ -139,12 +147,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wanted_is_done_in_the_batches_of_all() {
+        let sizes = [4, 4, 3, 3, 2, 2].map(|read| Size { read, written: 0 });
+        let mut done = Vec::new();
+        let outcome: Result<(), EngineError> = in_batches(
+            &sizes,
+            Limits { tokens: 8, sequences: 2 },
+            |place| place == 3 || place == 5,
+            |batch| Ok(batch.to_vec()),
+            |report| {
+                if let Report::Done(_, batch) = report {
+                    done.push(batch);
+                }
+                Ok(())
+            },
+        );
+        outcome.unwrap();
+        assert_eq!(done, [[2, 3], [4, 5]]);
+    }
+
+    #[test]
     fn other_errors_are_not_tried_again() {
         let sizes = [Size { read: 1, written: 0 }; 4];
         let mut calls = 0;
         let outcome: Result<(), EngineError> = in_batches(
             &sizes,
             Limits { tokens: 100, sequences: 4 },
+            |_| true,
             |_| -> Result<(), EngineError> {
                 calls += 1;
                 Err(EngineError::Tokenizer(crate::tokenizer::TokenizerError::Encode("no".to_owned())))

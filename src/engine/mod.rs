@@ -138,12 +138,26 @@ impl<'a> Engine<'a> {
     pub fn run<E: From<EngineError>>(
         &self,
         work: &[&Work],
+        sink: impl FnMut(Event) -> Result<(), E>,
+    ) -> Result<Effort, E> {
+        self.run_wanted(work, |_| true, sink)
+    }
+
+    /// Does the part of `work` whose indices are wanted, with the very bits that [`Engine::run`] of all of it has. Where
+    /// an answer may depend on its batch, whole batches are done again, and other answers can come along.
+    pub fn run_wanted<E: From<EngineError>>(
+        &self,
+        work: &[&Work],
+        is_wanted: impl Fn(usize) -> bool,
         mut sink: impl FnMut(Event) -> Result<(), E>,
     ) -> Result<Effort, E> {
-        let same = identical_work(work);
+        let depends_on_batch = matches!(self.model, LanguageModel::Tensors(_));
+        let same = identical_work(work, |index| depends_on_batch || is_wanted(index));
+        let wanted = |index: usize| same[index].iter().any(|&index| is_wanted(index));
         let mut answers = Answers::new(work, &same);
         answers.answer_empty(&mut sink)?;
         let sequences = answers.sequences();
+        let answers_of = answers.indices();
         let continued =
             |index: &usize| matches!(work[*index], Work::Continue { .. }) && !same[*index].is_empty();
         let continued: Vec<usize> = (0..work.len()).filter(continued).collect();
@@ -173,7 +187,8 @@ impl<'a> Engine<'a> {
                     let inputs: Vec<&ScoredSequence> = batch.iter().map(|&place| sequences[place]).collect();
                     self.guard(|| score::score_batch(model, self.device, &inputs))
                 };
-                in_batches(&sizes, limits, score, |report| match report {
+                let wanted_sequence = |place: usize| wanted(answers_of[place]);
+                in_batches(&sizes, limits, wanted_sequence, score, |report| match report {
                     Report::Done(batch, scores) => {
                         let read = batch.iter().map(|&place| sizes[place].read).sum();
                         effort.add_pass(read, tokens_of(batch, &sizes), 0);
@@ -192,7 +207,8 @@ impl<'a> Engine<'a> {
                     let prompts: Vec<Prompt<'_>> = batch.iter().map(|&place| prompts[place]).collect();
                     self.guard(|| generate::generate(model, self.device, self.tokenizer, &prompts))
                 };
-                in_batches(&sizes, self.text_limits(model), generate, |report| match report {
+                let wanted_text = |place: usize| wanted(continued[place]);
+                in_batches(&sizes, self.text_limits(model), wanted_text, generate, |report| match report {
                     Report::Done(batch, (texts, cost)) => {
                         effort.add(cost);
                         batch.iter().zip(texts).try_for_each(|(&place, text)| written(&mut sink, place, text))
@@ -251,11 +267,11 @@ impl<'a> Engine<'a> {
 }
 
 /// For each piece of work, the indices that it answers: itself and later equals for the first of its kind, none for
-/// the others.
-fn identical_work(work: &[&Work]) -> Vec<Vec<usize>> {
+/// the others and for what is not to be done.
+fn identical_work(work: &[&Work], is_done: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
     let mut first: HashMap<&Work, usize> = HashMap::new();
     let mut same: Vec<Vec<usize>> = vec![Vec::new(); work.len()];
-    for (index, &item) in work.iter().enumerate() {
+    for (index, &item) in work.iter().enumerate().filter(|(index, _)| is_done(*index)) {
         let of = *first.entry(item).or_insert(index);
         same[of].push(index);
     }

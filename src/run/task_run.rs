@@ -32,31 +32,34 @@ impl TaskRun<'_> {
         records: &mut BTreeMap<String, SampleRecord>,
         observer: &mut dyn Observer,
     ) -> Result<Effort, RunError> {
+        // All of the task's work is planned, whatever is missing of it: where neighbours in a batch count, the batches
+        // are those of a run that was never cut off.
         let mut flat: Vec<&Work> = Vec::new();
         let mut place: Vec<(usize, usize)> = Vec::new();
-        let mut answers: Vec<Vec<Option<Response>>> = Vec::new();
-        for (row, &sample) in self.pending.iter().enumerate() {
+        let mut answers: Vec<Option<Vec<Option<Response>>>> = vec![None; self.work.len()];
+        for (sample, of_sample) in self.work.iter().enumerate() {
+            for (column, work) in of_sample.iter().flatten().enumerate() {
+                flat.push(work);
+                place.push((sample, column));
+            }
+        }
+        for &sample in self.pending {
             match &self.work[sample] {
-                Ok(of_sample) => {
-                    answers.push(vec![None; of_sample.len()]);
-                    for (column, work) in of_sample.iter().enumerate() {
-                        flat.push(work);
-                        place.push((row, column));
-                    }
-                }
+                Ok(of_sample) => answers[sample] = Some(vec![None; of_sample.len()]),
                 Err(reason) => {
-                    answers.push(Vec::new());
                     let record = self.failed(sample, reason.clone());
                     journal.append(&record)?;
                     records.insert(record.id.clone(), record);
                 }
             }
         }
+        let is_pending: Vec<bool> = answers.iter().map(Option::is_some).collect();
         if (self.options.stop_wanted)() {
             journal.flush()?;
             return Err(RunError::Stopped);
         }
-        let outcome = engine.run(&flat, |event| match event {
+        let is_wanted = |index: usize| is_pending[place[index].0];
+        let outcome = engine.run_wanted(&flat, is_wanted, |event| match event {
             Event::Progress { tokens } => {
                 observer.progress(tokens);
                 journal.flush()?;
@@ -67,12 +70,12 @@ impl TaskRun<'_> {
                 Ok(())
             }
             Event::Response { index, response } => {
-                let (row, column) = place[index];
-                answers[row][column] = Some(response);
-                if answers[row].iter().all(Option::is_some) {
-                    let responses: Vec<Response> =
-                        std::mem::take(&mut answers[row]).into_iter().flatten().collect();
-                    let record = self.record(self.pending[row], responses)?;
+                let (sample, column) = place[index];
+                let Some(of_sample) = &mut answers[sample] else { return Ok(()) };
+                of_sample[column] = Some(response);
+                if of_sample.iter().all(Option::is_some) {
+                    let responses = answers[sample].take().into_iter().flatten().flatten().collect();
+                    let record = self.record(sample, responses)?;
                     journal.append(&record)?;
                     records.insert(record.id.clone(), record);
                 }
