@@ -17,6 +17,7 @@ pub mod cli;
 pub mod data;
 pub mod draw;
 pub mod engine;
+pub mod files;
 pub mod kernels;
 pub mod metrics;
 pub mod model;

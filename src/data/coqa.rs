@@ -1,10 +1,15 @@
 //! CoQA's own JSON (Reddy et al. 2019): stories, each with a conversation about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use super::{DataError, DataFile};
+
+/// Most turns of a story: each is asked with all before it. The longest known conversation has 36.
+const MOST_TURNS: usize = 256;
+/// Most bytes of a story's name, and of its domain's, which every turn carries.
+const MOST_NAME_BYTES: usize = 256;
 
 /// A story and the conversation about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,19 +58,39 @@ struct Text {
 
 /// Reads all stories.
 ///
-/// `Err` names the file, and the line or the story: no such JSON, a story without turns, answers that are not one a
-/// question in the questions' order.
+/// `Err` names the file, and the line or the story: no such JSON, a story without turns or with very many, two stories
+/// of one name, a very long name, answers that are not one a question in the questions' order.
 pub fn read_coqa(file: &DataFile) -> Result<Vec<CoqaStory>, DataError> {
     let File { data } = serde_json::from_str(file.text()?)
         .map_err(|error| file.record_error(error.line(), format!("malformed CoQA file: {error}")))?;
     if data.is_empty() {
         return Err(DataError::Empty { file: file.name.clone() });
     }
-    data.into_iter().map(|story| read_story(file, story)).collect()
+    let mut names = BTreeSet::new();
+    data.into_iter()
+        .map(|story| {
+            if !names.insert(story.id.clone()) {
+                return Err(file.record_error(1, format!("two stories have the id {:?}", story.id)));
+            }
+            read_story(file, story)
+        })
+        .collect()
 }
 
 fn read_story(file: &DataFile, story: Story) -> Result<CoqaStory, DataError> {
+    for (field, name) in [("id", &story.id), ("source", &story.source)] {
+        if name.len() > MOST_NAME_BYTES {
+            let bytes = name.len();
+            let reason = format!(
+                "a story's `{field}` has {bytes} bytes, expected at most {MOST_NAME_BYTES}: {name:?}"
+            );
+            return Err(file.record_error(1, reason));
+        }
+    }
     let wrong = |reason: String| file.record_error(1, format!("story {}: {reason}", story.id));
+    if story.questions.len() > MOST_TURNS {
+        return Err(wrong(format!("{} questions, expected at most {MOST_TURNS}", story.questions.len())));
+    }
     if story.questions.is_empty() {
         return Err(wrong("no questions".to_owned()));
     }
@@ -133,6 +158,16 @@ mod tests {
         assert!(wrong(",{\"input_text\":\"no\",\"turn_id\":2}", "").contains("1 additional answers `0`"));
         assert!(wrong("\"story\"", "\"text\"").contains("missing field `story`"));
         assert!(wrong("\"version\":\"1.0\",", "\n\n!").contains("c.json:3: malformed"));
+        let story = &STORY["{\"version\":\"1.0\",\"data\":[".len()..STORY.len() - 2];
+        let twice = read(&format!("{{\"data\":[{story},{story}]}}")).unwrap_err();
+        assert!(twice.contains("c.json:1: two stories have the id \"s1\""), "{twice}");
+        let long = wrong("s1", &"x".repeat(257));
+        assert!(long.contains("a story's `id` has 257 bytes, expected at most 256: \"xxx"), "{long}");
+        let many = ",{\"input_text\":\"Why?\",\"turn_id\":2}".repeat(256);
+        assert!(
+            wrong(",{\"input_text\":\"Why?\",\"turn_id\":2}", &many)
+                .contains("257 questions, expected at most 256")
+        );
         assert!(read("{\"data\":[]}").unwrap_err().contains("no records"));
     }
 }

@@ -10,13 +10,15 @@ use super::{DataError, DataFile};
 /// the end, a file without records.
 pub fn read_json_lines<T: DeserializeOwned>(file: &DataFile) -> Result<Vec<(usize, T)>, DataError> {
     let bytes = file.bytes.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(&file.bytes);
-    let mut lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').collect();
-    if lines.last().is_some_and(|line| line.is_empty()) {
-        lines.pop();
-    }
-    let mut records = Vec::with_capacity(lines.len());
-    for (index, line) in lines.into_iter().enumerate() {
-        let number = index + 1;
+    // Not the room for as many records as there are lines: a file may be all line ends.
+    let mut records = Vec::new();
+    let mut rest = bytes;
+    let mut number = 0;
+    while !rest.is_empty() {
+        number += 1;
+        let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        let line = &rest[..end];
+        rest = rest.get(end + 1..).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = std::str::from_utf8(line)
             .map_err(|error| file.record_error(number, format!("not UTF-8: {error}")))?;

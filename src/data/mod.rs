@@ -19,8 +19,12 @@ pub use parallel::{SentencePair, read_parallel};
 pub use summaries::{Article, read_articles};
 pub use winograd::{WinogradForm, WinogradSchema, read_winograd};
 
+use crate::files::read_at_most;
 use crate::plan::DataSource;
-use crate::text::hexadecimal;
+use crate::text::{clipped, hexadecimal};
+
+/// Most bytes of a data file; the largest known, of 103 million words, has a tenth.
+const MOST_BYTES: u64 = 5_000_000_000;
 
 /// What can be wrong with a task's data.
 #[derive(Debug, thiserror::Error)]
@@ -244,8 +248,8 @@ impl DataFile {
     }
 
     fn read(path: &Path, published: Option<&str>) -> Result<Self, DataError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+        let bytes = read_at_most(path, MOST_BYTES)
+            .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
         let sha256 = hexadecimal(&Sha256::digest(&bytes));
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         let provenance = if published == Some(sha256.as_str()) {
@@ -351,14 +355,16 @@ impl DataFile {
             let line = 1 + self.bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
             self.record_error(line, format!("not UTF-8: {error}"))
         })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {
             return Err(DataError::Empty { file: self.name.clone() });
         }
-        Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+        Ok(text)
     }
 
-    /// An error about line `line` (from 1) of this file.
+    /// An error about line `line` (from 1) of this file. Of a long reason the first part is kept: it may quote what
+    /// stands in the file.
     pub fn record_error(&self, line: usize, reason: impl Into<String>) -> DataError {
-        DataError::Record { file: self.name.clone(), line, reason: reason.into() }
+        DataError::Record { file: self.name.clone(), line, reason: clipped(&reason.into()) }
     }
 }

@@ -1,6 +1,8 @@
 //! Parallel text: two files that are translations of each other, line by line, or segment by segment in the sgm form
 //! of the WMT evaluations.
 
+use std::rc::Rc;
+
 use super::{DataError, DataFile};
 
 /// A sentence and its translation.
@@ -17,14 +19,14 @@ pub struct SentencePair {
 struct Segment {
     line: usize,
     /// Document and number in the sgm form.
-    place: Option<(String, String)>,
+    place: Option<(Rc<str>, String)>,
     text: String,
 }
 
 /// Reads all pairs of a file and its companion.
 ///
 /// Text of an sgm file is taken as it is: newstest2014 has a raw `&`, so that it is no XML. `Err` names file and line:
-/// an empty segment, one without its end, files of different lengths, segments of another document or number.
+/// an empty segment, one without its end, two on a line, files of different lengths, segments of another document or number.
 pub fn read_parallel(file: &DataFile) -> Result<Vec<SentencePair>, DataError> {
     let Some(companion) = file.companion.as_deref() else {
         return Err(file.record_error(1, "no translations: the file's companion is missing"));
@@ -64,7 +66,8 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
     let text = file.text()?;
     let is_sgm = text.trim_start().starts_with('<') && text.contains("<seg");
     let mut found = Vec::new();
-    let mut document = String::new();
+    // Shared by its segments: its name may be long.
+    let mut document: Rc<str> = Rc::default();
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
         let mut segment = |place, text: &str| {
@@ -78,17 +81,18 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
             segment(None, line)?;
             continue;
         }
-        if let Some(tag) = tag(line, "doc") {
-            attribute(tag, "docid").unwrap_or_default().clone_into(&mut document);
+        if let Some((inside, _)) = tag(line, "doc") {
+            document = attribute(inside, "docid").unwrap_or_default().into();
         }
-        let Some(tag) = tag(line, "seg") else { continue };
-        let text = line
-            .split_once(tag)
-            .and_then(|(_, rest)| rest.strip_prefix('>'))
-            .and_then(|rest| rest.split_once("</seg>"))
+        let Some((inside, rest)) = tag(line, "seg") else { continue };
+        let (text, rest) = rest
+            .split_once("</seg>")
             .ok_or_else(|| file.record_error(number, "a segment without `</seg>` on its line"))?;
-        let id = attribute(tag, "id").unwrap_or_default().to_owned();
-        segment(Some((document.clone(), id)), text.0)?;
+        if tag(text, "seg").or(tag(rest, "seg")).is_some() {
+            return Err(file.record_error(number, "two segments on one line, expected one"));
+        }
+        let id = attribute(inside, "id").unwrap_or_default().to_owned();
+        segment(Some((Rc::clone(&document), id)), text)?;
     }
     if found.is_empty() {
         return Err(DataError::Empty { file: file.name.clone() });
@@ -96,10 +100,10 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
     Ok(found)
 }
 
-/// The inside of the tag `<name …>` on a line, without its name.
-fn tag<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+/// The inside of the first tag `<name …>` on a line, without its name, and what follows the tag.
+fn tag<'a>(line: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     let (_, rest) = line.split_once(&format!("<{name} "))?;
-    rest.split_once('>').map(|(inside, _)| inside)
+    rest.split_once('>')
 }
 
 fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
@@ -139,6 +143,12 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_is_what_stands_behind_its_own_tag() {
+        let odd = "<doc docid=\"d\">1\">x</seg><seg id=\"1\">right</seg>";
+        assert_eq!(read(odd, odd).unwrap()[0].source, "right");
+    }
+
+    #[test]
     fn plain_lines() {
         let pairs = read("oui\nnon\r\n", "yes\nno").unwrap();
         assert_eq!((pairs[1].line, pairs[1].source.as_str(), pairs[1].target.as_str()), (2, "non", "no"));
@@ -158,6 +168,8 @@ mod tests {
                 .unwrap_err()
                 .starts_with("a:4: a segment without")
         );
+        let both = "<seg id=\"1\">a</seg> <seg id=\"2\">b</seg>";
+        assert!(read(both, both).unwrap_err().starts_with("a:1: two segments on one line"));
         assert!(read_parallel(&file("a", "x")).unwrap_err().to_string().contains("companion"));
         assert!(read("", "").unwrap_err().contains("no records"));
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{RunError, write_atomically};
 use crate::record::SampleRecord;
+use crate::text::clipped;
 
 /// The most work that a power failure can take: what was written is made durable that often.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -71,7 +72,8 @@ impl Journal {
         let mut by_id = BTreeMap::new();
         for (line, record) in records {
             if expected_key(&record.id) != Some(record.key.as_str()) {
-                return Err(JournalError::OtherKey { path: path.to_owned(), line, id: record.id }.into());
+                let (path, id) = (path.to_owned(), clipped(&record.id));
+                return Err(JournalError::OtherKey { path, line, id }.into());
             }
             by_id.insert(record.id.clone(), record);
         }
@@ -145,7 +147,7 @@ fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleRecord
                     reason: reason.clone(),
                 });
             }
-            (Err(error), None) => torn = Some((index + 1, error.to_string())),
+            (Err(error), None) => torn = Some((index + 1, clipped(&error.to_string()))),
             (Err(_), Some(_)) => {}
         }
     }

@@ -7,7 +7,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{RunError, write_atomically};
+use crate::files::{is_plain_name, read_at_most};
 use crate::record::{Environment, Identity, Manifest, MeasuredTask, SCHEMA_VERSION, Status, TaskEffort};
+use crate::text::clipped;
+
+/// Most bytes of a `manifest.json`; one of all tasks and models has about thirty thousand.
+const MOST_MANIFEST_BYTES: u64 = 50_000_000;
 
 /// The present moment, RFC 3339 in UTC, to the second.
 pub fn now() -> String {
@@ -60,8 +65,13 @@ impl RunDirectory {
         &self.path
     }
 
-    /// Journal of a task and model.
+    /// Journal of a task and model. `Err` for names that could lead out of the run directory, wherever they are from.
     pub fn journal(&self, model: &str, file_name: &str) -> Result<PathBuf, RunError> {
+        if let Some(name) = [model, file_name].into_iter().find(|name| !is_plain_name(name)) {
+            let reason =
+                format!("{name:?} is no name of a model or journal: it could lead out of the directory");
+            return Err(RunError::Read { path: self.path.clone(), reason });
+        }
         let directory = self.path.join("samples").join(model);
         std::fs::create_dir_all(&directory)
             .map_err(|source| RunError::Write { path: directory.clone(), source })?;
@@ -130,10 +140,11 @@ impl Manifest {
 /// The manifest of the run that is there, if it is of the same identity.
 fn old_manifest(directory: &Path, manifest_path: &Path, identity: &Identity) -> Result<Manifest, RunError> {
     let read_error = |reason: String| RunError::Read { path: manifest_path.to_owned(), reason };
-    let bytes = std::fs::read(manifest_path).map_err(|error| read_error(error.to_string()))?;
+    let bytes =
+        read_at_most(manifest_path, MOST_MANIFEST_BYTES).map_err(|error| read_error(error.to_string()))?;
     let remedy = "use another --out, or --fresh to delete what is there and start anew";
     let old: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| read_error(format!("{error}; it is no manifest of a run: {remedy}")))?;
+        .map_err(|error| read_error(format!("{}; it is no manifest of a run: {remedy}", clipped(&error.to_string()))))?;
     let differences = identity_differences(old.get("identity").unwrap_or(&Value::Null), identity)?;
     if !differences.is_empty() {
         return Err(RunError::OtherRun { directory: directory.to_owned(), differences });
@@ -208,10 +219,10 @@ fn brief(value: &Value) -> String {
         Value::Array(values) => {
             let names: Vec<String> =
                 values.iter().map(|v| name(v).unwrap_or_else(|| v.to_string())).collect();
-            format!("[{}]", names.join(", "))
+            clipped(&format!("[{}]", names.join(", ")))
         }
         Value::Null => "nothing".to_owned(),
-        other => other.to_string(),
+        other => clipped(&other.to_string()),
     }
 }
 

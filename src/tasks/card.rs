@@ -1,12 +1,15 @@
 //! A task's card: `tasks/<name>/task.toml`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::data::DataCard;
+use crate::files::{is_plain_name, path_below};
 use crate::plan::PlannedTask;
 use crate::record::Protocol;
+use crate::text::clipped;
 
 /// What a task measures and how, as its card says.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,11 +48,23 @@ pub struct ProtocolCard {
 }
 
 impl Card {
-    /// Reads a card; `Err` has line and column.
+    /// Reads a card; `Err` has line and column, or the name that could lead out of a directory.
     pub fn parse(toml: &str) -> Result<Self, String> {
-        let card: Self = toml::from_str(toml).map_err(|error| error.to_string())?;
+        let card: Self = toml::from_str(toml).map_err(|error| clipped(&error.to_string()))?;
         if card.protocols.is_empty() {
             return Err(format!("`{}` has no [[protocols]]", card.name));
+        }
+        // Both become the names of journals.
+        for name in card.protocols.iter().map(|protocol| &protocol.name).chain([&card.name]) {
+            if !is_plain_name(name) {
+                return Err(format!("{name:?} is no name for a task or protocol: it becomes that of a file"));
+            }
+        }
+        for file in card.data.files.iter().chain(&card.data.samples) {
+            for name in std::iter::once(&file.name).chain(&file.with) {
+                path_below(Path::new(""), name)
+                    .map_err(|error| format!("data of `{}`: {error}", card.name))?;
+            }
         }
         Ok(card)
     }
@@ -77,5 +92,35 @@ impl Card {
     /// The protocol that a bare task name means.
     pub fn default_protocol(&self) -> &str {
         self.protocols.first().map_or("paper", |protocol| protocol.name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CARD: &str = r#"
+        name = "t"
+        title = "T"
+        measures = "nothing"
+        groups = []
+        citation = "nobody"
+        protocols = [{ name = "paper", description = "d" }]
+        data = { files = [{ name = "t/f", with = "t/g" }], samples = [{ name = "s" }] }
+    "#;
+
+    #[test]
+    fn names_cannot_lead_out_of_a_directory() {
+        assert!(Card::parse(CARD).is_ok());
+        for (name, bad) in
+            [("t/f", "../f"), ("t/f", "/etc/passwd"), ("t/g", "t/../../g"), ("\"s\"", "\"..\"")]
+        {
+            let error = Card::parse(&CARD.replace(name, bad)).unwrap_err();
+            assert!(error.starts_with("data of `t`: the name ") && error.contains("lead out of"), "{error}");
+        }
+        for (name, bad) in [("\"t\"", "\"../t\""), ("\"paper\"", "\"a/b\"")] {
+            let error = Card::parse(&CARD.replace(name, bad)).unwrap_err();
+            assert!(error.contains("is no name for a task or protocol"), "{error}");
+        }
     }
 }

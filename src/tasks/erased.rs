@@ -35,6 +35,8 @@ pub trait AnyTask: Sync {
         source: &Source<'_>,
         protocol: &Protocol,
     ) -> Result<Box<dyn LoadedTask>, DataError>;
+    /// Reads its examples from a file that is in memory; those of few-shot prompts are drawn from it too.
+    fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn LoadedTask>, DataError>;
     /// What is computed from the statistics, headline first.
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric>;
     /// Tables that split the samples into groups.
@@ -79,7 +81,7 @@ struct Loaded<T: Task + 'static> {
     items: Vec<Item<T::Doc>>,
     file: DataFile,
     /// Training data, else development data, where they are at hand.
-    training: Option<(DataFile, Vec<Item<T::Doc>>)>,
+    training: Option<Examples<T::Doc>>,
     shots: usize,
     /// All examples in a drawn order.
     example_order: Vec<usize>,
@@ -111,7 +113,7 @@ impl<T: Task + 'static> AnyTask for T {
         let card = Task::card(self);
         let Card { name, data, .. } = card;
         let open = |split| DataFile::open(name, data, self.samples(), source.data, split);
-        let mut file =
+        let file =
             open(source.split)?.ok_or_else(|| DataFile::not_found(name, data, source.data, source.split))?;
         let items = self.docs(&file, protocol)?;
         let takes_shots = card
@@ -125,26 +127,13 @@ impl<T: Task + 'static> AnyTask for T {
             training = Some((found, items));
             break;
         }
-        file.drop_bytes();
-        let shots = shots(protocol);
-        let examples = training.as_ref().map_or(&items, |(_, items)| items);
-        let ids: Vec<&str> = examples.iter().map(|item| item.id.as_str()).collect();
-        let at_hand = independent(examples).saturating_sub(usize::from(training.is_none()));
-        if shots > at_hand {
-            return Err(DataError::TooFewExamples { task: name.clone(), shots, examples: at_hand });
-        }
-        let example_order = if shots == 0 { Vec::new() } else { shuffled(&ids, source.seed, "shots") };
-        Ok(Box::new(Loaded {
-            task: self,
-            protocol: protocol.clone(),
-            items,
-            file,
-            training,
-            shots,
-            example_order,
-            split: source.split,
-            seed: source.seed,
-        }))
+        Ok(Box::new(Loaded::new(self, protocol, (file, items), training, (source.split, source.seed))?))
+    }
+
+    fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn LoadedTask>, DataError> {
+        let items = self.docs(&file, protocol)?;
+        let split = Task::card(self).data.split;
+        Ok(Box::new(Loaded::new(self, protocol, (file, items), None, (split, 0))?))
     }
 
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
@@ -156,7 +145,31 @@ impl<T: Task + 'static> AnyTask for T {
     }
 }
 
+/// A file and what was read from it.
+type Examples<Doc> = (DataFile, Vec<Item<Doc>>);
+
 impl<T: Task> Loaded<T> {
+    fn new(
+        task: &'static T,
+        protocol: &Protocol,
+        (mut file, items): Examples<T::Doc>,
+        training: Option<Examples<T::Doc>>,
+        (split, seed): (Split, u64),
+    ) -> Result<Self, DataError> {
+        file.drop_bytes();
+        let shots = shots(protocol);
+        let examples = training.as_ref().map_or(&items, |(_, items)| items);
+        let ids: Vec<&str> = examples.iter().map(|item| item.id.as_str()).collect();
+        let at_hand = independent(examples).saturating_sub(usize::from(training.is_none()));
+        if shots > at_hand {
+            let task = Task::card(task).name.clone();
+            return Err(DataError::TooFewExamples { task, shots, examples: at_hand });
+        }
+        let example_order = if shots == 0 { Vec::new() } else { shuffled(&ids, seed, "shots") };
+        let protocol = protocol.clone();
+        Ok(Self { task, protocol, items, file, training, shots, example_order, split, seed })
+    }
+
     /// The same examples for every sample, one of a story at most, but for those that would show a sample its own
     /// answer: the next stands for them.
     fn demonstrations(&self, index: usize) -> String {

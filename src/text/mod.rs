@@ -29,8 +29,32 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
+/// `text` for a message about input: control characters are escaped, line ends aside, and of a long text only the
+/// first 600 characters are left.
+pub fn clipped(text: &str) -> String {
+    const MOST: usize = 600;
+    let mut shown = String::new();
+    for (count, character) in text.chars().enumerate() {
+        if count == MOST {
+            shown.push('…');
+            break;
+        }
+        if character.is_control() && character != '\n' {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// `"; did you mean `x`?"` for the candidate closest to `given`, or nothing if none is close.
 pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    // The comparison takes the product of the lengths, and no name is this long.
+    const MOST: usize = 200;
+    if given.len() > MOST {
+        return String::new();
+    }
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(given, candidate), candidate))
@@ -62,6 +86,15 @@ mod tests {
         let tasks = ["lambada", "winograd"];
         assert_eq!(did_you_mean("lambda", tasks), "; did you mean `lambada`?");
         assert_eq!(did_you_mean("enwik8", tasks), "");
+        let long = "a".repeat(201);
+        assert_eq!(did_you_mean(&long, [long.as_str()]), "", "nobody types that");
+    }
+
+    #[test]
+    fn messages_have_neither_control_characters_nor_books() {
+        assert_eq!(clipped("a\u{1b}[2J\tb\nc"), "a\\u{1b}[2J\\tb\nc");
+        assert_eq!(clipped(&"é".repeat(601)), format!("{}…", "é".repeat(600)));
+        assert_eq!(clipped(&"é".repeat(600)), "é".repeat(600));
     }
 
     #[test]

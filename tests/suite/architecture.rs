@@ -4,24 +4,25 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each top-level module may use. `text` is below everything but the leaves.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("kernels", &[]),
     ("draw", &[]),
+    ("files", &["text"]),
     ("request", &["text"]),
     ("plan", &["kernels", "record"]),
     ("record", &["plan", "request"]),
     ("text", &[]),
-    ("tokenizer", &["text"]),
+    ("tokenizer", &["files", "text"]),
     ("metrics", &["record"]),
-    ("data", &["plan", "record", "text"]),
-    ("tasks", &["data", "draw", "metrics", "plan", "record", "request", "text"]),
-    ("model", &["kernels", "text", "tokenizer"]),
+    ("data", &["files", "plan", "record", "text"]),
+    ("tasks", &["data", "draw", "files", "metrics", "plan", "record", "request", "text"]),
+    ("model", &["files", "kernels", "text", "tokenizer"]),
     ("engine", &["kernels", "model", "request", "text", "tokenizer"]),
     (
         "run",
         &[
-            "data", "draw", "engine", "kernels", "metrics", "model", "plan", "record", "request", "tasks",
-            "text",
+            "data", "draw", "engine", "files", "kernels", "metrics", "model", "plan", "record", "request",
+            "tasks", "text",
         ],
     ),
     ("report", &["metrics", "record", "text"]),
