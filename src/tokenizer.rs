@@ -3,12 +3,18 @@
 //! Text is always read as plain text: `<|endoftext|>` inside a document is thirteen characters, not the special
 //! token (tiktoken's `encode_ordinary`), so that no data file can end a document by accident.
 
+mod files;
+
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{Tokenizer, TokenizerImpl};
+
+use crate::files::read_at_most;
+use crate::text::clipped;
+use files::Vocabulary;
 
 /// The special token that separates GPT-2's training documents.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
@@ -18,6 +24,13 @@ const BUNDLED_MERGES: &str = include_str!("../models/gpt2-bpe/vocab.bpe");
 
 /// Where that one is from, in manifests.
 const BUNDLED_ORIGIN: &str = "bundled GPT-2 BPE";
+
+/// Most bytes of a tokenizer's file; GPT-2's have one to three million.
+const MOST_BYTES: u64 = 200_000_000;
+
+/// The longest run of white space that is tokenized: the expression that finds words gives up, without a word, at a
+/// million, and what follows would become one long word.
+const MOST_WHITE_SPACE: usize = 100_000;
 
 /// What can be wrong with a tokenizer.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +62,9 @@ pub enum TokenizerError {
 pub struct Gpt2Tokenizer {
     inner: Tokenizer,
     end_of_text: u32,
+    largest_id: u32,
+    /// Bytes that no token stands for.
+    lacking: Vec<u8>,
     sha256: String,
     origin: String,
 }
@@ -57,9 +73,10 @@ impl Gpt2Tokenizer {
     /// The tokenizer compiled into the program: OpenAI's GPT-2 vocabulary of 50,257 tokens.
     pub fn bundled() -> Result<Self, TokenizerError> {
         let path = Path::new("models/gpt2-bpe/vocab.bpe");
-        let merges = parse_merges(path, BUNDLED_MERGES)?;
-        let vocab = vocabulary_of(&merges);
-        Self::from_vocabulary(path, vocab, merges, digest([BUNDLED_MERGES.as_bytes()]), BUNDLED_ORIGIN)
+        let merges = files::parse_merges(path, BUNDLED_MERGES)?;
+        let merges = merges.into_iter().map(|(_, merge)| merge).collect();
+        let vocabulary = Vocabulary::new(path, vocabulary_of(&merges), merges);
+        Self::build(vocabulary, digest([BUNDLED_MERGES.as_bytes()]), BUNDLED_ORIGIN)
     }
 
     /// The tokenizer of a Hugging Face model directory: `tokenizer.json`, else `vocab.json` with `merges.txt`
@@ -67,12 +84,16 @@ impl Gpt2Tokenizer {
     pub fn from_directory(directory: &Path) -> Result<Option<Self>, TokenizerError> {
         let json = directory.join("tokenizer.json");
         if json.is_file() {
-            return Self::from_tokenizer_json(&json).map(Some);
+            return Self::from_tokenizer_json(&json, &read(&json)?).map(Some);
         }
         for (vocab_name, merges_name) in [("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")] {
             let (vocab_path, merges_path) = (directory.join(vocab_name), directory.join(merges_name));
             match (vocab_path.is_file(), merges_path.is_file()) {
-                (true, true) => return Self::from_vocabulary_files(&vocab_path, &merges_path).map(Some),
+                (true, true) => {
+                    let (vocab, merges) = (read(&vocab_path)?, read(&merges_path)?);
+                    return Self::from_vocabulary_files((&vocab_path, &vocab), (&merges_path, &merges))
+                        .map(Some);
+                }
                 (false, false) => {}
                 (has_vocab, _) => {
                     let (found, missing) =
@@ -88,41 +109,44 @@ impl Gpt2Tokenizer {
         Ok(None)
     }
 
-    fn from_tokenizer_json(path: &Path) -> Result<Self, TokenizerError> {
-        let bytes = read(path)?;
-        let mut inner =
-            Tokenizer::from_bytes(&bytes).map_err(|error| malformed(path, None, &error.to_string()))?;
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(|error| malformed(path, None, &error.to_string()))?;
-        Self::finish(path, inner, digest([bytes.as_slice()]), &path.display().to_string())
+    /// The tokenizer that a `tokenizer.json` describes; `path` is its name in messages.
+    ///
+    /// `Err` for anything but byte-level BPE: text that is rewritten before the model reads it is another text.
+    pub fn from_tokenizer_json(path: &Path, bytes: &[u8]) -> Result<Self, TokenizerError> {
+        let vocabulary = files::tokenizer_json(path, bytes)?;
+        Self::build(vocabulary, digest([bytes]), &path.display().to_string())
     }
 
-    fn from_vocabulary_files(vocab_path: &Path, merges_path: &Path) -> Result<Self, TokenizerError> {
-        let vocab_bytes = read(vocab_path)?;
-        let merges_bytes = read(merges_path)?;
-        let vocab: Vocab = serde_json::from_slice::<std::collections::HashMap<String, u32>>(&vocab_bytes)
-            .map_err(|error| malformed(vocab_path, Some(error.line()), &error.to_string()))?
-            .into_iter()
-            .collect();
-        let text = std::str::from_utf8(&merges_bytes)
-            .map_err(|error| malformed(merges_path, None, &format!("not UTF-8: {error}")))?;
-        let merges = parse_merges(merges_path, text)?;
-        let sha256 = digest([vocab_bytes.as_slice(), merges_bytes.as_slice()]);
-        Self::from_vocabulary(vocab_path, vocab, merges, sha256, &vocab_path.display().to_string())
-    }
-
-    fn from_vocabulary(
-        path: &Path,
-        vocab: Vocab,
-        merges: Merges,
-        sha256: String,
-        origin: &str,
+    /// The tokenizer of a `vocab.json` and a `merges.txt`, each with its name in messages.
+    pub fn from_vocabulary_files(
+        (vocab_path, vocab): (&Path, &[u8]),
+        (merges_path, merges): (&Path, &[u8]),
     ) -> Result<Self, TokenizerError> {
+        let vocabulary = files::vocabulary_files((vocab_path, vocab), (merges_path, merges))?;
+        Self::build(vocabulary, digest([vocab, merges]), &vocab_path.display().to_string())
+    }
+
+    fn build(vocabulary: Vocabulary, sha256: String, origin: &str) -> Result<Self, TokenizerError> {
+        let Vocabulary { path, tokens, merges, added, ignore_merges, add_prefix_space, use_regex } =
+            vocabulary;
+        let end_of_text = tokens
+            .get(END_OF_TEXT)
+            .copied()
+            .or_else(|| added.iter().find(|(_, token)| token.content == END_OF_TEXT).map(|(id, _)| *id))
+            .ok_or_else(|| {
+                let reason = format!("the vocabulary has no `{END_OF_TEXT}`: this is not GPT-2's tokenizer");
+                malformed(&path, None, &reason)
+            })?;
+        let largest_id = tokens.values().chain(added.iter().map(|(id, _)| id)).copied().max().unwrap_or(0);
+        let lacking =
+            (0..=u8::MAX).filter(|&byte| !tokens.contains_key(byte_to_char(byte).encode_utf8(&mut [0; 4])));
+        let lacking = lacking.collect();
+        let refused = |error: tokenizers::Error| malformed(&path, None, &error.to_string());
         let model = BPE::builder()
-            .vocab_and_merges(vocab, merges)
+            .vocab_and_merges(tokens, merges)
+            .ignore_merges(ignore_merges)
             .build()
-            .map_err(|error| malformed(path, None, &error.to_string()))?;
-        let byte_level = ByteLevel::new(false, false, true);
+            .map_err(refused)?;
         let mut inner = TokenizerImpl::<
             BPE,
             tokenizers::NormalizerWrapper,
@@ -130,30 +154,40 @@ impl Gpt2Tokenizer {
             tokenizers::PostProcessorWrapper,
             ByteLevel,
         >::new(model);
-        inner.with_pre_tokenizer(Some(byte_level));
-        inner.with_decoder(Some(byte_level));
-        Self::finish(path, Tokenizer::from(inner), sha256, origin)
-    }
-
-    fn finish(
-        path: &Path,
-        mut inner: Tokenizer,
-        sha256: String,
-        origin: &str,
-    ) -> Result<Self, TokenizerError> {
+        inner.with_pre_tokenizer(Some(ByteLevel::new(add_prefix_space, false, use_regex)));
+        inner.with_decoder(Some(ByteLevel::new(false, false, true)));
+        let mut inner = Tokenizer::from(inner);
+        let ids: Vec<(u32, String)> = added.iter().map(|(id, token)| (*id, token.content.clone())).collect();
+        inner.add_tokens(added.into_iter().map(|(_, token)| token)).map_err(refused)?;
+        for (id, content) in ids {
+            if inner.token_to_id(&content) != Some(id) {
+                let reason = format!(
+                    "the added token {content:?} has the id {id}, expected the ids of added tokens to follow the \
+                     vocabulary's"
+                );
+                return Err(malformed(&path, None, &reason));
+            }
+        }
         inner.set_encode_special_tokens(true);
-        let end_of_text = inner.token_to_id(END_OF_TEXT).ok_or_else(|| {
-            malformed(
-                path,
-                None,
-                &format!("the vocabulary has no `{END_OF_TEXT}`: this is not GPT-2's tokenizer"),
-            )
-        })?;
-        Ok(Self { inner, end_of_text, sha256, origin: origin.to_owned() })
+        Ok(Self { inner, end_of_text, largest_id, lacking, sha256, origin: origin.to_owned() })
     }
 
     /// Token ids of `text`; nothing is added before or after.
+    ///
+    /// `Err` for a run of white space of more than 100,000 bytes, and for a byte that the vocabulary lacks.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        if let Some(byte) = text.bytes().find(|byte| self.lacking.contains(byte)) {
+            let reason = format!("the vocabulary of {} has no token for the byte {byte:#04x}", self.origin);
+            return Err(TokenizerError::Encode(reason));
+        }
+        if text.len() > MOST_WHITE_SPACE {
+            let longest = text.split(|character: char| !character.is_whitespace()).map(str::len).max();
+            if longest > Some(MOST_WHITE_SPACE) {
+                let reason =
+                    format!("the text has more than {MOST_WHITE_SPACE} bytes of white space in a row");
+                return Err(TokenizerError::Encode(reason));
+            }
+        }
         self.inner
             .encode_fast(text, false)
             .map(|encoding| encoding.get_ids().to_vec())
@@ -185,6 +219,11 @@ impl Gpt2Tokenizer {
         self.end_of_text
     }
 
+    /// The largest id of a token.
+    pub fn largest_id(&self) -> u32 {
+        self.largest_id
+    }
+
     /// Entries of the vocabulary, `<|endoftext|>` included: 50,257 for GPT-2.
     pub fn vocabulary_size(&self) -> usize {
         self.inner.get_vocab_size(true)
@@ -207,11 +246,11 @@ impl Gpt2Tokenizer {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    std::fs::read(path).map_err(|source| TokenizerError::Read { path: path.to_owned(), source })
+    read_at_most(path, MOST_BYTES).map_err(|source| TokenizerError::Read { path: path.to_owned(), source })
 }
 
 fn malformed(path: &Path, line: Option<usize>, reason: &str) -> TokenizerError {
-    TokenizerError::Malformed { path: path.to_owned(), line, reason: reason.to_owned() }
+    TokenizerError::Malformed { path: path.to_owned(), line, reason: clipped(reason) }
 }
 
 fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
@@ -220,26 +259,6 @@ fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         hasher.update(part);
     }
     crate::text::hexadecimal(&hasher.finalize())
-}
-
-/// Reads `merges.txt`: an optional `#version` line, then two tokens a line.
-fn parse_merges(path: &Path, text: &str) -> Result<Merges, TokenizerError> {
-    let mut merges = Merges::new();
-    for (index, line) in text.lines().enumerate() {
-        if line.is_empty() || (index == 0 && line.starts_with("#version")) {
-            continue;
-        }
-        match line.split(' ').collect::<Vec<_>>().as_slice() {
-            [left, right] if !left.is_empty() && !right.is_empty() => {
-                merges.push(((*left).to_owned(), (*right).to_owned()));
-            }
-            _ => {
-                let reason = format!("expected two tokens and one space between them, found {line:?}");
-                return Err(malformed(path, Some(index + 1), &reason));
-            }
-        }
-    }
-    Ok(merges)
 }
 
 /// GPT-2's ids: the 256 bytes in the order of [`byte_order`], a token for each merge, then `<|endoftext|>`.
@@ -309,15 +328,6 @@ mod tests {
         }
         assert_eq!(byte_to_char(b' '), 'Ġ');
         assert_eq!(byte_to_char(b'\n'), 'Ċ');
-    }
-
-    #[test]
-    fn malformed_merges_name_the_line() {
-        let error = parse_merges(Path::new("merges.txt"), "#version: 0.2\na b\nabc\n").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "merges.txt:3: expected two tokens and one space between them, found \"abc\""
-        );
     }
 
     proptest! {

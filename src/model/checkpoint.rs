@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Gpt2Config, WeightFile, WeightsError};
+use crate::files::read_at_most;
 use crate::tokenizer::{Gpt2Tokenizer, TokenizerError};
 
 /// The models that are part of the program: label, `config.json`, `model.safetensors`.
@@ -18,6 +19,9 @@ pub const BUNDLED_MODELS: [(&str, &[u8], &[u8]); 2] = [
         include_bytes!("../../models/tiny-8M/model.safetensors"),
     ),
 ];
+
+/// Most bytes of a `config.json`; they have about a thousand.
+const MOST_CONFIG_BYTES: u64 = 1_000_000;
 
 /// Vocabularies are often padded to a multiple of this, for speed in training.
 const PADDING_MULTIPLE: usize = 128;
@@ -65,6 +69,21 @@ pub enum CheckpointError {
         /// The embedding's rows.
         rows: usize,
     },
+    /// A token that the model has no embedding of.
+    #[error(
+        "{path}: {tokenizer} gives a token the id {id}, but tensor `wte.weight` of the model has {rows} rows \
+         (`vocab_size` in config.json); expected ids below that"
+    )]
+    TokenId {
+        /// The model's directory.
+        path: PathBuf,
+        /// The tokenizer's file.
+        tokenizer: String,
+        /// The largest id.
+        id: u32,
+        /// The embedding's rows.
+        rows: usize,
+    },
     /// The weight file is wrong.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -102,7 +121,7 @@ impl Checkpoint {
         if !weights_path.is_file() {
             return Err(not_found(missing_weights(directory)));
         }
-        let json = std::fs::read(&config_path)
+        let json = read_at_most(&config_path, MOST_CONFIG_BYTES)
             .map_err(|source| CheckpointError::Read { path: config_path.clone(), source })?;
         let weights = WeightFile::open(&weights_path)?;
         let tokenizer = match Gpt2Tokenizer::from_directory(directory)? {
@@ -117,7 +136,7 @@ impl Checkpoint {
         let (_, json, weights) = BUNDLED_MODELS.into_iter().find(|(name, _, _)| *name == label)?;
         let directory = Path::new("models").join(label);
         let assemble = || {
-            let weights = WeightFile::bundled(&directory.join("model.safetensors"), weights)?;
+            let weights = WeightFile::in_memory(&directory.join("model.safetensors"), weights)?;
             let config_path = directory.join("config.json");
             Self::assemble(&directory, &config_path, json, weights, Gpt2Tokenizer::bundled()?)
         };
@@ -140,6 +159,15 @@ impl Checkpoint {
                 path: directory.to_owned(),
                 tokenizer: tokenizer.origin().to_owned(),
                 tokens,
+                rows,
+            });
+        }
+        let largest = tokenizer.largest_id();
+        if largest as usize >= rows {
+            return Err(CheckpointError::TokenId {
+                path: directory.to_owned(),
+                tokenizer: tokenizer.origin().to_owned(),
+                id: largest,
                 rows,
             });
         }

@@ -2,6 +2,9 @@
 
 use burn::config::Config;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::text::clipped;
 
 /// The nonlinearity of the feed-forward layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,22 +56,23 @@ pub struct Gpt2Config {
     pub tied_output: bool,
 }
 
-/// The fields of a Hugging Face `config.json` that change what a GPT-2 computes.
+/// The fields of a Hugging Face `config.json` that change what a GPT-2 computes; numbers as they stand there, so that
+/// what is wrong with one can be said with its name.
 #[derive(Debug, Deserialize)]
 struct HuggingFaceConfig {
     model_type: Option<String>,
     #[serde(alias = "num_hidden_layers")]
-    n_layer: usize,
+    n_layer: Option<Value>,
     #[serde(alias = "hidden_size")]
-    n_embd: usize,
+    n_embd: Option<Value>,
     #[serde(alias = "num_attention_heads")]
-    n_head: usize,
+    n_head: Option<Value>,
     #[serde(alias = "max_position_embeddings", alias = "n_ctx_positions")]
-    n_positions: Option<usize>,
-    n_ctx: Option<usize>,
-    vocab_size: Option<usize>,
-    n_inner: Option<usize>,
-    layer_norm_epsilon: Option<f64>,
+    n_positions: Option<Value>,
+    n_ctx: Option<Value>,
+    vocab_size: Option<Value>,
+    n_inner: Option<Value>,
+    layer_norm_epsilon: Option<Value>,
     activation_function: Option<String>,
     scale_attn_weights: Option<bool>,
     scale_attn_by_inverse_layer_idx: Option<bool>,
@@ -76,17 +80,23 @@ struct HuggingFaceConfig {
     add_cross_attention: Option<bool>,
 }
 
-/// Largest size of any one dimension that is believed: a corrupt file must not make the program allocate.
-const LARGEST_DIMENSION: usize = 1 << 24;
+/// The largest sizes that are believed, far above every known GPT-2's: a corrupt file must not make the program
+/// allocate, and no product of two of them overflows.
+const MOST_LAYERS: usize = 1024;
+const MOST_WIDTH: usize = 1 << 16;
+const MOST_POSITIONS: usize = 1 << 20;
+const MOST_TOKENS: usize = 1 << 22;
+const MOST_INNER_WIDTH: usize = 1 << 18;
 
 impl Gpt2Config {
     /// Reads a Hugging Face `config.json`; absent fields have the defaults of transformers' `GPT2Config`.
     ///
     /// `Err` says in words which field is wrong and what was expected.
     pub fn from_hugging_face(json: &[u8]) -> Result<Self, String> {
-        let raw: HuggingFaceConfig = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let raw: HuggingFaceConfig =
+            serde_json::from_slice(json).map_err(|error| clipped(&error.to_string()))?;
         if let Some(kind) = raw.model_type.as_deref().filter(|kind| *kind != "gpt2") {
-            return Err(format!("`model_type` is \"{kind}\", expected \"gpt2\""));
+            return Err(format!("`model_type` is \"{}\", expected \"gpt2\"", clipped(kind)));
         }
         if raw.add_cross_attention == Some(true) {
             return Err("`add_cross_attention` is true, expected a decoder-only GPT-2".to_owned());
@@ -99,55 +109,33 @@ impl Gpt2Config {
             Some("tanh") => Activation::Tanh,
             Some(other) => {
                 return Err(format!(
-                    "`activation_function` is \"{other}\", expected gelu_new, gelu_pytorch_tanh, gelu, relu, \
-                     silu or tanh"
+                    "`activation_function` is \"{}\", expected gelu_new, gelu_pytorch_tanh, gelu, relu, silu or \
+                     tanh",
+                    clipped(other)
                 ));
             }
         };
+        let width = size("n_embd", raw.n_embd, None, MOST_WIDTH)?;
         let config = Self {
-            layers: raw.n_layer,
-            width: raw.n_embd,
-            heads: raw.n_head,
-            context: raw.n_positions.or(raw.n_ctx).unwrap_or(1024),
-            vocabulary: raw.vocab_size.unwrap_or(50_257),
-            inner_width: raw.n_inner.unwrap_or(raw.n_embd.saturating_mul(4)),
-            norm_epsilon: raw.layer_norm_epsilon.unwrap_or(1e-5),
+            layers: size("n_layer", raw.n_layer, None, MOST_LAYERS)?,
+            width,
+            heads: size("n_head", raw.n_head, None, MOST_WIDTH)?,
+            context: size("n_positions", raw.n_positions.or(raw.n_ctx), Some(1024), MOST_POSITIONS)?,
+            vocabulary: size("vocab_size", raw.vocab_size, Some(50_257), MOST_TOKENS)?,
+            inner_width: size("n_inner", raw.n_inner, Some(4 * width), MOST_INNER_WIDTH)?,
+            norm_epsilon: epsilon(raw.layer_norm_epsilon)?,
             activation,
             scale_attention: raw.scale_attn_weights.unwrap_or(true),
             scale_attention_by_layer: raw.scale_attn_by_inverse_layer_idx.unwrap_or(false),
             tied_output: raw.tie_word_embeddings.unwrap_or(true),
         };
-        config.validate()?;
-        Ok(config)
-    }
-
-    fn validate(&self) -> Result<(), String> {
-        let sizes = [
-            ("n_layer", self.layers),
-            ("n_embd", self.width),
-            ("n_head", self.heads),
-            ("n_positions", self.context),
-            ("vocab_size", self.vocabulary),
-            ("n_inner", self.inner_width),
-        ];
-        for (name, value) in sizes {
-            if value == 0 || value > LARGEST_DIMENSION {
-                return Err(format!("`{name}` is {value}, expected a size from 1 to {LARGEST_DIMENSION}"));
-            }
-        }
-        if !self.width.is_multiple_of(self.heads) {
+        if !config.width.is_multiple_of(config.heads) {
             return Err(format!(
                 "`n_embd` is {}, expected a multiple of `n_head`, {}",
-                self.width, self.heads
+                config.width, config.heads
             ));
         }
-        if !self.norm_epsilon.is_finite() || self.norm_epsilon < 0.0 {
-            return Err(format!(
-                "`layer_norm_epsilon` is {}, expected a small positive number",
-                self.norm_epsilon
-            ));
-        }
-        Ok(())
+        Ok(config)
     }
 
     /// Width of one attention head.
@@ -199,6 +187,27 @@ impl Gpt2Config {
     }
 }
 
+/// The size that stands in a field, from 1 to `most`; `absent` where there is none.
+fn size(field: &str, found: Option<Value>, absent: Option<usize>, most: usize) -> Result<usize, String> {
+    let expected = format!("expected a size from 1 to {most}");
+    match (found, absent) {
+        (None, Some(absent)) => Ok(absent),
+        (None, None) => Err(format!("`{field}` is missing, {expected}")),
+        (Some(found), _) => {
+            let size = found.as_u64().and_then(|size| usize::try_from(size).ok());
+            size.filter(|size| (1..=most).contains(size))
+                .ok_or_else(|| format!("`{field}` is {}, {expected}", clipped(&found.to_string())))
+        }
+    }
+}
+
+fn epsilon(found: Option<Value>) -> Result<f64, String> {
+    let Some(found) = found else { return Ok(1e-5) };
+    found.as_f64().filter(|epsilon| (0.0..=1.0).contains(epsilon)).ok_or_else(|| {
+        format!("`layer_norm_epsilon` is {}, expected a number from 0 to 1", clipped(&found.to_string()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +243,45 @@ mod tests {
             refused(r#"{"n_layer":1,"n_embd":8,"n_head":2,"activation_function":"x"}"#).contains("gelu_new")
         );
         assert!(refused(r#"{"n_embd":8,"n_head":2}"#).contains("n_layer"));
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_by_name() {
+        let refused = |field: &str, value: &str| {
+            let mut json =
+                serde_json::json!({"n_layer": 1, "n_embd": 8, "n_head": 2, "layer_norm_epsilon": 1e-5});
+            json[field] = serde_json::from_str(value).unwrap();
+            Gpt2Config::from_hugging_face(json.to_string().as_bytes()).unwrap_err()
+        };
+        let sizes = [
+            ("n_layer", 1024),
+            ("n_embd", 65_536),
+            ("n_head", 65_536),
+            ("n_positions", 1_048_576),
+            ("vocab_size", 4_194_304),
+            ("n_inner", 262_144),
+        ];
+        for (field, most) in sizes {
+            let values = [
+                "0",
+                "1000000000",
+                "18446744073709551615",
+                "-1",
+                "1.8446744073709552e+19",
+                "1.5",
+                "\"12\"",
+                "[12]",
+            ];
+            for value in values {
+                let expected = format!("`{field}` is {value}, expected a size from 1 to {most}");
+                assert_eq!(refused(field, value), expected);
+            }
+        }
+        assert_eq!(refused("n_head", "3"), "`n_embd` is 8, expected a multiple of `n_head`, 3");
+        assert_eq!(
+            refused("layer_norm_epsilon", "-1"),
+            "`layer_norm_epsilon` is -1, expected a number from 0 to 1"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One `model.safetensors`: mapped into memory, checked against the model's shape before anything is loaded,
 //! and read tensor by tensor as f32.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
@@ -12,11 +13,17 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
 use super::Gpt2Config;
-use crate::text::{did_you_mean, hexadecimal, thousands};
+use crate::text::{clipped, did_you_mean, hexadecimal, thousands};
 
 /// Bytes converted at a time; mapped pages behind them are given back, so that the file's pages never add up to a
 /// second copy of the model in memory.
 const CHUNK_BYTES: usize = 16 << 20;
+
+/// Axes of a tensor that a message shows; a header can claim any number.
+const MOST_AXES_SHOWN: usize = 8;
+
+/// The longest header that is read, as in the crate.
+const MOST_HEADER_BYTES: u64 = 100_000_000;
 
 /// What can be wrong with a weight file.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +118,7 @@ fn more(others: usize) -> String {
 
 enum Bytes {
     Mapped(Mmap),
-    Bundled(&'static [u8]),
+    InMemory(Cow<'static, [u8]>),
 }
 
 struct Entry {
@@ -141,13 +148,17 @@ impl WeightFile {
         Self::parse(path, Bytes::Mapped(map))
     }
 
-    /// Reads a file that is part of the program; `path` is its name in messages.
-    pub fn bundled(path: &Path, bytes: &'static [u8]) -> Result<Self, WeightsError> {
-        Self::parse(path, Bytes::Bundled(bytes))
+    /// Reads a file that is in memory: one that is part of the program; `path` is its name in messages.
+    pub fn in_memory(path: &Path, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, WeightsError> {
+        Self::parse(path, Bytes::InMemory(bytes.into()))
     }
 
     fn parse(path: &Path, bytes: Bytes) -> Result<Self, WeightsError> {
         let all = slice_of(&bytes);
+        // Before the crate adds offsets up, whose sum it does not guard.
+        if let Some(error) = outside(path, all) {
+            return Err(error);
+        }
         let (header_length, metadata) =
             SafeTensors::read_metadata(all).map_err(|error| explain(path, all, &error.to_string()))?;
         let data_start = header_length + size_of::<u64>();
@@ -157,7 +168,14 @@ impl WeightFile {
             let name = stored_name.strip_prefix("transformer.").unwrap_or(&stored_name).to_owned();
             let (start, end) = info.data_offsets;
             let bytes = data_start + start..data_start + end;
-            entries.insert(name, Entry { stored_name, dtype: info.dtype, shape: info.shape.clone(), bytes });
+            let entry = Entry { stored_name, dtype: info.dtype, shape: info.shape.clone(), bytes };
+            if let Some(other) = entries.insert(name, entry) {
+                let reason = format!(
+                    "tensor `{}` is there twice, with the prefix `transformer.` and without",
+                    clipped(&other.stored_name)
+                );
+                return Err(WeightsError::Header { path: path.to_owned(), reason });
+            }
         }
         Ok(Self { path: path.to_owned(), bytes, entries })
     }
@@ -179,8 +197,8 @@ impl WeightFile {
         if let Some((name, entry)) = unknown.next() {
             return Err(WeightsError::Unknown {
                 path: self.path.clone(),
-                tensor: entry.stored_name.clone(),
-                found: entry.shape.clone(),
+                tensor: clipped(&entry.stored_name),
+                found: entry.shape.iter().copied().take(MOST_AXES_SHOWN).collect(),
                 others: unknown.count(),
                 hint: did_you_mean(name, expected.keys().map(String::as_str)),
             });
@@ -192,7 +210,7 @@ impl WeightFile {
                     path: self.path.clone(),
                     tensor: entry.stored_name.clone(),
                     expected: shape.clone(),
-                    found: entry.shape.clone(),
+                    found: entry.shape.iter().copied().take(MOST_AXES_SHOWN).collect(),
                 });
             }
             if !matches!(entry.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
@@ -288,7 +306,7 @@ fn map_read_only(file: &File) -> std::io::Result<Mmap> {
 fn slice_of(bytes: &Bytes) -> &[u8] {
     match bytes {
         Bytes::Mapped(map) => map,
-        Bytes::Bundled(bytes) => bytes,
+        Bytes::InMemory(bytes) => bytes,
     }
 }
 
@@ -306,51 +324,66 @@ fn is_ignored(name: &str) -> bool {
 /// Says what is wrong with a file whose header the safetensors crate refuses.
 fn explain(path: &Path, all: &[u8], reason: &str) -> WeightsError {
     let found = all.len() as u64;
+    let refused = |reason: &str| WeightsError::Header { path: path.to_owned(), reason: clipped(reason) };
     let Some((tensors, data_start)) = header(all) else {
-        return match all.get(..8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes) {
-            Some(length) if length < 100_000_000 && length.saturating_add(8) > found => WeightsError::Size {
+        return match header_length(all) {
+            Some(length) if length > MOST_HEADER_BYTES => refused(&format!(
+                "its first eight bytes say that the header has {} bytes, expected at most {}",
+                thousands(length),
+                thousands(MOST_HEADER_BYTES)
+            )),
+            Some(length) if length + 8 > found => WeightsError::Size {
                 path: path.to_owned(),
                 what: "is cut short",
                 tensor: None,
                 expected: length + 8,
                 found,
             },
-            _ => WeightsError::Header { path: path.to_owned(), reason: reason.to_owned() },
+            _ => refused(reason),
         };
     };
     let expected = tensors.iter().map(|(_, end)| data_start.saturating_add(*end)).max().unwrap_or(data_start);
-    let tensor = tensors
-        .into_iter()
-        .filter(|(_, end)| data_start.saturating_add(*end) > found)
-        .min_by_key(|(_, end)| *end)
-        .map(|(name, _)| name);
-    match expected.cmp(&found) {
-        std::cmp::Ordering::Greater => {
-            WeightsError::Size { path: path.to_owned(), what: "is cut short", tensor, expected, found }
-        }
-        std::cmp::Ordering::Less => {
-            let what = "has bytes that belong to no tensor";
-            WeightsError::Size { path: path.to_owned(), what, tensor: None, expected, found }
-        }
-        std::cmp::Ordering::Equal => {
-            WeightsError::Header { path: path.to_owned(), reason: reason.to_owned() }
-        }
+    if expected < found {
+        let what = "has bytes that belong to no tensor";
+        return WeightsError::Size { path: path.to_owned(), what, tensor: None, expected, found };
     }
+    refused(reason)
+}
+
+/// The error of a file whose header promises more bytes than there are; `None` where that is not what is wrong.
+fn outside(path: &Path, all: &[u8]) -> Option<WeightsError> {
+    let found = all.len() as u64;
+    let (tensors, data_start) = header(all)?;
+    let promised = |end: u64| data_start.saturating_add(end);
+    let expected = tensors.iter().map(|(_, end)| promised(*end)).max()?;
+    let first = tensors.into_iter().filter(|(_, end)| promised(*end) > found).min_by_key(|(_, end)| *end);
+    first.map(|(name, _)| WeightsError::Size {
+        path: path.to_owned(),
+        what: "is cut short",
+        tensor: Some(clipped(&name)),
+        expected,
+        found,
+    })
+}
+
+/// What the first eight bytes say.
+fn header_length(all: &[u8]) -> Option<u64> {
+    all.first_chunk().copied().map(u64::from_le_bytes)
 }
 
 /// Names and ends of the tensors by the header of a file that may be damaged, and where their data start.
 fn header(all: &[u8]) -> Option<(Vec<(String, u64)>, u64)> {
     #[derive(serde::Deserialize)]
     struct Offsets {
-        data_offsets: (u64, u64),
+        data_offsets: Option<(u64, u64)>,
     }
-    let length = u64::from_le_bytes(all.get(..8)?.try_into().ok()?);
+    let length = header_length(all).filter(|length| *length <= MOST_HEADER_BYTES)?;
     let json = all.get(8..usize::try_from(length).ok()?.checked_add(8)?)?;
-    let values: BTreeMap<String, serde_json::Value> = serde_json::from_slice(json).ok()?;
-    let ends = values
+    let tensors: BTreeMap<String, Offsets> = serde_json::from_slice(json).ok()?;
+    let ends = tensors
         .into_iter()
         .filter(|(name, _)| name != "__metadata__")
-        .map(|(name, value)| Some((name, serde_json::from_value::<Offsets>(value).ok()?.data_offsets.1)))
+        .map(|(name, tensor)| Some((name, tensor.data_offsets?.1)))
         .collect::<Option<Vec<_>>>()?;
     Some((ends, length + 8))
 }
