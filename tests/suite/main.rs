@@ -23,6 +23,7 @@ mod golden_tokens;
 mod golden_wikitext;
 mod golden_winograd;
 mod interruptions;
+mod hostile;
 mod invariance;
 mod kernels;
 mod memory;

@@ -1,0 +1,195 @@
+//! Run directories: a journal or manifest that was changed is read, or refused by its name, and never made worse.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gpt2_eval::kernels::Precision;
+use gpt2_eval::plan::{DataSource, Plan};
+use gpt2_eval::record::{Environment, Identity, Manifest, SampleRecord, Status};
+use gpt2_eval::request::{Filtered, Finish, Generated, LogLikelihood, Response, RollingLogLikelihood};
+use gpt2_eval::run::{Journal, RunDirectory};
+use proptest::{prop_assert, prop_assert_eq};
+
+use super::memory::bounded;
+use super::mutate::mutated;
+use super::{hold, is_good_message};
+use crate::common::gpt2_eval;
+
+/// A directory in memory where the system has one: the properties write a file for every input.
+fn directory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+fn record(id: &str, response: Response) -> SampleRecord {
+    SampleRecord {
+        id: id.to_owned(),
+        cluster: Some("c".to_owned()),
+        key: format!("key-{id}"),
+        prompt_sha256: "00".to_owned(),
+        context_tokens: 1,
+        target_tokens: 1,
+        truncated_tokens: 0,
+        responses: vec![response],
+        statistics: BTreeMap::from([("correct".to_owned(), 1.0), ("log_likelihood".to_owned(), -0.1)]),
+        error: None,
+    }
+}
+
+fn journal() -> Vec<u8> {
+    let score = LogLikelihood {
+        log_likelihood: -2.5,
+        greedy: false,
+        token_log_probs: vec![-2.5],
+        filtered: Some(Filtered { log_likelihood: -1.5, greedy: true }),
+        context_tokens: 1,
+        truncated_tokens: 0,
+    };
+    let rolling = RollingLogLikelihood { log_likelihood: -2.0, tokens: 1, bytes: 2, windows: 1 };
+    let written = Generated {
+        text: "é\n".to_owned(),
+        tokens: vec![1],
+        token_log_probs: vec![-0.5],
+        finish: Finish::StopString,
+        prompt_tokens: 3,
+        truncated_tokens: 0,
+    };
+    let responses = [Response::LogLikelihood(score), Response::Rolling(rolling), Response::Generate(written)];
+    let records = ["a", "b", "c"].into_iter().zip(responses).map(|(id, response)| record(id, response));
+    records.map(|record| serde_json::to_string(&record).unwrap() + "\n").collect::<String>().into_bytes()
+}
+
+fn key_of(id: &str) -> Option<&'static str> {
+    ["a", "b", "c"].iter().position(|known| *known == id).map(|place| ["key-a", "key-b", "key-c"][place])
+}
+
+#[test]
+fn journals() {
+    let directory = directory();
+    let path = directory.path().join("t.jsonl");
+    let name = path.display().to_string();
+    hold(mutated(&[&journal()]), |bytes| {
+        std::fs::write(&path, &bytes.0).unwrap();
+        let opened = bounded(bytes.0.len(), || Journal::open(&path, key_of))?;
+        let left = std::fs::read(&path).unwrap();
+        match opened {
+            Ok((journal, records)) => {
+                drop(journal);
+                let whole = bytes.0.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+                prop_assert_eq!(&left, &bytes.0[..whole], "a torn end is dropped, and nothing else");
+                prop_assert!(records.len() <= left.split(|&byte| byte == b'\n').count());
+                for (id, record) in &records {
+                    prop_assert_eq!((id, key_of(id)), (&record.id, Some(record.key.as_str())));
+                    prop_assert!(record.statistics.values().all(|value| value.is_finite()));
+                }
+                let (mut journal, again) = Journal::open(&path, key_of).unwrap();
+                prop_assert_eq!(&again, &records);
+                for record in records.values() {
+                    journal.append(record).unwrap();
+                }
+                drop(journal);
+                prop_assert_eq!(
+                    Journal::open(&path, key_of).unwrap().1,
+                    records,
+                    "what is appended comes back"
+                );
+            }
+            Err(error) => {
+                prop_assert_eq!(&left, &bytes.0, "a refused journal is left as it is");
+                is_good_message(&error.to_string(), &name)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+fn manifest(seed: u64) -> Manifest {
+    let plan = Plan {
+        models: vec![],
+        tasks: vec![],
+        data: DataSource::Directory(PathBuf::from("data")),
+        limit: Some(3),
+        seed,
+        precision: Precision::F32,
+    };
+    let json = serde_json::json!({
+        "engine_version": 1, "backend": "flex", "dtype": "f32", "limit": 3, "seed": seed,
+        "models": [{"label": "m", "parameters": 5, "config_sha256": "a", "weights_sha256": "b", "tokenizer_sha256": "c"}],
+        "tasks": [{"task": "lambada", "protocol": {"name": "paper", "options": {"shots": "1"}}}],
+        "data": [{"task": "lambada", "sha256": "d", "records": 7, "provenance": "sample"}],
+    });
+    let identity: Identity = serde_json::from_value(json).unwrap();
+    let json = serde_json::json!({
+        "program_version": "0", "command": ["gpt2-eval"], "weight_files": [], "tokenizers": [], "data_files": [],
+        "device": "d", "threads": 1, "batch_tokens": 2, "processor": "p", "system": "s", "burn_version": "b",
+    });
+    let environment: Environment = serde_json::from_value(json).unwrap();
+    Manifest::begin(plan, identity, environment)
+}
+
+#[test]
+fn manifests() {
+    let directory = directory();
+    let run = directory.path().join("run");
+    let path = run.join("manifest.json");
+    let manifest = manifest(1);
+    let valid = serde_json::to_vec_pretty(&manifest).unwrap();
+    drop(RunDirectory::open(&run, manifest.clone()).unwrap());
+    hold(mutated(&[&valid]), |bytes| {
+        if let Ok(read) = bounded(bytes.0.len(), || serde_json::from_slice::<Manifest>(&bytes.0))? {
+            let again = serde_json::from_slice::<Manifest>(&serde_json::to_vec(&read).unwrap()).unwrap();
+            prop_assert_eq!(again, read);
+        }
+        std::fs::write(&path, &bytes.0).unwrap();
+        match RunDirectory::open(&run, manifest.clone()) {
+            Ok(mut directory) => {
+                directory.end(Status::Complete, None).unwrap();
+                let written: Manifest = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+                prop_assert_eq!(&written.identity, &manifest.identity);
+            }
+            Err(error) => {
+                prop_assert_eq!(
+                    &std::fs::read(&path).unwrap(),
+                    &bytes.0,
+                    "a refused manifest is left as it is"
+                );
+                is_good_message(&error.to_string(), &run.display().to_string())?;
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Statistics that a finished run's journal cannot have: the run is shown with what is left, or refused.
+#[test]
+fn journals_with_other_statistics() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments =
+        ["--tasks", "lambada", "--sizes", "tiny-3M", "--data", "sample", "--limit", "5", "--out", "run"];
+    let run = || {
+        let output = gpt2_eval(directory.path()).args(arguments).output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(!message.contains("panicked"), "{message}");
+        (output.status.code(), message)
+    };
+    assert_eq!(run().0, Some(0));
+    let journal = directory.path().join("run/samples/tiny-3M/lambada.jsonl");
+    let whole = std::fs::read_to_string(&journal).unwrap();
+    let changes: [fn(&mut SampleRecord); 5] = [
+        |record| record.statistics.clear(),
+        |record| record.statistics.values_mut().for_each(|value| *value = f64::MAX),
+        |record| record.statistics.values_mut().for_each(|value| *value = -f64::MAX),
+        |record| record.responses.clear(),
+        |record| record.cluster = Some("x".repeat(1000)),
+    ];
+    for change in changes {
+        let lines = whole.lines().map(|line| {
+            let mut record: SampleRecord = serde_json::from_str(line).unwrap();
+            change(&mut record);
+            serde_json::to_string(&record).unwrap() + "\n"
+        });
+        std::fs::write(&journal, lines.collect::<String>()).unwrap();
+        let (code, message) = run();
+        assert!(matches!(code, Some(0 | 2)), "{code:?}: {message}");
+    }
+}
