@@ -63,6 +63,13 @@ pub struct Heading {
     pub notes: Vec<String>,
 }
 
+impl Heading {
+    /// Whether a note under the table tells of what failed.
+    fn has_failures(&self) -> bool {
+        self.notes.iter().any(|note| note.starts_with('§'))
+    }
+}
+
 /// A table of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
@@ -77,7 +84,7 @@ pub struct Section {
 }
 
 /// One section a task and set of metrics, so that zero-, one- and few-shot rows stand in one table; headings with
-/// neither scores nor notes are left out.
+/// neither scores nor failures are left out.
 pub fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupScore]) -> Vec<Section> {
     let mut sections = Vec::new();
     for (index, first) in headings.iter().enumerate() {
@@ -93,7 +100,7 @@ pub fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupScore]) -
                     |score: &&Score| score.task == heading.task && score.protocol == heading.protocol;
                 (heading, scores.iter().filter(is_own).collect::<Vec<_>>())
             })
-            .filter(|(heading, own)| !own.is_empty() || !heading.notes.is_empty())
+            .filter(|(heading, own)| !own.is_empty() || heading.has_failures())
             .collect();
         if together.is_empty() {
             continue;

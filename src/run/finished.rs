@@ -1,17 +1,22 @@
 //! A run directory that is read back, without data and model.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
 use super::inputs::ShardPlaces;
+use super::manifest::MOST_MANIFEST_BYTES;
 use super::{JournalError, RunError};
+use crate::files::{is_plain_name, read_at_most};
 use crate::metrics::{Breakdown, Metric};
 use crate::record::{
     BaselineRecord, Manifest, MeasuredTask, PromptRecord, SCHEMA_VERSION, SampleRecord, Statistics,
 };
 use crate::tasks;
+
+/// Most bytes of a `shard.json`; the places of a million samples have about ten million.
+const MOST_PLACES_BYTES: u64 = 1_000_000_000;
 
 /// A run as its files have it. It need not be complete.
 #[derive(Debug)]
@@ -51,18 +56,13 @@ impl FinishedRun {
         for measured in &manifest.tasks {
             let task =
                 tasks::find(&measured.task).ok_or_else(|| RunError::UnknownTask(measured.task.clone()))?;
+            let prompts: Vec<PromptRecord> = read_lines(&path.join("prompts").join(&measured.journal))?;
+            let place_of: BTreeMap<&str, usize> =
+                prompts.iter().enumerate().map(|(place, prompt)| (prompt.id.as_str(), place)).collect();
             let mut records = Vec::new();
             for model in &manifest.identity.models {
                 let file = path.join("samples").join(&model.label).join(&measured.journal);
-                let lines: Vec<SampleRecord> = read_lines(&file)?;
-                // A sample that failed and was tried again stands twice until its task is finished; the last counts.
-                let mut last = BTreeMap::new();
-                for (line, record) in lines.iter().enumerate() {
-                    last.insert(record.id.clone(), line);
-                }
-                let keep: BTreeSet<usize> = last.into_values().collect();
-                let kept = lines.into_iter().enumerate().filter(|(line, _)| keep.contains(line));
-                records.push(kept.map(|(_, record)| record).collect());
+                records.push(in_order(read_lines(&file)?, &place_of));
             }
             let baselines = read_lines(&path.join("baselines").join(&measured.journal))?;
             finished.push(FinishedTask {
@@ -104,7 +104,7 @@ impl FinishedRun {
 pub(super) fn read_places(path: &Path) -> Result<ShardPlaces, RunError> {
     let file = path.join("shard.json");
     let read_error = |reason: String| RunError::Read { path: file.clone(), reason };
-    let bytes = std::fs::read(&file).map_err(|error| read_error(error.to_string()))?;
+    let bytes = read_at_most(&file, MOST_PLACES_BYTES).map_err(|error| read_error(error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| read_error(error.to_string()))
 }
 
@@ -112,7 +112,7 @@ pub(super) fn read_places(path: &Path) -> Result<ShardPlaces, RunError> {
 pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
     let file = path.join("manifest.json");
     let read_error = |reason: String| RunError::Read { path: file.clone(), reason };
-    let bytes = match std::fs::read(&file) {
+    let bytes = match read_at_most(&file, MOST_MANIFEST_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let reason =
@@ -139,9 +139,7 @@ pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
     let labels = manifest.identity.models.iter().map(|model| &model.label);
     let journals = manifest.tasks.iter().map(|task| &task.journal);
     for name in labels.chain(journals) {
-        let mut parts = Path::new(name).components();
-        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) || name.contains('\\')
-        {
+        if !is_plain_name(name) {
             return Err(read_error(format!("`{name}` is no name of a file")));
         }
     }
@@ -166,6 +164,17 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
             })
         })
         .collect()
+}
+
+/// Records in the order of the data, each sample once. A journal whose task is not finished has them in the order in which
+/// they were computed, and a sample that failed and was tried again stands twice there: the last counts.
+fn in_order(records: Vec<SampleRecord>, place_of: &BTreeMap<&str, usize>) -> Vec<SampleRecord> {
+    let mut last: BTreeMap<(usize, String), SampleRecord> = BTreeMap::new();
+    for record in records {
+        let place = place_of.get(record.id.as_str()).copied().unwrap_or(usize::MAX);
+        last.insert((place, record.id.clone()), record);
+    }
+    last.into_values().collect()
 }
 
 /// Methods in the order of their first line, with their statistics in the order of the file.

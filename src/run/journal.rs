@@ -122,8 +122,10 @@ impl Journal {
     }
 }
 
-/// The records of a journal's content with their lines, and how many bytes they are. What is no record ends the journal if
-/// no record follows it, and is damage if one does.
+/// The records of a journal's content with their lines, and how many bytes they are.
+///
+/// A last line without its end is left out, and so is what follows a line with zero bytes, which are what a power failure
+/// leaves of blocks that were not written, unless a record follows. Anything else that is no record is damage.
 fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleRecord)>, usize), JournalError> {
     let mut records = Vec::new();
     let mut good_bytes = 0;
@@ -147,7 +149,11 @@ fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleRecord
                     reason: reason.clone(),
                 });
             }
-            (Err(error), None) => torn = Some((index + 1, clipped(&error.to_string()))),
+            (Err(error), None) if line.contains(&0) => torn = Some((index + 1, clipped(&error.to_string()))),
+            (Err(error), None) => {
+                let (path, reason) = (path.to_owned(), clipped(&error.to_string()));
+                return Err(JournalError::Damaged { path, line: index + 1, reason });
+            }
             (Err(_), Some(_)) => {}
         }
     }

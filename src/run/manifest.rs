@@ -12,7 +12,7 @@ use crate::record::{Environment, Identity, Manifest, MeasuredTask, SCHEMA_VERSIO
 use crate::text::clipped;
 
 /// Most bytes of a `manifest.json`; one of all tasks and models has about thirty thousand.
-const MOST_MANIFEST_BYTES: u64 = 50_000_000;
+pub(super) const MOST_MANIFEST_BYTES: u64 = 50_000_000;
 
 /// The present moment, RFC 3339 in UTC, to the second.
 pub fn now() -> String {
@@ -143,8 +143,9 @@ fn old_manifest(directory: &Path, manifest_path: &Path, identity: &Identity) -> 
     let bytes =
         read_at_most(manifest_path, MOST_MANIFEST_BYTES).map_err(|error| read_error(error.to_string()))?;
     let remedy = "use another --out, or --fresh to delete what is there and start anew";
-    let old: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| read_error(format!("{}; it is no manifest of a run: {remedy}", clipped(&error.to_string()))))?;
+    let old: Value = serde_json::from_slice(&bytes).map_err(|error| {
+        read_error(format!("{}; it is no manifest of a run: {remedy}", clipped(&error.to_string())))
+    })?;
     let differences = identity_differences(old.get("identity").unwrap_or(&Value::Null), identity)?;
     if !differences.is_empty() {
         return Err(RunError::OtherRun { directory: directory.to_owned(), differences });

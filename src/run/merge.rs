@@ -106,8 +106,8 @@ fn shards_in(directory: &Path) -> Result<Vec<ReadShard>, MergeError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => vec![directory.to_owned()],
         Err(error) => return Err(read_error(error).into()),
     };
-    // A shard that was killed before it wrote anything down is one that is missing.
-    paths.retain(|path| path == directory || path.join("manifest.json").exists());
+    // A shard that was killed before it wrote its places down is one that is missing.
+    paths.retain(|path| path == directory || path.join("shard.json").exists());
     paths.sort();
     if paths.is_empty() {
         return Err(MergeError::NoShards(directory.to_owned()));

@@ -45,17 +45,18 @@ fn run_directory(path: &Path) -> RunDirectory {
         limit: None,
         seed: 0,
         precision: gpt2_eval::kernels::Precision::F32,
+        shard: None,
     };
     let identity = serde_json::json!({
         "engine_version": 1, "backend": "flex", "dtype": "f32", "limit": null, "seed": 0, "models": [], "tasks": [], "data": [],
     });
     let environment = serde_json::json!({
-        "program_version": "0", "command": [], "weight_files": [], "tokenizers": [], "data_files": [],
-        "device": "d", "threads": 1, "batch_tokens": 2, "processor": "p", "system": "s", "burn_version": "b",
+        "program_version": "0", "command": [], "files": [], "dependencies": {},
+        "device": "d", "threads": 1, "batch_tokens": 2, "processor": "p", "system": "s",
     });
     let identity = serde_json::from_value(identity).unwrap();
     let environment = serde_json::from_value(environment).unwrap();
-    RunDirectory::open(path, Manifest::begin(plan, identity, environment)).unwrap()
+    RunDirectory::open(path, Manifest::begin(plan, identity, vec![], environment), false).unwrap()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use gpt2_eval::kernels::Precision;
 use gpt2_eval::plan::{DataSource, Plan};
 use gpt2_eval::record::{Environment, Identity, Manifest, SampleRecord, Status};
 use gpt2_eval::request::{Filtered, Finish, Generated, LogLikelihood, Response, RollingLogLikelihood};
-use gpt2_eval::run::{Journal, RunDirectory};
+use gpt2_eval::run::{FinishedRun, Journal, RunDirectory};
 use proptest::{prop_assert, prop_assert_eq};
 
 use super::memory::bounded;
@@ -75,8 +75,11 @@ fn journals() {
         match opened {
             Ok((journal, records)) => {
                 drop(journal);
-                let whole = bytes.0.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-                prop_assert_eq!(&left, &bytes.0[..whole], "a torn end is dropped, and nothing else");
+                prop_assert!(bytes.0.starts_with(&left));
+                let mut dropped = bytes.0[left.len()..].split_inclusive(|&byte| byte == b'\n');
+                let torn = dropped.find(|line| *line != b"\n").unwrap_or_default();
+                let is_torn = !torn.ends_with(b"\n") || torn.contains(&0);
+                prop_assert!(is_torn, "a torn end is dropped, and nothing else");
                 prop_assert!(records.len() <= left.split(|&byte| byte == b'\n').count());
                 for (id, record) in &records {
                     prop_assert_eq!((id, key_of(id)), (&record.id, Some(record.key.as_str())));
@@ -111,6 +114,7 @@ fn manifest(seed: u64) -> Manifest {
         limit: Some(3),
         seed,
         precision: Precision::F32,
+        shard: None,
     };
     let json = serde_json::json!({
         "engine_version": 1, "backend": "flex", "dtype": "f32", "limit": 3, "seed": seed,
@@ -120,11 +124,16 @@ fn manifest(seed: u64) -> Manifest {
     });
     let identity: Identity = serde_json::from_value(json).unwrap();
     let json = serde_json::json!({
-        "program_version": "0", "command": ["gpt2-eval"], "weight_files": [], "tokenizers": [], "data_files": [],
-        "device": "d", "threads": 1, "batch_tokens": 2, "processor": "p", "system": "s", "burn_version": "b",
+        "program_version": "0", "command": ["gpt2-eval"], "files": [], "dependencies": {},
+        "device": "d", "threads": 1, "batch_tokens": 2, "processor": "p", "system": "s",
     });
     let environment: Environment = serde_json::from_value(json).unwrap();
-    Manifest::begin(plan, identity, environment)
+    let task = serde_json::json!({
+        "task": "lambada", "protocol": {"name": "paper"}, "label": {"name": "paper", "options": {"limit": "3"}},
+        "journal": "lambada.jsonl", "records": 7, "samples": 3,
+    });
+    let tasks = vec![serde_json::from_value(task).unwrap()];
+    Manifest::begin(plan, identity, tasks, environment)
 }
 
 #[test]
@@ -134,16 +143,16 @@ fn manifests() {
     let path = run.join("manifest.json");
     let manifest = manifest(1);
     let valid = serde_json::to_vec_pretty(&manifest).unwrap();
-    drop(RunDirectory::open(&run, manifest.clone()).unwrap());
+    drop(RunDirectory::open(&run, manifest.clone(), false).unwrap());
     hold(mutated(&[&valid]), |bytes| {
         if let Ok(read) = bounded(bytes.0.len(), || serde_json::from_slice::<Manifest>(&bytes.0))? {
             let again = serde_json::from_slice::<Manifest>(&serde_json::to_vec(&read).unwrap()).unwrap();
             prop_assert_eq!(again, read);
         }
         std::fs::write(&path, &bytes.0).unwrap();
-        match RunDirectory::open(&run, manifest.clone()) {
+        match RunDirectory::open(&run, manifest.clone(), false) {
             Ok(mut directory) => {
-                directory.end(Status::Complete, None).unwrap();
+                directory.end(Status::Complete, 0, None).unwrap();
                 let written: Manifest = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
                 prop_assert_eq!(&written.identity, &manifest.identity);
             }
@@ -154,6 +163,31 @@ fn manifests() {
                     "a refused manifest is left as it is"
                 );
                 is_good_message(&error.to_string(), &run.display().to_string())?;
+            }
+        }
+        Ok(())
+    });
+}
+
+/// A run directory that others made, read back for its scores.
+#[test]
+fn finished_runs() {
+    let directory = directory();
+    let run = directory.path().join("run");
+    let valid = serde_json::to_vec_pretty(&manifest(1)).unwrap();
+    std::fs::create_dir_all(run.join("samples/m")).unwrap();
+    std::fs::write(run.join("samples/m/lambada.jsonl"), journal()).unwrap();
+    std::fs::write(run.join("manifest.json"), &valid).unwrap();
+    let read = FinishedRun::open(&run).unwrap();
+    assert_eq!((read.tasks[0].records[0].len(), read.missing(), read.failed()), (3, 0, 0));
+    let name = run.display().to_string();
+    hold(mutated(&[&valid]), |bytes| {
+        std::fs::write(run.join("manifest.json"), &bytes.0).unwrap();
+        match bounded(bytes.0.len() + 4096, || FinishedRun::open(&run))? {
+            Ok(read) => prop_assert!(read.tasks.iter().all(|task| task.records.len() <= 1)),
+            Err(error) => {
+                let message = error.to_string();
+                prop_assert!(message.contains(&name) || message.contains("no task `"), "{}", message);
             }
         }
         Ok(())
