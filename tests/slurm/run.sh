@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Runs examples/slurm/ on a real cluster of one node: an array of four shards, three of them interrupted in the middle,
+# merged, and compared byte for byte with a run without shards.
+#
+#   cargo build --release && tests/slurm/run.sh [PROGRAM]        # PROGRAM: target/release/gpt2-eval
+#
+# Needs root and Debian (README.md beside this file says more). Ends with `N passed, N failed`, and with exit code 1 if
+# anything failed.
+set -euo pipefail
+
+root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)"
+program="$(realpath -- "${1:-$root/target/release/gpt2-eval}")"
+[ -x "$program" ] || { echo "no program at $program: cargo build --release" >&2; exit 2; }
+[ "$(id -u)" = 0 ] || { echo "Slurm's daemons need root" >&2; exit 2; }
+# shellcheck source-path=SCRIPTDIR source=cluster.sh
+source "$root/tests/slurm/cluster.sh"
+
+work="$(mktemp -d "${TMPDIR:-/tmp}/gpt2-eval-slurm.XXXXXX")"
+# munged wants its socket where everybody may go.
+chmod 0755 "$work"
+clean_up() {
+    local status=$?
+    trap - EXIT
+    stop_cluster
+    rm -rf -- "$work"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+passed=0
+failed=0
+step() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
+# check WHAT COMMAND…: COMMAND must succeed.
+check() {
+    local what="$1"
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+        printf 'ok      %s\n' "$what"
+    else
+        failed=$((failed + 1))
+        printf 'FAILED  %s\n' "$what"
+    fi
+}
+# For what the rest cannot do without.
+must() { "${@:2}" || { printf 'FAILED  %s\n' "$1"; give_up; }; }
+give_up() {
+    squeue --array 2>/dev/null || true
+    tail -n 15 "$work"/logs/*.log 2>/dev/null || true
+    printf '\n%d passed, %d failed\n' "$passed" "$((failed + 1))"
+    exit 1
+}
+
+arguments=(--tasks all --sizes tiny --data sample)
+shards=4
+whole="$work/whole run"
+run="$work/run in shards"
+shard() { printf '%s/shards/%d-of-%d' "$run" "$1" "$shards"; }
+
+# One field of a job or a task of an array, as `scontrol show job` has it.
+field() { scontrol show job --oneliner "$1" | tr ' ' '\n' | sed -n "s/^$2=//p" | head -n 1; }
+is_in_state() { [ "$(field "$1" JobState)" = "$2" ]; }
+has_restarted() { [ "$(field "$1" Restarts)" = 1 ]; }
+
+# Process of a task of the array: known by what Slurm put into its environment, so that no other can be meant.
+process_of() {
+    local process
+    for process in $(pgrep -x gpt2-eval); do
+        if tr '\0' '\n' <"/proc/$process/environ" 2>/dev/null \
+            | grep -cxF -e "SLURM_CONF=$SLURM_CONF" -e "SLURM_ARRAY_JOB_ID=$array" -e "SLURM_ARRAY_TASK_ID=$1" \
+            | grep -qx 3; then
+            echo "$process"
+            return 0
+        fi
+    done
+    return 1
+}
+lines_of() { cat "$(shard "$1")"/samples/*/*.jsonl 2>/dev/null | wc -l; }
+is_complete() { grep -q '"status": "complete"' "$1/manifest.json"; }
+# Tokens that the last process of a run directory was asked for, not counting what it found in its journals.
+asked_tokens() { awk -F'[:,]' '/"requested_tokens"/ { sum += $2 } END { print sum + 0 }' "$1/manifest.json"; }
+
+# Lets the given tasks run until each has answered some samples, and stops each there.
+stop_in_the_middle() {
+    local task process left=("$@") waiting deadline=$((SECONDS + 120))
+    while [ "${#left[@]}" -gt 0 ]; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        waiting=()
+        for task in "${left[@]}"; do
+            if [ "$(lines_of "$task")" -ge 20 ] && process="$(process_of "$task")"; then
+                kill -STOP "$process"
+                stopped[task]="$process"
+                answered[task]="$(lines_of "$task")"
+            else
+                waiting+=("$task")
+            fi
+        done
+        left=("${waiting[@]}")
+        sleep 0.01
+    done
+}
+
+step "Slurm"
+install_slurm >"$work/apt.log" 2>&1 || { tail -n 20 "$work/apt.log"; exit 1; }
+must "the cluster starts" start_cluster "$work/cluster"
+sinfo --version
+must "a trivial job runs" test "$(srun --quiet hostname)" = "$(hostname)"
+check "the cluster runs a job" true
+
+step "The run without shards"
+mkdir "$work/bin" "$work/logs"
+ln -s "$program" "$work/bin/gpt2-eval"
+export PATH="$work/bin:$PATH"
+gpt2-eval "${arguments[@]}" --quiet --out "$whole" >/dev/null
+check "it is complete" is_complete "$whole"
+
+step "The run in $shards shards, submitted with examples/slurm/submit.sh"
+cd "$work/logs"
+"$root/examples/slurm/submit.sh" "$run" "${arguments[@]}" | tee "$work/submitted"
+array="$(sed -n 's/^shards: job \([0-9]*\)$/\1/p' "$work/submitted")"
+merge="$(sed -n 's/^merge: job \([0-9]*\),.*/\1/p' "$work/submitted")"
+
+step "Three shards are interrupted in the middle"
+stopped=() answered=()
+must "shards 1, 2 and 3 begin" stop_in_the_middle 1 2 3
+for task in 1 2 3; do
+    printf '        shard %d: process %d stopped after %d samples\n' "$task" "${stopped[$task]}" "${answered[$task]}"
+    if is_complete "$(shard "$task")"; then
+        check "shard $task is in the middle" false
+    fi
+done
+echo "        shard 1: kill -9; its script hands it back to the queue"
+kill -KILL "${stopped[1]}"
+echo "        shard 2: scontrol requeue, as after a preemption"
+scontrol requeue "${array}_2"
+echo "        shard 3: the signal that Slurm sends before the time limit"
+scancel --batch --signal=USR1 "${array}_3"
+wait_for 10 grep -q "the time limit is near" "gpt2-eval-${array}_3.log" || true
+kill -CONT "${stopped[3]}" 2>/dev/null || true
+
+step "All tasks end"
+for task in 0 1 2 3; do
+    must "task $task ends" wait_for 180 is_in_state "${array}_$task" COMPLETED
+    check "shard $task is complete" is_complete "$(shard "$task")"
+done
+for task in 1 2 3; do
+    check "shard $task was started again, once" has_restarted "${array}_$task"
+    check "shard $task continued: the second process was asked for less" test \
+        "$(asked_tokens "$(shard "$task")")" -lt "$(asked_tokens "$(shard 0)")"
+done
+must "the merge job ends" wait_for 60 is_in_state "$merge" COMPLETED
+check "the merged run is complete" is_complete "$run"
+
+step "The merged run against the run without shards"
+same_files() { diff -r --brief --exclude=manifest.json --exclude=.lock --exclude=shards "$whole" "$1"; }
+check "the same files, byte for byte" same_files "$run"
+printf '        %d files, %d samples\n' "$(find "$whole" -type f ! -name manifest.json ! -name .lock | wc -l)" \
+    "$(cat "$whole"/samples/*/*.jsonl | wc -l)"
+
+printf '\n%d passed, %d failed (%d s)\n' "$passed" "$failed" "$SECONDS"
+[ "$failed" = 0 ]
