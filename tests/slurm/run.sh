@@ -78,7 +78,7 @@ process_of() {
 }
 lines_of() { cat "$(shard "$1")"/samples/*/*.jsonl 2>/dev/null | wc -l; }
 is_complete() { grep -q '"status": "complete"' "$1/manifest.json"; }
-# Tokens that the last process of a run directory was asked for, not counting what it found in its journals.
+# Tokens of the tasks that came to their end, not counting what was in their journals when they began.
 asked_tokens() { awk -F'[:,]' '/"requested_tokens"/ { sum += $2 } END { print sum + 0 }' "$1/manifest.json"; }
 
 # Lets the given tasks run until each has answered some samples, and stops each there.
@@ -146,8 +146,11 @@ for task in 0 1 2 3; do
 done
 for task in 1 2 3; do
     check "shard $task was started again, once" has_restarted "${array}_$task"
-    check "shard $task continued: the second process was asked for less" test \
-        "$(asked_tokens "$(shard "$task")")" -lt "$(asked_tokens "$(shard 0)")"
+    gpt2-eval "${arguments[@]}" --quiet --shard "$task/$shards" --out "$work/uninterrupted" >/dev/null
+    again="$(asked_tokens "$(shard "$task")")"
+    alone="$(asked_tokens "$work/uninterrupted/shards/$task-of-$shards")"
+    check "shard $task continued: its manifest has $again of $alone tokens, the rest was in the journal" \
+        test "$again" -lt "$alone"
 done
 must "the merge job ends" wait_for 60 is_in_state "$merge" COMPLETED
 check "the merged run is complete" is_complete "$run"
@@ -157,6 +160,19 @@ same_files() { diff -r --brief --exclude=manifest.json --exclude=.lock --exclude
 check "the same files, byte for byte" same_files "$run"
 printf '        %d files, %d samples\n' "$(find "$whole" -type f ! -name manifest.json ! -name .lock | wc -l)" \
     "$(cat "$whole"/samples/*/*.jsonl | wc -l)"
+
+step "A shard that is missing"
+rm -rf -- "$(shard 2)" "$run"/{samples,prompts,baselines,manifest.json,scores.csv,breakdowns.csv,table.md}
+status=0
+gpt2-eval merge "$run" >"$work/merged" 2>&1 || status=$?
+check "merge ends with exit code 3" test "$status" = 3
+check "and writes nothing" test ! -e "$run/scores.csv"
+command="$(sed -n "s|^  shard 2/$shards is missing; run: ||p" "$work/merged")"
+check "it names the command: $command" test -n "$command"
+check "the command fills it" bash -c "$command --quiet >/dev/null"
+quietly() { "$@" >/dev/null; }
+check "merge ends with exit code 0" quietly gpt2-eval merge "$run" --out "$work/merged elsewhere"
+check "the same files, byte for byte" same_files "$work/merged elsewhere"
 
 printf '\n%d passed, %d failed (%d s)\n' "$passed" "$failed" "$SECONDS"
 [ "$failed" = 0 ]
