@@ -78,8 +78,18 @@ process_of() {
 }
 lines_of() { cat "$(shard "$1")"/samples/*/*.jsonl 2>/dev/null | wc -l; }
 is_complete() { grep -q '"status": "complete"' "$1/manifest.json"; }
-# Tokens of the tasks that came to their end, not counting what was in their journals when they began.
+# Tokens that tasks were asked for, as far as they came to their end. A process that continues a run adds its own to what
+# the manifest has of the processes before it.
 asked_tokens() { awk -F'[:,]' '/"requested_tokens"/ { sum += $2 } END { print sum + 0 }' "$1/manifest.json"; }
+# How long each of those tasks took: numbers that no other process would measure again.
+seconds_of() { sed -n 's/^ *"seconds": //p' "$1/manifest.json"; }
+# Whether the shard has all costs of its first process: it was not deleted and begun anew.
+has_kept_costs() {
+    local line
+    while read -r line; do
+        seconds_of "$(shard "$1")" | grep -qxF -e "$line" || return 1
+    done <"$work/seconds of $1"
+}
 
 # Lets the given tasks run until each has answered some samples, and stops each there.
 stop_in_the_middle() {
@@ -122,7 +132,7 @@ array="$(sed -n 's/^shards: job \([0-9]*\)$/\1/p' "$work/submitted")"
 merge="$(sed -n 's/^merge: job \([0-9]*\),.*/\1/p' "$work/submitted")"
 
 step "Three shards are interrupted in the middle"
-stopped=() answered=()
+stopped=() answered=() before=()
 must "shards 1, 2 and 3 begin" stop_in_the_middle 1 2 3
 for task in 1 2 3; do
     printf '        shard %d: process %d stopped after %d samples\n' "$task" "${stopped[$task]}" "${answered[$task]}"
@@ -138,6 +148,14 @@ echo "        shard 3: the signal that Slurm sends before the time limit"
 scancel --batch --signal=USR1 "${array}_3"
 wait_for 10 grep -q "the time limit is near" "gpt2-eval-${array}_3.log" || true
 kill -CONT "${stopped[3]}" 2>/dev/null || true
+is_between() { [ "$1" -lt "$2" ] && [ "$2" -lt "$3" ]; }
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+for task in 1 2 3; do
+    must "the process of shard $task ends" wait_for 60 is_gone "${stopped[$task]}"
+    # The next process writes its own costs down when it ends, and it begins in 5 seconds.
+    before[task]="$(asked_tokens "$(shard "$task")")"
+    seconds_of "$(shard "$task")" >"$work/seconds of $task"
+done
 
 step "All tasks end"
 for task in 0 1 2 3; do
@@ -147,10 +165,12 @@ done
 for task in 1 2 3; do
     check "shard $task was started again, once" has_restarted "${array}_$task"
     gpt2-eval "${arguments[@]}" --quiet --shard "$task/$shards" --out "$work/uninterrupted" >/dev/null
-    again="$(asked_tokens "$(shard "$task")")"
+    again=$(($(asked_tokens "$(shard "$task")") - before[task]))
     alone="$(asked_tokens "$work/uninterrupted/shards/$task-of-$shards")"
-    check "shard $task continued: its manifest has $again of $alone tokens, the rest was in the journal" \
-        test "$again" -lt "$alone"
+    check "shard $task continued: its second process was asked for $again of $alone tokens" \
+        is_between 0 "$again" "$alone"
+    check "shard $task kept the costs of the $(wc -l <"$work/seconds of $task") tasks that its first process wrote down" \
+        has_kept_costs "$task"
 done
 must "the merge job ends" wait_for 60 is_in_state "$merge" COMPLETED
 check "the merged run is complete" is_complete "$run"
