@@ -3,7 +3,8 @@
 //!
 //! Every result depends on its own row (or sequence) alone, bit for bit: not on how many rows a call has, where in the
 //! batch it stands, how many threads there are or which [`Instructions`] run it. (The last holds for
-//! [`Precision::F32`] only.)
+//! [`Precision::F32`] only: in other precisions [`Instructions::Amx`] and [`Instructions::Avx512Bf16`] have results of
+//! their own.)
 #![allow(clippy::inline_always, reason = "vectors must end up in functions compiled for their instructions")]
 #![allow(
     clippy::needless_range_loop,

@@ -10,7 +10,8 @@ use crate::kernels::vector::LANES;
 /// What a [`PackedMatrix`](crate::kernels::PackedMatrix) is in one format.
 ///
 /// Panel `p` has one line for each input, or each pair of them: the weights from there to outputs `16·p..16·p + 16`,
-/// zero beyond the last input and the last output.
+/// zero beyond the last input and the last output. Lines come in groups of [`Format::GROUP`]; those beyond the last input
+/// are zero.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panels<F: Format> {
     inputs: usize,
@@ -22,7 +23,7 @@ pub struct Panels<F: Format> {
 impl<F: Format> Panels<F> {
     /// All weights 0.
     pub fn zeros(inputs: usize, outputs: usize) -> Self {
-        let length = inputs.div_ceil(F::INPUTS) * outputs.div_ceil(LANES);
+        let length = depth::<F>(inputs) * outputs.div_ceil(LANES);
         Self { inputs, outputs, lines: vec![F::ZERO; length] }
     }
 
@@ -30,7 +31,7 @@ impl<F: Format> Panels<F> {
     pub fn set_inputs(&mut self, first: usize, rows: &[f32]) {
         let Some(inputs) = covered(first, rows.len(), self.outputs, self.inputs) else { return };
         let outputs = self.outputs;
-        self.lines.par_chunks_mut(self.inputs.div_ceil(F::INPUTS)).enumerate().for_each(|(panel, lines)| {
+        self.lines.par_chunks_mut(depth::<F>(self.inputs)).enumerate().for_each(|(panel, lines)| {
             let outputs_here = panel * LANES..outputs.min((panel + 1) * LANES);
             for (input, row) in inputs.clone().zip(rows.chunks_exact(outputs)) {
                 let line = &mut lines[input / F::INPUTS];
@@ -45,7 +46,7 @@ impl<F: Format> Panels<F> {
     pub fn set_outputs(&mut self, first: usize, rows: &[f32]) {
         let Some(outputs) = covered(first, rows.len(), self.inputs, self.outputs) else { return };
         let inputs = self.inputs;
-        let depth = inputs.div_ceil(F::INPUTS);
+        let depth = depth::<F>(inputs);
         let first_panel = outputs.start / LANES;
         let panels = first_panel * depth..outputs.end.div_ceil(LANES) * depth;
         self.lines[panels].par_chunks_mut(depth).enumerate().for_each(|(panel, lines)| {
@@ -92,11 +93,16 @@ impl<F: Format> Panels<F> {
         self.outputs.div_ceil(LANES)
     }
 
-    /// One line for each [`Format::INPUTS`] inputs.
+    /// One line for each [`Format::INPUTS`] inputs, in whole groups of [`Format::GROUP`].
     pub fn panel(&self, panel: usize) -> &[F::Line] {
-        let depth = self.inputs.div_ceil(F::INPUTS);
+        let depth = depth::<F>(self.inputs);
         &self.lines[panel * depth..][..depth]
     }
+}
+
+/// Lines of a panel.
+fn depth<F: Format>(inputs: usize) -> usize {
+    inputs.div_ceil(F::INPUTS).next_multiple_of(F::GROUP)
 }
 
 /// The rows that `values` numbers are, from `first` on; none if there are none.

@@ -4,12 +4,12 @@ use std::cell::Cell;
 
 use super::Format;
 use super::bf16::{number, pair, replaced, rounded};
-use crate::kernels::multiply::tile::InputRow;
+use crate::kernels::multiply::tile::TileSums;
 use crate::kernels::scratch::Kept;
-use crate::kernels::vector::{PairLine, Vector};
+use crate::kernels::vector::{Instructions, MATRIX_PAIRS, PairLine, PairRow, Tiles, Vector};
 
 thread_local! {
-    static MEMORY: Cell<Vec<InputRow<u32>>> = Cell::default();
+    static MEMORY: Cell<Vec<PairRow<1>>> = Cell::default();
 }
 
 /// Numbers rounded to bf16, two inputs in a line: the instructions multiply and add pairs.
@@ -18,25 +18,30 @@ pub struct Half;
 
 impl Format for Half {
     const INPUTS: usize = 2;
-    const ZERO: PairLine = PairLine::ZERO;
+    const GROUP: usize = MATRIX_PAIRS;
+    const ZERO: [PairLine; 1] = [PairLine::ZERO];
+    const ZERO_ROW: PairRow<1> = PairRow::ZERO;
 
-    type Line = PairLine;
+    type Line = [PairLine; 1];
     type Factor = u32;
+    type Row = PairRow<1>;
     type Operand<V: Vector> = V::Pairs;
+    type Tiles = Tiles;
 
     #[inline(always)]
-    fn set(line: &mut PairLine, input: usize, lane: usize, weight: f32) {
+    fn set([line]: &mut [PairLine; 1], input: usize, lane: usize, weight: f32) {
         line.0[lane] = replaced(line.0[lane], input, rounded(weight));
     }
 
     #[inline(always)]
-    fn get(line: &PairLine, input: usize, lane: usize) -> f32 {
+    fn get([line]: &[PairLine; 1], input: usize, lane: usize) -> f32 {
         number(line.0[lane], input)
     }
 
     #[inline(always)]
-    fn convert(row: &[f32], factors: &mut [u32]) {
-        let (pairs, rest) = row.as_chunks::<2>();
+    fn convert(numbers: &[f32], row: &mut PairRow<1>) {
+        let [factors] = row.begin(numbers.len().div_ceil(2));
+        let (pairs, rest) = numbers.as_chunks::<2>();
         for (factor, [first, second]) in factors.iter_mut().zip(pairs) {
             *factor = pair(rounded(*first), rounded(*second));
         }
@@ -46,7 +51,12 @@ impl Format for Half {
     }
 
     #[inline(always)]
-    fn load<V: Vector>(line: &PairLine) -> V::Pairs {
+    fn factor(row: &PairRow<1>, index: usize) -> u32 {
+        row.parts[0][index]
+    }
+
+    #[inline(always)]
+    fn load<V: Vector>([line]: &[PairLine; 1]) -> V::Pairs {
         V::load_pairs(line)
     }
 
@@ -60,7 +70,16 @@ impl Format for Half {
         sum.add_products(factor, line)
     }
 
-    fn memory() -> &'static Kept<Vec<InputRow<u32>>> {
+    fn tiles(instructions: Instructions) -> Option<Tiles> {
+        instructions.tiles()
+    }
+
+    fn add_in_tiles(tiles: Tiles, sums: TileSums<'_, Self>) {
+        let TileSums { input, panels, sums, stride, begin, .. } = sums;
+        tiles.add(input, panels, sums, stride, begin);
+    }
+
+    fn memory() -> &'static Kept<Vec<PairRow<1>>> {
         &MEMORY
     }
 }

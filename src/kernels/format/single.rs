@@ -1,14 +1,15 @@
 //! [`Format`] of f32.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 
 use super::Format;
-use crate::kernels::multiply::tile::InputRow;
+use crate::kernels::multiply::tile::{DEPTH, InputRow, TileSums};
 use crate::kernels::scratch::Kept;
-use crate::kernels::vector::{Line, Vector};
+use crate::kernels::vector::{Instructions, LANES, Line, Vector};
 
 thread_local! {
-    static MEMORY: Cell<Vec<InputRow<f32>>> = Cell::default();
+    static MEMORY: Cell<Vec<InputRow>> = Cell::default();
 }
 
 /// Numbers as they are.
@@ -17,11 +18,15 @@ pub struct Single;
 
 impl Format for Single {
     const INPUTS: usize = 1;
+    const GROUP: usize = 1;
     const ZERO: Line = Line::ZERO;
+    const ZERO_ROW: InputRow = [0.0; DEPTH + LANES];
 
     type Line = Line;
     type Factor = f32;
+    type Row = InputRow;
     type Operand<V: Vector> = V;
+    type Tiles = Infallible;
 
     #[inline(always)]
     fn set(line: &mut Line, _: usize, lane: usize, weight: f32) {
@@ -34,8 +39,13 @@ impl Format for Single {
     }
 
     #[inline(always)]
-    fn convert(row: &[f32], factors: &mut [f32]) {
-        factors.copy_from_slice(row);
+    fn convert(numbers: &[f32], row: &mut InputRow) {
+        row[..numbers.len()].copy_from_slice(numbers);
+    }
+
+    #[inline(always)]
+    fn factor(row: &InputRow, index: usize) -> f32 {
+        row[index]
     }
 
     #[inline(always)]
@@ -53,7 +63,15 @@ impl Format for Single {
         factor.multiply_add(line, sum)
     }
 
-    fn memory() -> &'static Kept<Vec<InputRow<f32>>> {
+    fn tiles(_: Instructions) -> Option<Infallible> {
+        None
+    }
+
+    fn add_in_tiles(tiles: Infallible, _: TileSums<'_, Self>) {
+        match tiles {}
+    }
+
+    fn memory() -> &'static Kept<Vec<InputRow>> {
         &MEMORY
     }
 }

@@ -4,12 +4,12 @@ use std::cell::Cell;
 
 use super::Format;
 use super::bf16::{number, pair, replaced, split};
-use crate::kernels::multiply::tile::InputRow;
+use crate::kernels::multiply::tile::TileSums;
 use crate::kernels::scratch::Kept;
-use crate::kernels::vector::{PairLine, Vector};
+use crate::kernels::vector::{Instructions, MATRIX_PAIRS, PairLine, PairRow, Tiles, Vector};
 
 thread_local! {
-    static MEMORY: Cell<Vec<InputRow<[u32; 2]>>> = Cell::default();
+    static MEMORY: Cell<Vec<PairRow<2>>> = Cell::default();
 }
 
 /// Numbers in two parts, the higher first; each line is one of the higher parts, then one of the lower.
@@ -18,11 +18,15 @@ pub struct Split;
 
 impl Format for Split {
     const INPUTS: usize = 2;
+    const GROUP: usize = MATRIX_PAIRS;
     const ZERO: [PairLine; 2] = [PairLine::ZERO; 2];
+    const ZERO_ROW: PairRow<2> = PairRow::ZERO;
 
     type Line = [PairLine; 2];
     type Factor = [u32; 2];
+    type Row = PairRow<2>;
     type Operand<V: Vector> = [V::Pairs; 2];
+    type Tiles = Tiles;
 
     #[inline(always)]
     fn set([high, low]: &mut [PairLine; 2], input: usize, lane: usize, weight: f32) {
@@ -37,12 +41,18 @@ impl Format for Split {
     }
 
     #[inline(always)]
-    fn convert(row: &[f32], factors: &mut [[u32; 2]]) {
-        for (factor, numbers) in factors.iter_mut().zip(row.chunks(2)) {
+    fn convert(numbers: &[f32], row: &mut PairRow<2>) {
+        let [highs, lows] = row.begin(numbers.len().div_ceil(2));
+        for ((high_pair, low_pair), numbers) in highs.iter_mut().zip(lows).zip(numbers.chunks(2)) {
             let (high, low) = split(numbers[0]);
             let (next_high, next_low) = split(numbers.get(1).copied().unwrap_or_default());
-            *factor = [pair(high, next_high), pair(low, next_low)];
+            (*high_pair, *low_pair) = (pair(high, next_high), pair(low, next_low));
         }
+    }
+
+    #[inline(always)]
+    fn factor(row: &PairRow<2>, index: usize) -> [u32; 2] {
+        [row.parts[0][index], row.parts[1][index]]
     }
 
     #[inline(always)]
@@ -60,7 +70,16 @@ impl Format for Split {
         sum.add_products(factor[1], line[0]).add_products(factor[0], line[1]).add_products(factor[0], line[0])
     }
 
-    fn memory() -> &'static Kept<Vec<InputRow<[u32; 2]>>> {
+    fn tiles(instructions: Instructions) -> Option<Tiles> {
+        instructions.tiles()
+    }
+
+    fn add_in_tiles(tiles: Tiles, sums: TileSums<'_, Self>) {
+        let TileSums { input, panels, sums, stride, begin, .. } = sums;
+        tiles.add(input, panels, sums, stride, begin);
+    }
+
+    fn memory() -> &'static Kept<Vec<PairRow<2>>> {
         &MEMORY
     }
 }

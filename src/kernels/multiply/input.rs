@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::tile::{DEPTH, InputRow};
+use super::tile::DEPTH;
 use crate::kernels::format::{Convert, Format};
-use crate::kernels::vector::{Instructions, LANES};
+use crate::kernels::vector::Instructions;
 
 /// Numbers below which one thread is faster than several.
 const FEW: usize = 32 * 1024;
@@ -19,7 +19,7 @@ pub struct PackedInput<'a, F: Format> {
     rows: usize,
     factors: usize,
     /// `[blocks][rows]`.
-    blocks: &'a [InputRow<F::Factor>],
+    blocks: &'a [F::Row],
 }
 
 impl<'a, F: Format> PackedInput<'a, F> {
@@ -29,19 +29,19 @@ impl<'a, F: Format> PackedInput<'a, F> {
         input: &[f32],
         rows: usize,
         inputs: usize,
-        memory: &'a mut Vec<InputRow<F::Factor>>,
+        memory: &'a mut Vec<F::Row>,
     ) -> Self {
         let factors = inputs.div_ceil(F::INPUTS);
         let length = rows * factors.div_ceil(DEPTH);
         if memory.len() < length {
-            memory.resize(length, [F::Factor::default(); DEPTH + LANES]);
+            memory.resize(length, F::ZERO_ROW);
         }
         let blocks = &mut memory[..length];
         if length > 0 {
-            let copy = |(block, copies): (usize, &mut [InputRow<F::Factor>])| {
+            let copy = |(block, copies): (usize, &mut [F::Row])| {
                 let start = block * DEPTH * F::INPUTS;
                 let end = inputs.min(start + DEPTH * F::INPUTS);
-                let copy = |(factors, rows): (&mut [InputRow<F::Factor>], &[f32])| {
+                let copy = |(factors, rows): (&mut [F::Row], &[f32])| {
                     instructions.run(Convert::<F> { rows, width: inputs, start, end, factors });
                 };
                 if input.len() < FEW {
@@ -66,7 +66,7 @@ impl<'a, F: Format> PackedInput<'a, F> {
 
     /// Some rows of the block that begins at factor `block · DEPTH`.
     #[inline(always)]
-    pub fn block(self, block: usize, rows: &Range<usize>) -> &'a [InputRow<F::Factor>] {
+    pub fn block(self, block: usize, rows: &Range<usize>) -> &'a [F::Row] {
         &self.blocks[block * self.rows..][rows.clone()]
     }
 }

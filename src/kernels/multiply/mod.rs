@@ -39,10 +39,10 @@ thread_local! {
 /// Each element of the product is one chain of fused multiply-adds, from zero, over the inputs in order, then the
 /// bias is added: no bit of a row depends on the other rows, the threads or the instructions.
 ///
-/// With weights of another [`Precision`](crate::kernels::Precision) than f32 the input is rounded as they are, and the chain
-/// adds exact products of bf16 numbers in an order that is the same for all rows: no bit of a row depends on the other
-/// rows or the threads, but it may depend on the instructions, some of which take numbers below the normal range
-/// (10⁻³⁸) for 0. An infinite input of [`Precision::Bf16x3`](crate::kernels::Precision::Bf16x3) gives no number.
+/// With weights of another [`Precision`](crate::kernels::Precision) than f32 the input is rounded as they are, and
+/// products of bf16 numbers are added in an order that is the same for all rows: no bit of a row depends on the other
+/// rows or the threads, but it may depend on the instructions. [`Instructions::Avx512Bf16`] take numbers below the normal
+/// range (10⁻³⁸) for 0, and so do [`Instructions::Amx`], which also add 32 products before they add them to a sum. An infinite input of [`Precision::Bf16x3`](crate::kernels::Precision::Bf16x3) gives no number.
 ///
 /// # Shapes
 /// - input: `[rows, inputs]`
@@ -85,12 +85,13 @@ fn multiply_panels<F: Format>(
         .iter()
         .map(|panels| panels.start * LANES..weights.outputs().min(panels.end * LANES))
         .collect();
+    let tiles = F::tiles(instructions);
     with_kept(F::memory(), |memory| {
         let input = PackedInput::<F>::new(instructions, input, rows, weights.inputs(), memory);
         let blocks = rectangles(output, weights.outputs(), &row_ranges, &column_ranges);
         blocks.into_par_iter().for_each(|output| {
             with_kept(&SUMS, |sums| {
-                instructions.run(Block { input, weights, bias, epilogue, output, sums });
+                instructions.run(Block { input, weights, bias, epilogue, output, sums, tiles });
             });
         });
     });
@@ -103,6 +104,7 @@ struct Block<'a, F: Format> {
     epilogue: Epilogue,
     output: Rectangle<'a>,
     sums: &'a mut Vec<Line>,
+    tiles: Option<F::Tiles>,
 }
 
 impl<F: Format> Task for Block<'_, F> {
@@ -116,6 +118,7 @@ impl<F: Format> Task for Block<'_, F> {
             rows: rows.clone(),
             matrix: self.weights,
             panels: columns.start / LANES..columns.end.div_ceil(LANES),
+            tiles: self.tiles,
         }
         .compute::<V>(self.sums);
         let bias = self.bias.map(|bias| &bias[columns]);

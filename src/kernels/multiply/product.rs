@@ -7,7 +7,7 @@ use super::tile::{DEPTH, TileSums};
 use crate::kernels::format::Format;
 use crate::kernels::panels::Panels;
 use crate::kernels::rectangles::even_ranges;
-use crate::kernels::vector::{Line, Vector};
+use crate::kernels::vector::{Line, MATRIX_ROWS, Vector};
 
 /// Rows that are multiplied together at most, so that [`DEPTH`] factors of each stay in the second-level cache.
 pub const MOST_ROWS: usize = 140;
@@ -31,13 +31,15 @@ pub struct Product<'a, F: Format> {
     pub matrix: &'a Panels<F>,
     /// Which panels of them.
     pub panels: Range<usize>,
+    /// Instructions for matrices, to be used instead of those for vectors.
+    pub tiles: Option<F::Tiles>,
 }
 
 impl<F: Format> Product<'_, F> {
     /// The product: that of the `r`-th of the rows and the `p`-th of the panels is at `p · rows + r`.
     ///
-    /// Every element is one chain of [`Format::multiply_add`] over the inputs in order: neither the number of rows nor
-    /// the cut into blocks changes a bit.
+    /// Every element is one chain of [`Format::multiply_add`] over the inputs in order, or of products by instructions for
+    /// matrices, each over the same inputs always: neither the number of rows nor the cut into blocks changes a bit.
     #[inline(always)]
     pub fn compute<V: Vector>(self, memory: &mut Vec<Line>) -> &mut [Line] {
         let Self { input, rows, panels, .. } = &self;
@@ -67,7 +69,11 @@ impl<F: Format> Product<'_, F> {
     /// Adds the products of [`DEPTH`] factors from `start` on and of one or two panels.
     #[inline(always)]
     fn add<V: Vector>(&self, start: usize, pair: Range<usize>, sums: &mut [Line]) {
-        let columns = start..self.input.factors().min(start + DEPTH);
+        let end = self.input.factors().min(start + DEPTH);
+        let (columns, tile_rows) = match self.tiles {
+            Some(_) => (start..end.next_multiple_of(F::GROUP), MATRIX_ROWS),
+            None => (start..end, V::TILE_ROWS),
+        };
         let input = self.input.block(start / DEPTH, &self.rows);
         let mut lines: [&[F::Line]; 2] = [&[]; 2];
         for (lines, panel) in lines.iter_mut().zip(pair.clone()) {
@@ -75,16 +81,19 @@ impl<F: Format> Product<'_, F> {
         }
         let rows = self.rows.len();
         let first = (pair.start - self.panels.start) * rows;
-        for tile in even_ranges(rows, rows.div_ceil(V::TILE_ROWS)) {
-            TileSums::<F> {
+        for tile in even_ranges(rows, rows.div_ceil(tile_rows)) {
+            let sums = TileSums::<F> {
                 input: &input[tile.clone()],
                 panels: &lines[..pair.len()],
                 ahead: AHEAD,
                 sums: &mut sums[first + tile.start..],
                 stride: rows,
                 begin: start == 0,
+            };
+            match self.tiles {
+                Some(tiles) => F::add_in_tiles(tiles, sums),
+                None => sums.add::<V>(),
             }
-            .add::<V>();
         }
     }
 }

@@ -9,7 +9,7 @@ pub const DEPTH: usize = 256;
 
 /// Up to [`DEPTH`] factors of one row, at a distance from the next row that the compiler knows (no register holds it)
 /// and that spreads the rows over the sets of the cache (17 lines, not 16).
-pub type InputRow<Factor = f32> = [Factor; DEPTH + 16];
+pub type InputRow = [f32; DEPTH + 16];
 
 /// Evaluates an expression with the number of rows of a tile, 1 to 14, as a constant.
 macro_rules! by_rows {
@@ -33,7 +33,7 @@ pub(crate) use by_rows;
 /// factors in order, whatever the shape of the tile.
 pub struct TileSums<'a, F: Format> {
     /// One for each row of the tile.
-    pub input: &'a [InputRow<F::Factor>],
+    pub input: &'a [F::Row],
     /// Lines of each panel for the same inputs; one or two panels.
     pub panels: &'a [&'a [F::Line]],
     /// Where the sums are: that of row `r` and panel `p` at `p · stride + r`.
@@ -97,7 +97,7 @@ impl<F: Format, const ROWS: usize, const PANELS: usize> Task for Tile<'_, F, ROW
                 weights[panel] = F::load::<V>(&lines[panel][index]);
             }
             for row in 0..ROWS {
-                let factor = F::splat::<V>(input[row][index]);
+                let factor = F::splat::<V>(F::factor(&input[row], index));
                 for panel in 0..PANELS {
                     tile[row][panel] = F::multiply_add(factor, weights[panel], tile[row][panel]);
                 }

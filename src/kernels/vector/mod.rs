@@ -1,16 +1,26 @@
 //! Sixteen f32 lanes as one value, so that every kernel is written once and gives the same bits on every processor.
 //!
-//! All `unsafe` code of the kernels is in this folder: the intrinsics behind [`Vector`], and the call into a
-//! function that is compiled for instructions that the processor was found to have ([`Instructions`]).
+//! All `unsafe` code of the kernels is in this folder: the intrinsics behind [`Vector`], the call into a function that is
+//! compiled for instructions that the processor was found to have ([`Instructions`]), and AMX behind [`Tiles`].
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod instructions;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+mod no_tiles;
+mod pairs;
 mod portable;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub use amx::Tiles;
 pub use instructions::Instructions;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+pub use no_tiles::Tiles;
+pub use pairs::{MATRIX_PAIRS, MATRIX_ROWS, PairLine, PairRow};
 
 /// Lanes of a [`Vector`].
 pub const LANES: usize = 16;
@@ -25,16 +35,6 @@ pub struct Line(pub [f32; LANES]);
 impl Line {
     /// All lanes 0.
     pub const ZERO: Self = Self([0.0; LANES]);
-}
-
-/// Sixteen pairs of bf16 numbers that fill a cache line; the first of a pair is in the lower half of its word.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(C, align(64))]
-pub struct PairLine(pub [u32; LANES]);
-
-impl PairLine {
-    /// All numbers 0.
-    pub const ZERO: Self = Self([0; LANES]);
 }
 
 /// Sixteen lanes of f32 in whatever registers the processor has.

@@ -162,6 +162,7 @@ fn reduce_panels<F: Format>(
 ) -> Vec<Row> {
     let row_ranges: Vec<_> = even_ranges(rows, rows.div_ceil(MOST_ROWS)).collect();
     let chunks = embedding.count().div_ceil(PANELS);
+    let tiles = F::tiles(instructions);
     let parts: Vec<Vec<Row>> = with_kept(F::memory(), |memory| {
         let input = PackedInput::<F>::new(instructions, hidden, rows, embedding.inputs(), memory);
         let tasks = (0..chunks * row_ranges.len()).into_par_iter().map(|task| {
@@ -169,7 +170,7 @@ fn reduce_panels<F: Format>(
             let targets = targets.get(rows.clone()).unwrap_or_default();
             let excluded = excluded.get(rows.clone()).unwrap_or_default();
             with_kept(&SUMS, |sums| {
-                instructions.run(Logits { input, rows, embedding, chunk, targets, excluded, sums })
+                instructions.run(Logits { input, rows, embedding, chunk, targets, excluded, sums, tiles })
             })
         });
         tasks.collect()
@@ -197,6 +198,7 @@ struct Logits<'a, F: Format> {
     targets: &'a [u32],
     excluded: &'a [&'a [u32]],
     sums: &'a mut Vec<Line>,
+    tiles: Option<F::Tiles>,
 }
 
 impl<F: Format> Task for Logits<'_, F> {
@@ -204,10 +206,11 @@ impl<F: Format> Task for Logits<'_, F> {
 
     #[inline(always)]
     fn run<V: Vector>(self) -> Vec<Row> {
-        let Self { input, rows, embedding, chunk, targets, excluded, sums } = self;
+        let Self { input, rows, embedding, chunk, targets, excluded, sums, tiles } = self;
         let panels = chunk * PANELS..embedding.count().min((chunk + 1) * PANELS);
         let tokens = panels.start * LANES..embedding.outputs().min(panels.end * LANES);
-        let logits = Product { input, rows: rows.clone(), matrix: embedding, panels }.compute::<V>(sums);
+        let logits =
+            Product { input, rows: rows.clone(), matrix: embedding, panels, tiles }.compute::<V>(sums);
         let rows = rows.len();
         for row in 0..rows {
             for beyond in tokens.len()..tokens.len().next_multiple_of(LANES) {

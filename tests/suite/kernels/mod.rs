@@ -5,4 +5,5 @@ mod multiply;
 mod norm;
 mod precision;
 mod support;
+mod tiles;
 mod vocabulary;
