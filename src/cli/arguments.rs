@@ -66,8 +66,9 @@ pub struct RunArguments {
     /// What to compute on: flex (CPU), ndarray (CPU, deprecated), wgpu or wgpu:N (GPU), cuda or cuda:N
     #[arg(long, default_value = "flex")]
     pub device: String,
-    /// How exactly the weights are kept and multiplied, on the CPU: f32; bf16x3, two bf16 numbers a factor; bf16, half the
-    /// memory and faster where the processor has AVX512-BF16, at the cost of exactness (docs/performance.md)
+    /// How exactly the weights are kept and multiplied, on the CPU: f32; bf16x3, two bf16 numbers a factor, for processors
+    /// with AMX; bf16, half the memory and faster where the processor has AVX512-BF16 or AMX, at the cost of exactness
+    /// (docs/performance.md)
     #[arg(long, value_name = "MODE", default_value = "f32", value_parser = precision)]
     pub precision: Precision,
     /// Most tokens in one forward pass [default: from the memory that is free]
