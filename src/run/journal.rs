@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{RunError, write_atomically};
 use crate::record::SampleRecord;
+use crate::request::Response;
 use crate::text::clipped;
 
 /// The most work that a power failure can take: what was written is made durable that often.
@@ -137,7 +138,12 @@ fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleRecord
         if line.is_empty() {
             continue;
         }
-        match (serde_json::from_slice(line), &torn) {
+        let record = serde_json::from_slice(line).map_err(|error| error.to_string());
+        // A text such as `1e300` is read as an f32 without end, which no journal can hold.
+        let is_finite = |record: &SampleRecord| record.responses.iter().all(Response::is_finite);
+        let beyond = || "a log-probability is beyond every f32".to_owned();
+        let record = record.and_then(|record| if is_finite(&record) { Ok(record) } else { Err(beyond()) });
+        match (record, &torn) {
             (Ok(record), None) => {
                 records.push((index + 1, record));
                 good_bytes = position;
@@ -149,9 +155,9 @@ fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleRecord
                     reason: reason.clone(),
                 });
             }
-            (Err(error), None) if line.contains(&0) => torn = Some((index + 1, clipped(&error.to_string()))),
+            (Err(error), None) if line.contains(&0) => torn = Some((index + 1, clipped(&error))),
             (Err(error), None) => {
-                let (path, reason) = (path.to_owned(), clipped(&error.to_string()));
+                let (path, reason) = (path.to_owned(), clipped(&error));
                 return Err(JournalError::Damaged { path, line: index + 1, reason });
             }
             (Err(_), Some(_)) => {}

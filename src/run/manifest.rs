@@ -14,6 +14,9 @@ use crate::text::clipped;
 /// Most bytes of a `manifest.json`; one of all tasks and models has about thirty thousand.
 pub(super) const MOST_MANIFEST_BYTES: u64 = 50_000_000;
 
+/// Most differences that a message lists.
+const MOST_DIFFERENCES: usize = 20;
+
 /// The present moment, RFC 3339 in UTC, to the second.
 pub fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -160,6 +163,11 @@ pub(super) fn identity_differences(old: &Value, new: &Identity) -> Result<Vec<St
         .map_err(|error| RunError::Read { path: "manifest.json".into(), reason: error.to_string() })?;
     let mut differences = Vec::new();
     differing_fields("", old, &new, &mut differences);
+    let more = differences.len().saturating_sub(MOST_DIFFERENCES);
+    if more > 0 {
+        differences.truncate(MOST_DIFFERENCES);
+        differences.push(format!("  and {more} more"));
+    }
     Ok(differences)
 }
 
@@ -207,7 +215,7 @@ fn differing_fields(path: &str, old: &Value, new: &Value, differences: &mut Vec<
             }
         }
         _ if old == new => {}
-        _ => differences.push(format!("  {path}: there {}, now {}", brief(old), brief(new))),
+        _ => differences.push(format!("  {}: there {}, now {}", clipped(path), brief(old), brief(new))),
     }
 }
 

@@ -233,6 +233,37 @@ fn nothing_but_a_byte_order_mark_is_no_text() {
     }
 }
 
+/// Numbers that are none fail their samples, whatever is asked, and leave a journal that can be read.
+#[test]
+fn weights_that_are_no_numbers() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = directory.path().join("model");
+    copy_model("tiny-3M", &model);
+    for value in [f32::NAN, f32::INFINITY, 3e38] {
+        let mut tensors = crate::checkpoints::tensors_of("tiny-3M");
+        for (name, (_, values)) in &mut tensors {
+            if name.contains("h.1.mlp") {
+                values.fill(value);
+            }
+        }
+        crate::checkpoints::write(&model, &tensors, safetensors::tensor::Dtype::F32);
+        for task in ["lambada", "nq", "cnn_dailymail", "winograd"] {
+            let out = format!("{task}-{value}");
+            let arguments =
+                ["--tasks", task, "--limit", "2", "--data", "sample", "--model", "m=model", "--out", &out];
+            for _ in 0..2 {
+                let output = gpt2_eval(directory.path()).args(arguments).output().unwrap();
+                let message = String::from_utf8_lossy(&output.stderr);
+                let tables = String::from_utf8_lossy(&output.stdout);
+                let reason = "m: 2 of 2 samples failed";
+                assert!(tables.contains(reason), "{value} {task}: {tables}{message}");
+                assert!(tables.contains("a log-probability is no number"), "{value} {task}: {tables}");
+                assert!(!message.contains("panicked") && output.status.code() == Some(3), "{message}");
+            }
+        }
+    }
+}
+
 /// Every shape that a configuration may have is computed, however odd.
 #[test]
 fn odd_shapes_run() {

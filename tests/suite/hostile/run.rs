@@ -194,6 +194,21 @@ fn finished_runs() {
     });
 }
 
+/// It would be written as `null`, and the journal be damaged for good.
+#[test]
+fn a_number_beyond_f32_is_refused() {
+    let directory = directory();
+    let path = directory.path().join("t.jsonl");
+    let text = String::from_utf8(journal()).unwrap();
+    assert!(text.contains("[-0.5]"));
+    std::fs::write(&path, text.replace("[-0.5]", "[-1e308]")).unwrap();
+    let message = Journal::open(&path, key_of).unwrap_err().to_string();
+    assert!(
+        message.contains("t.jsonl:3: the journal is damaged: a log-probability is beyond every f32"),
+        "{message}"
+    );
+}
+
 /// Statistics that a finished run's journal cannot have: the run is shown with what is left, or refused.
 #[test]
 fn journals_with_other_statistics() {
