@@ -2,11 +2,13 @@
 //!
 //! `cargo bench --bench kernels`. `docs/performance.md` has figures beside `PyTorch`'s.
 
+use burn::tensor::{Tensor, TensorData};
 use divan::counter::ItemsCount;
 use gpt2_eval::kernels::{
     Epilogue, Instructions, KeyValues, PackedMatrix, Sequence, attention, layer_norm, multiply,
     score_vocabulary,
 };
+use gpt2_eval::model::DeviceRequest;
 
 fn main() {
     divan::main();
@@ -39,6 +41,22 @@ fn product(bencher: divan::Bencher<'_, '_>, (rows, inputs, outputs): (usize, usi
     bencher.counter(ItemsCount::new(2 * rows * inputs * outputs)).bench_local(|| {
         multiply(Instructions::detect(), &input, rows, &weights, Some(&bias), Epilogue::Plain, &mut output);
     });
+}
+
+/// The same by Burn's own product (the `gemm` crate), whose sums have whatever order is fastest: what a fixed order costs
+/// is how far [`product`] stays behind, and `docs/performance.md` says how far. It packs the weights anew each time.
+#[divan::bench(args = SHAPES, sample_count = 20)]
+fn product_in_any_order(bencher: divan::Bencher<'_, '_>, (rows, inputs, outputs): (usize, usize, usize)) {
+    let Some(device) = "flex".parse::<DeviceRequest>().ok().and_then(|request| request.open().ok()) else {
+        return;
+    };
+    let matrix = |rows: usize, columns: usize| {
+        Tensor::<2>::from_data(TensorData::new(numbers(rows * columns), [rows, columns]), device.burn())
+    };
+    let (input, weights) = (matrix(rows, inputs), matrix(inputs, outputs));
+    bencher
+        .counter(ItemsCount::new(2 * rows * inputs * outputs))
+        .bench_local(|| input.clone().matmul(weights.clone()));
 }
 
 #[divan::bench(args = [(8, 128), (1, 1024)], sample_count = 20)]

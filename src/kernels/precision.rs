@@ -33,6 +33,15 @@ impl Precision {
         }
     }
 
+    /// The mode, and for numbers of bf16 the instructions of this processor, since their sums differ by a bit here and
+    /// there: what a result has in common with others. `f32`, `bf16 (Avx512Bf16)`, `bf16x3 (Amx)`.
+    pub fn arithmetic(self) -> String {
+        match self {
+            Self::F32 => self.as_str().to_owned(),
+            Self::Bf16x3 | Self::Bf16 => format!("{} ({:?})", self.as_str(), Instructions::detect()),
+        }
+    }
+
     /// The precision of this name.
     pub fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|precision| precision.as_str() == name)

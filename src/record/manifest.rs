@@ -61,7 +61,7 @@ pub struct Identity {
     pub engine_version: u32,
     /// Backend: `flex`, `ndarray`, `wgpu`, `cuda`.
     pub backend: String,
-    /// Type of the arithmetic: `f32`.
+    /// The arithmetic: `f32`, or a mode of bf16 with the processor's instructions, such as `bf16 (Avx512Bf16)`.
     pub dtype: String,
     /// In the plan's order.
     pub models: Vec<ModelIdentity>,

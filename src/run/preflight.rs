@@ -101,7 +101,7 @@ impl Preflight {
         let identity = Identity {
             engine_version: ENGINE_VERSION,
             backend: device.backend().to_owned(),
-            dtype: plan.precision.as_str().to_owned(),
+            dtype: plan.precision.arithmetic(),
             models: models.iter().map(|model| model.identity.clone()).collect(),
             tasks: plan.tasks.clone(),
             data: tasks.iter().map(ReadyTask::data_identity).collect(),
