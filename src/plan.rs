@@ -9,6 +9,7 @@ use crate::record::{Protocol, Shard};
 
 /// Everything that a run measures, in the order of its tables.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     /// Models, in order.
     pub models: Vec<PlannedModel>,
@@ -30,6 +31,7 @@ pub struct Plan {
 
 /// A model of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlannedModel {
     /// The name it has in every output.
     pub label: String,
@@ -39,6 +41,7 @@ pub struct PlannedModel {
 
 /// Where a model is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ModelSource {
     /// Part of the program.
@@ -47,8 +50,16 @@ pub enum ModelSource {
     Directory(PathBuf),
 }
 
+impl ModelSource {
+    /// Whether it is part of the program.
+    pub fn is_bundled(&self) -> bool {
+        matches!(self, Self::Bundled)
+    }
+}
+
 /// A task and how it is measured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlannedTask {
     /// Name in the registry.
     pub task: String,
@@ -58,6 +69,7 @@ pub struct PlannedTask {
 
 /// Where examples come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DataSource {
     /// The samples that are part of the program.

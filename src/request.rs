@@ -181,6 +181,7 @@ impl std::hash::Hash for Sampling {
 
 /// What the model said to one [`Request`]. Log-probabilities are in nats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Response {
     /// Answer to [`Request::LogLikelihood`].
@@ -193,6 +194,7 @@ pub enum Response {
 
 /// The score of a continuation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogLikelihood {
     /// Σ log P over the continuation's tokens, nats, summed in f64 from the first token to the last.
     pub log_likelihood: f64,
@@ -211,6 +213,7 @@ pub struct LogLikelihood {
 
 /// A score under the distribution without the excluded words.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Filtered {
     /// Σ log P, nats, renormalised over the tokens that are left; the target's own token always counts as
     /// left, so that this is finite.
@@ -222,6 +225,7 @@ pub struct Filtered {
 
 /// The score of a part of a document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RollingLogLikelihood {
     /// Σ log P over the tokens of the part, nats, summed in f64 in document order.
     pub log_likelihood: f64,
@@ -235,6 +239,7 @@ pub struct RollingLogLikelihood {
 
 /// A text the model wrote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Generated {
     /// The text, without the stop string.
     pub text: String,
@@ -252,6 +257,7 @@ pub struct Generated {
 
 /// Why a text ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Finish {
     /// A stop string came; it is in the last token, and perhaps in some before it.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::kernels::Precision;
+use crate::report::Format;
 
 /// Measures GPT-2 models zero-shot, exactly as the GPT-2 paper did, and prints the paper's table beside its own.
 #[derive(Debug, Parser)]
@@ -42,6 +43,8 @@ pub enum Command {
     Score(ScoreArguments),
     /// Put the shards of a run together
     Merge(MergeArguments),
+    /// Write the scores of a run in other formats: table, markdown, csv, json, eee (Every Eval Ever)
+    Report(ReportArguments),
 }
 
 /// A run.
@@ -107,7 +110,7 @@ pub struct RunArguments {
     #[arg(long)]
     pub fail_fast: bool,
     /// Measure only part I of N of every task, I from 0 (docs/shards.md); `auto` takes both from Slurm's array variables
-    /// or Kubernetes' JOB_COMPLETION_INDEX and GPT2_EVAL_SHARD_COUNT. `gpt2-eval merge` puts the parts together
+    /// or Kubernetes' `JOB_COMPLETION_INDEX` and `GPT2_EVAL_SHARD_COUNT`. `gpt2-eval merge` puts the parts together
     #[arg(long, value_name = "I/N|auto")]
     pub shard: Option<String>,
     /// No progress, only the table
@@ -169,6 +172,28 @@ pub struct MergeArguments {
     /// Where to write the whole run [default: the directory that all shards share]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// `gpt2-eval report`.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// Run directory
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Formats, comma-separated: table, markdown, csv, json, and eee for the schema of Every Eval Ever (results/README.md)
+    #[arg(short, long, value_delimiter = ',', value_name = "FORMAT,…", default_value = "table", value_parser = format)]
+    pub format: Vec<Format>,
+    /// Directory for the files, made if need be; with one format also a file, if the name has an extension [default:
+    /// standard output, for one format]
+    #[arg(short, long, value_name = "DIR|FILE")]
+    pub out: Option<PathBuf>,
+    /// Who made the run, for eee, which wants a name
+    #[arg(long, value_name = "NAME", default_value = "unknown")]
+    pub organization: String,
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    Format::find(text).ok_or_else(|| format!("expected {}", Format::ALL.map(Format::as_str).join(", ")))
 }
 
 fn precision(text: &str) -> Result<Precision, String> {

@@ -6,9 +6,12 @@ mod merge;
 mod observer;
 mod progress;
 mod provenance;
+mod report;
 mod resolve;
 mod results;
 mod run;
+#[cfg(test)]
+mod schemas;
 mod score;
 mod shard;
 mod show;
@@ -53,6 +56,7 @@ pub fn main() -> ExitCode {
         Some(Command::Show(show)) => show::show(show).map(Report::from),
         Some(Command::Score(score)) => score::score(score),
         Some(Command::Merge(merge)) => merge::merge(merge),
+        Some(Command::Report(report)) => report::report(report),
         None => run::run(&arguments.run),
     };
     let printed = outcome.and_then(|report| {

@@ -39,7 +39,7 @@ pub(super) fn of_run(run: &FinishedRun) -> Results {
     results
 }
 
-fn task_results(task: &FinishedTask) -> TaskResults<'_> {
+pub(super) fn task_results(task: &FinishedTask) -> TaskResults<'_> {
     let FinishedTask { measured, title, metrics, breakdowns, .. } = task;
     TaskResults { measured, title, metrics, breakdowns }
 }
@@ -51,12 +51,16 @@ pub(super) fn write(run: &FinishedRun) -> anyhow::Result<Report> {
         write_atomically(&run.path.join(name), &content)?;
     }
     let text = format!("{}{}\n", terminal(&results.sections(), terminal_width()), run.path.display());
-    let problem = match (run.missing(), run.failed()) {
+    Ok(Report { text, problem: problem(run) })
+}
+
+/// What a run lacks.
+pub(super) fn problem(run: &FinishedRun) -> Option<String> {
+    match (run.missing(), run.failed()) {
         (0, 0) => None,
         (0, failed) => Some(format!("{} samples failed", thousands(failed as u64))),
         (missing, _) => Some(format!("{} samples are missing", thousands(missing as u64))),
-    };
-    Ok(Report { text, problem })
+    }
 }
 
 /// The same for a file that cannot be made of scores.

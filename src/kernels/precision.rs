@@ -6,6 +6,7 @@ use crate::kernels::vector::Instructions;
 
 /// How a [`PackedMatrix`](crate::kernels::PackedMatrix) keeps its weights, and so how it is multiplied. Sums are f32 always.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Weights and input as they are.

@@ -10,6 +10,7 @@ use crate::plan::{Plan, PlannedTask};
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Begun; not finished, or cut off.
@@ -24,8 +25,10 @@ pub enum Status {
 
 /// `manifest.json`: everything needed to believe, repeat or resume a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Manifest {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the files of a run directory; raised when a field changes its meaning.
+    #[cfg_attr(test, schemars(extend("const" = super::SCHEMA_VERSION)))]
     pub schema_version: u32,
     /// How far it has come.
     pub status: Status,
@@ -56,6 +59,7 @@ pub struct Manifest {
 
 /// What decides a run's result: contents, not places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Identity {
     /// Version of the engine's arithmetic.
     pub engine_version: u32,
@@ -80,6 +84,7 @@ pub struct Identity {
 
 /// One of several runs that together measure everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shard {
     /// Which, from 0.
     pub index: usize,
@@ -95,6 +100,7 @@ impl fmt::Display for Shard {
 
 /// When and where a merged shard ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShardSummary {
     /// Which.
     pub shard: Shard,
@@ -110,6 +116,7 @@ pub struct ShardSummary {
 
 /// A task of the run as its files have it: enough to compute its scores without data or model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MeasuredTask {
     /// Name of the task.
     pub task: String,
@@ -127,6 +134,7 @@ pub struct MeasuredTask {
 
 /// What a task cost on a model, in the session that computed it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TaskEffort {
     /// Label of the model.
     pub model: String,
@@ -150,6 +158,7 @@ pub struct TaskEffort {
 
 /// Fingerprint of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ModelIdentity {
     /// Label.
     pub label: String,
@@ -165,6 +174,7 @@ pub struct ModelIdentity {
 
 /// Fingerprint of a data file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DataIdentity {
     /// Task that reads it.
     pub task: String,
@@ -181,6 +191,7 @@ pub struct DataIdentity {
 
 /// What a run was made with; no part of its identity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Environment {
     /// Version of this program.
     pub program_version: String,
@@ -210,6 +221,7 @@ pub struct Environment {
 
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileFingerprint {
     /// What for: `weights F32` with the types that are stored, `tokenizer`, `data`.
     pub role: String,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a task is measured: a protocol's name and its options, written `paper,stride=1024`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Protocol {
     /// `paper`, `harness`, `raw`, `detok`…
     pub name: String,

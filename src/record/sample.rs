@@ -11,6 +11,7 @@ pub type Statistics = BTreeMap<String, f64>;
 
 /// One line of a journal: a finished sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SampleRecord {
     /// Stable name of the sample within its data.
     pub id: String,
@@ -38,6 +39,7 @@ pub struct SampleRecord {
 
 /// One line of `baselines/<journal>`: what a method without a model scores on a sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BaselineRecord {
     /// The method's name in tables.
     pub method: String,
@@ -49,6 +51,7 @@ pub struct BaselineRecord {
 
 /// One line of `prompts/<journal>`: what every model is asked about a sample.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PromptRecord {
     /// The sample.
     pub id: String,
@@ -60,6 +63,7 @@ pub struct PromptRecord {
 
 /// The words of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RequestText {
     /// What the model has read; left out where it is that of the request before.
     #[serde(default, skip_serializing_if = "Option::is_none")]

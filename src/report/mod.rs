@@ -1,7 +1,10 @@
 //! Tables from scores: one exporter a file.
 
 mod csv;
+mod every_eval_ever;
+mod export;
 mod format;
+mod json;
 mod markdown;
 mod paper;
 mod results;
@@ -10,6 +13,9 @@ mod section;
 mod terminal;
 
 pub use csv::{group_scores_csv, scores_csv};
+pub use every_eval_ever::{ModelExport, every_eval_ever};
+pub use export::{ExportError, ExportedFile, ExportedRun, ExportedTask, Format};
+pub use json::Document;
 pub use markdown::markdown;
 pub use paper::{PublishedNumber, paper_value, published_numbers};
 pub use results::{Results, TaskResults};

@@ -110,6 +110,21 @@ impl Results {
         &self.scores
     }
 
+    /// The rows of `breakdowns.csv`.
+    pub fn groups(&self) -> &[GroupScore] {
+        &self.groups
+    }
+
+    /// The tasks with their protocols, reservations and remarks.
+    pub fn headings(&self) -> &[Heading] {
+        &self.headings
+    }
+
+    /// Program, precision and device.
+    pub fn made_by(&self) -> &str {
+        &self.made_by
+    }
+
     /// The tables.
     pub fn sections(&self) -> Vec<Section> {
         sections(&self.headings, &self.scores, &self.groups)
@@ -122,7 +137,12 @@ impl Results {
         Ok([
             ("scores.csv", scores_csv(&self.scores)?),
             ("breakdowns.csv", group_scores_csv(&self.groups)?),
-            ("table.md", markdown(&self.sections(), &self.made_by).into_bytes()),
+            ("table.md", self.markdown().into_bytes()),
         ])
+    }
+
+    /// `table.md`.
+    pub fn markdown(&self) -> String {
+        markdown(&self.sections(), &self.made_by)
     }
 }

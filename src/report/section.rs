@@ -1,11 +1,14 @@
 //! The layout that all table exporters share: one section a task, one row a model and protocol.
 
+use serde::Serialize;
+
 use super::format::{difference, number};
 use crate::record::{GroupScore, Protocol, Score};
 use crate::text::thousands;
 
 /// Why a number cannot stand beside the paper's without a word.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Mark {
     /// Behind every value that it concerns.
     pub symbol: &'static str,
@@ -47,7 +50,8 @@ impl Mark {
 }
 
 /// A task under a protocol, as it stands in tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Heading {
     /// Task.
     pub task: String,

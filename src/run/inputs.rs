@@ -12,6 +12,7 @@ use crate::request::Request;
 
 /// `shard.json`: where the samples of a shard belong among those of the whole run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShardPlaces {
     /// Which shard.
     pub shard: Shard,

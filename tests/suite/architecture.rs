@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "tasks", "text",
         ],
     ),
-    ("report", &["metrics", "record", "text"]),
+    ("report", &["metrics", "record", "request", "text"]),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

@@ -109,6 +109,15 @@ pub fn copy_model(label: &str, directory: &Path) {
     }
 }
 
+/// Data of LAMBADA in `data/`: three passages, of which the second is longer than any window.
+pub fn write_passages(directory: &Path) {
+    let long = "word ".repeat(1100);
+    let passages = ["The cat sat on the mat", long.trim(), "Tom called the dog and gave it a bone"];
+    let lines: String = passages.iter().map(|text| format!("{{\"text\": \"{text}\"}}\n")).collect();
+    std::fs::create_dir_all(directory.join("data/lambada")).unwrap();
+    std::fs::write(directory.join("data/lambada/lambada_test.jsonl"), lines).unwrap();
+}
+
 /// A finished run directory, deleted when dropped.
 pub struct Run {
     directory: tempfile::TempDir,

@@ -1,19 +1,8 @@
 //! What fails alone: a sample, a task.
 
-use std::path::Path;
-
-use crate::common::{copy_model, gpt2_eval, refused};
+use crate::common::{copy_model, gpt2_eval, refused, write_passages};
 
 const LAMBADA: [&str; 6] = ["--tasks", "lambada", "--sizes", "tiny-3M", "--data", "data"];
-
-/// Three passages, of which the second is longer than any window.
-fn write_passages(directory: &Path) {
-    let long = "word ".repeat(1100);
-    let passages = ["The cat sat on the mat", long.trim(), "Tom called the dog and gave it a bone"];
-    let lines: String = passages.iter().map(|text| format!("{{\"text\": \"{text}\"}}\n")).collect();
-    std::fs::create_dir_all(directory.join("data/lambada")).unwrap();
-    std::fs::write(directory.join("data/lambada/lambada_test.jsonl"), lines).unwrap();
-}
 
 #[test]
 fn one_failing_sample_does_not_end_the_run() {

@@ -1,0 +1,58 @@
+//! What the schema wants to know of a metric.
+
+use super::log::{Bound, MetricConfig};
+use crate::metrics::{Aggregate, Metric};
+
+/// How a metric's error and interval are computed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Methods {
+    /// Of the standard error.
+    pub standard_error: &'static str,
+    /// Of the interval.
+    pub interval: &'static str,
+    /// Whether they are the bootstrap's.
+    pub is_bootstrap: bool,
+}
+
+const ANALYTIC: Methods =
+    Methods { standard_error: "analytic", interval: "Wilson score", is_bootstrap: false };
+const BOOTSTRAP: Methods =
+    Methods { standard_error: "bootstrap", interval: "bootstrap percentile", is_bootstrap: true };
+
+/// The metric in the schema's words, and how its error is computed; `None` where it has none.
+pub(super) fn metric_config(metric: &Metric, description: &str) -> (MetricConfig, Option<Methods>) {
+    let percent = |kind, methods| (kind, "percent", 0.0, Bound::Number(100.0), methods);
+    let (kind, unit, lowest, highest, methods) = match metric.aggregate {
+        Aggregate::Accuracy { .. } if metric.name == "exact_match" => percent("exact_match", Some(ANALYTIC)),
+        Aggregate::Accuracy { .. } | Aggregate::MostConfident { .. } => percent("accuracy", Some(ANALYTIC)),
+        Aggregate::Mean { .. } => percent(metric.name, Some(BOOTSTRAP)),
+        Aggregate::Bleu { .. } => percent("bleu", Some(BOOTSTRAP)),
+        Aggregate::SeedDeviation { .. } => percent("standard_deviation", None),
+        Aggregate::Perplexity { .. } => ("perplexity", "perplexity", 1.0, Bound::INFINITE, Some(BOOTSTRAP)),
+        Aggregate::Bits { .. } => (metric.name, "bits", 0.0, Bound::INFINITE, Some(BOOTSTRAP)),
+    };
+    // What is of this kind and no more has the common name; the others are this project's own.
+    let metric_id = if kind == metric.name { kind.to_owned() } else { format!("gpt2_eval.{}", metric.name) };
+    let config = MetricConfig {
+        evaluation_description: description.to_owned(),
+        metric_id,
+        metric_name: metric.name,
+        metric_kind: kind,
+        metric_unit: unit,
+        lower_is_better: !metric.higher_is_better(),
+        score_type: "continuous",
+        min_score: Bound::Number(lowest),
+        max_score: highest,
+    };
+    (config, methods)
+}
+
+/// Whether the metric of one sample says something of this sample; else it is of all or of some of them.
+pub(super) fn is_of_samples(metric: &Metric) -> bool {
+    !matches!(metric.aggregate, Aggregate::MostConfident { .. } | Aggregate::SeedDeviation { .. })
+}
+
+/// Whether a sample of this score is right: for metrics in percent, all of them; others know no right or wrong.
+pub(super) fn is_right(metric: &Metric, score: f64) -> bool {
+    matches!(metric.aggregate, Aggregate::Accuracy { .. } | Aggregate::Mean { .. }) && score == 100.0
+}

@@ -1,0 +1,163 @@
+//! The formats in which the scores of a finished run are written.
+
+use super::{
+    Document, Results, TaskResults, every_eval_ever, group_scores_csv, scores_csv, terminal, terminal_width,
+};
+use crate::record::{Manifest, PromptRecord, SampleRecord};
+
+/// Why a run cannot be written in a format.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// A time of the manifest is none.
+    #[error(
+        "manifest.json: `{field}` is `{value}`, expected a time such as 2026-01-31T12:00:00Z: run it again"
+    )]
+    Time {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// Values that JSON cannot hold.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Values that CSV cannot hold.
+    #[error("cannot write CSV: {0}")]
+    Csv(#[from] csv::Error),
+}
+
+/// A finished run as exporters see it.
+#[derive(Debug, Clone)]
+pub struct ExportedRun<'a> {
+    /// Its manifest.
+    pub manifest: &'a Manifest,
+    /// Its scores.
+    pub results: &'a Results,
+    /// In the plan's order.
+    pub tasks: Vec<ExportedTask<'a>>,
+    /// Who made the run.
+    pub organization: &'a str,
+}
+
+/// A task of a finished run as exporters see it.
+#[derive(Debug, Clone)]
+pub struct ExportedTask<'a> {
+    /// Name, protocol, metrics.
+    pub results: TaskResults<'a>,
+    /// The records of each model, in the order of the run's models.
+    pub records: &'a [Vec<SampleRecord>],
+    /// What every model was asked; empty where the run directory does not say.
+    pub prompts: Vec<PromptRecord>,
+    /// What the protocol does, in one sentence.
+    pub description: &'a str,
+    /// Repository of the published data on the Hugging Face hub.
+    pub hub: Option<&'a str>,
+    /// Split that was measured: `test`, `validation` or `train`.
+    pub split: &'a str,
+}
+
+/// A file of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedFile {
+    /// Path below the directory of the export, with `/`.
+    pub path: String,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+/// A way to write a run's scores. A new one is a variant, its name, and an arm of [`Self::text`] and [`Self::files`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The tables of the terminal.
+    Table,
+    /// The tables in Markdown.
+    Markdown,
+    /// `scores.csv` and `breakdowns.csv`.
+    Csv,
+    /// All scores as one JSON document.
+    Json,
+    /// The schema of Every Eval Ever, with every sample.
+    EveryEvalEver,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Table, Self::Markdown, Self::Csv, Self::Json, Self::EveryEvalEver];
+
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Markdown => "markdown",
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::EveryEvalEver => "eee",
+        }
+    }
+
+    /// The format of this name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+
+    /// The run as one text: of CSV the scores without their breakdowns, of Every Eval Ever one line a model, without
+    /// the samples, for which there would be no file to name.
+    pub fn text(self, run: &ExportedRun<'_>) -> Result<Vec<u8>, ExportError> {
+        let content = match self {
+            Self::Table => terminal(&run.results.sections(), terminal_width()).into_bytes(),
+            Self::Markdown => run.results.markdown().into_bytes(),
+            Self::Csv => scores_csv(run.results.scores())?,
+            Self::Json => json(run)?,
+            Self::EveryEvalEver => {
+                let mut lines = Vec::new();
+                for model in every_eval_ever(run)? {
+                    serde_json::to_writer(&mut lines, &model.log)?;
+                    lines.push(b'\n');
+                }
+                lines
+            }
+        };
+        Ok(content)
+    }
+
+    /// The run as files, whose names no other format has.
+    pub fn files(self, run: &ExportedRun<'_>) -> Result<Vec<ExportedFile>, ExportError> {
+        let file = |path: &str, content| ExportedFile { path: path.to_owned(), content };
+        let files = match self {
+            Self::Table => vec![file("table.txt", terminal(&run.results.sections(), None).into_bytes())],
+            Self::Markdown => vec![file("table.md", run.results.markdown().into_bytes())],
+            Self::Csv => vec![
+                file("scores.csv", scores_csv(run.results.scores())?),
+                file("breakdowns.csv", group_scores_csv(run.results.groups())?),
+            ],
+            Self::Json => vec![file("report.json", json(run)?)],
+            Self::EveryEvalEver => {
+                let mut files = Vec::new();
+                for model in every_eval_ever(run)? {
+                    files.extend(model.files()?);
+                }
+                files
+            }
+        };
+        Ok(files)
+    }
+}
+
+fn json(run: &ExportedRun<'_>) -> Result<Vec<u8>, ExportError> {
+    let mut json = serde_json::to_vec_pretty(&Document::new(run.manifest, run.results))?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_found_by_name() {
+        for format in Format::ALL {
+            assert_eq!(Format::find(format.as_str()), Some(format));
+        }
+        assert_eq!(Format::find("xml"), None);
+    }
+}
