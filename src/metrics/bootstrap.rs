@@ -24,11 +24,27 @@ pub struct Resampled {
 /// `rows` has `width` numbers a row: the sums over a sample or a cluster of samples. `None` with fewer than two rows, or
 /// if the metric of any resample is no finite number.
 pub fn bootstrap(rows: &[f64], width: usize, metric: impl Fn(&[f64]) -> f64 + Sync) -> Option<Resampled> {
+    let mut values = resample(rows, width, RESAMPLES, metric)?;
+    let mean = values.iter().sum::<f64>() / RESAMPLES as f64;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let stderr = (squares / (RESAMPLES - 1) as f64).sqrt();
+    let ci95 = middle_95(&mut values)?;
+    stderr.is_finite().then_some(Resampled { stderr, ci95 })
+}
+
+/// The metric of every one of `resamples` resamples, as [`bootstrap`] draws them: the same draws for every metric of as
+/// many rows.
+pub(super) fn resample(
+    rows: &[f64],
+    width: usize,
+    resamples: usize,
+    metric: impl Fn(&[f64]) -> f64 + Sync,
+) -> Option<Vec<f64>> {
     let count = rows.len() / width.max(1);
     if count < 2 {
         return None;
     }
-    let mut values: Vec<f64> = (0..RESAMPLES)
+    let values: Vec<f64> = (0..resamples)
         .into_par_iter()
         .map_init(
             || vec![0.0; width],
@@ -45,15 +61,14 @@ pub fn bootstrap(rows: &[f64], width: usize, metric: impl Fn(&[f64]) -> f64 + Sy
             },
         )
         .collect();
-    if values.iter().any(|value| !value.is_finite()) {
-        return None;
-    }
-    let mean = values.iter().sum::<f64>() / RESAMPLES as f64;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let stderr = (squares / (RESAMPLES - 1) as f64).sqrt();
+    values.iter().all(|value| value.is_finite()).then_some(values)
+}
+
+/// The values between which 95 % lie, which are sorted for it; `None` of fewer than 40.
+pub(super) fn middle_95(values: &mut [f64]) -> Option<(f64, f64)> {
     values.sort_unstable_by(f64::total_cmp);
-    let tail = RESAMPLES / 40;
-    stderr.is_finite().then_some(Resampled { stderr, ci95: (values[tail - 1], values[RESAMPLES - tail]) })
+    let tail = values.len() / 40;
+    Some((*values.get(tail.checked_sub(1)?)?, *values.get(values.len() - tail)?))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Values with standard errors and 95 % intervals.
 
 use super::bootstrap::{Resampled, bootstrap};
+use super::rows::total;
 
 /// Half the width of a 95 % interval of the normal distribution, in standard deviations.
 const Z_95: f64 = 1.959_963_984_540_054;
@@ -45,11 +46,7 @@ impl Estimate {
         width: usize,
         metric: impl Fn(&[f64]) -> f64 + Sync,
     ) -> Option<Self> {
-        let mut sums = vec![0.0; width];
-        for row in samples.chunks_exact(width) {
-            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-        }
-        let value = metric(&sums);
+        let value = metric(&total(samples, width));
         if samples.is_empty() || !value.is_finite() {
             return None;
         }

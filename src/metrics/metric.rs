@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use super::bleu::BleuStatistics;
 use super::estimate::Estimate;
+use super::rows::{Summands, by_cluster, total};
 use crate::record::Statistics;
+
+/// A statistic of every sample, by its name; all in the same order of the samples.
+pub type Columns = BTreeMap<String, Vec<f64>>;
 
 /// What a metric sees of a sample.
 #[derive(Debug, Clone, Copy)]
@@ -89,42 +93,83 @@ impl Metric {
     /// The metric over `samples`, summed in their order. `None` without samples, if one lacks a statistic, or if the
     /// value is beyond f64.
     pub fn estimate(&self, samples: &[Sample<'_>]) -> Option<Estimate> {
+        let column = |name: &str| column(samples, name);
         match self.aggregate {
-            Aggregate::Accuracy { correct } => Estimate::accuracy(&column(samples, correct)?),
+            Aggregate::Accuracy { correct } => Estimate::accuracy(&column(correct)?),
             Aggregate::MostConfident { correct, confidence, percent } => {
-                let mut pairs: Vec<(f64, f64)> =
-                    column(samples, confidence)?.into_iter().zip(column(samples, correct)?).collect();
-                pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-                let most = ((pairs.len() * usize::from(percent) + 50) / 100).max(1);
-                let surest: Vec<f64> = pairs.into_iter().take(most).map(|(_, correct)| correct).collect();
-                Estimate::accuracy(&surest)
+                Estimate::accuracy(&surest(column(confidence)?, column(correct)?, percent))
             }
-            Aggregate::Mean { value } => {
-                let rows = Rows::new(samples, |statistics, row| {
-                    row.push(*statistics.get(value)?);
-                    row.push(1.0);
-                    Some(())
-                })?;
-                rows.estimate(|sums| 100.0 * sums[0] / sums[1])
+            Aggregate::SeedDeviation { prefix } => {
+                let value = seed_deviation(prefix, column)?;
+                // Over seeds there is no resampling: the deviation stands by itself.
+                Some(Estimate { value, stderr: None, ci95: None, n: samples.len() })
             }
-            Aggregate::SeedDeviation { prefix } => seed_deviation(samples, prefix),
-            Aggregate::Perplexity { log_likelihood, units } => pairs(samples, log_likelihood, units)?
-                .estimate(|sums| if sums[1] > 0.0 { (-sums[0] / sums[1]).exp() } else { f64::NAN }),
-            Aggregate::Bits { log_likelihood, units } => {
-                pairs(samples, log_likelihood, units)?.estimate(|sums| {
-                    if sums[1] > 0.0 { -sums[0] / std::f64::consts::LN_2 / sums[1] } else { f64::NAN }
-                })
+            sums => {
+                let summands = sums.summands()?;
+                let rows = summands.rows(samples.len(), column)?;
+                let width = summands.width();
+                let clusters = by_cluster(&rows, width, samples.iter().map(|sample| sample.cluster));
+                Estimate::of_sums(&rows, &clusters, width, |all| sums.of_sums(all))
             }
-            Aggregate::Bleu { prefix } => {
-                let names = BleuStatistics::names(prefix);
-                let rows = Rows::new(samples, |statistics, row| {
-                    names.iter().try_for_each(|name| {
-                        row.push(*statistics.get(name)?);
-                        Some(())
-                    })
-                })?;
-                rows.estimate(|sums| BleuStatistics::from_numbers(sums).score())
+        }
+    }
+
+    /// The value of [`Metric::estimate`] alone, over `count` samples whose statistics stand in columns.
+    pub fn value(&self, columns: &Columns, count: usize) -> Option<f64> {
+        let column = |name: &str| columns.get(name).cloned().filter(|column| column.len() == count);
+        let value = match self.aggregate {
+            Aggregate::MostConfident { correct, confidence, percent } => {
+                Estimate::accuracy(&surest(column(confidence)?, column(correct)?, percent))?.value
             }
+            Aggregate::SeedDeviation { prefix } => seed_deviation(prefix, column)?,
+            sums => {
+                let summands = sums.summands()?;
+                sums.of_sums(&total(&summands.rows(count, column)?, summands.width()))
+            }
+        };
+        value.is_finite().then_some(value)
+    }
+
+    /// Names of the statistics, among those of a sample, that the metric is computed from.
+    pub fn statistics(&self, of: &Statistics) -> Vec<String> {
+        match self.aggregate {
+            Aggregate::MostConfident { correct, confidence, .. } => {
+                vec![correct.to_owned(), confidence.to_owned()]
+            }
+            Aggregate::SeedDeviation { prefix } => {
+                let is_draw = |name: &&String| {
+                    name.strip_prefix(prefix).is_some_and(|draw| draw.parse::<usize>().is_ok())
+                };
+                of.keys().filter(is_draw).cloned().collect()
+            }
+            sums => sums.summands().map(|summands| summands.names).unwrap_or_default(),
+        }
+    }
+}
+
+impl Aggregate {
+    /// What a sample adds to the sums that the metric is a function of; `None` if it is no function of sums.
+    pub(super) fn summands(self) -> Option<Summands> {
+        let (names, counted) = match self {
+            Self::Accuracy { correct: name } | Self::Mean { value: name } => (vec![name.to_owned()], true),
+            Self::Perplexity { log_likelihood, units } | Self::Bits { log_likelihood, units } => {
+                (vec![log_likelihood.to_owned(), units.to_owned()], false)
+            }
+            Self::Bleu { prefix } => (BleuStatistics::names(prefix), false),
+            Self::MostConfident { .. } | Self::SeedDeviation { .. } => return None,
+        };
+        Some(Summands { names, counted })
+    }
+
+    /// The metric as a function of the sums of its [`Aggregate::summands`]; no number where there is none.
+    pub(super) fn of_sums(self, sums: &[f64]) -> f64 {
+        match self {
+            Self::Accuracy { .. } => 100.0 * (sums[0] / sums[1]),
+            Self::Mean { .. } => 100.0 * sums[0] / sums[1],
+            Self::Perplexity { .. } if sums[1] > 0.0 => (-sums[0] / sums[1]).exp(),
+            Self::Bits { .. } if sums[1] > 0.0 => -sums[0] / std::f64::consts::LN_2 / sums[1],
+            Self::Bleu { .. } => BleuStatistics::from_numbers(sums).score(),
+            _ => f64::NAN,
         }
     }
 }
@@ -134,59 +179,18 @@ fn column(samples: &[Sample<'_>], name: &str) -> Option<Vec<f64>> {
     samples.iter().map(|sample| sample.statistics.get(name).copied()).collect()
 }
 
-fn pairs(samples: &[Sample<'_>], first: &str, second: &str) -> Option<Rows> {
-    Rows::new(samples, |statistics, row| {
-        row.push(*statistics.get(first)?);
-        row.push(*statistics.get(second)?);
-        Some(())
-    })
+/// Of the samples that the model is surest of, whether they are right.
+fn surest(confidence: Vec<f64>, correct: Vec<f64>, percent: u8) -> Vec<f64> {
+    let mut pairs: Vec<(f64, f64)> = confidence.into_iter().zip(correct).collect();
+    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let most = ((pairs.len() * usize::from(percent) + 50) / 100).max(1);
+    pairs.into_iter().take(most).map(|(_, correct)| correct).collect()
 }
 
-/// Numbers that add, one row a sample and one a cluster.
-struct Rows {
-    samples: Vec<f64>,
-    clusters: Vec<f64>,
-    width: usize,
-}
-
-impl Rows {
-    fn new(
-        samples: &[Sample<'_>],
-        mut push: impl FnMut(&Statistics, &mut Vec<f64>) -> Option<()>,
-    ) -> Option<Self> {
-        let mut rows = Vec::new();
-        for sample in samples {
-            push(sample.statistics, &mut rows)?;
-        }
-        let width = rows.len().checked_div(samples.len())?;
-        let mut place_of: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut clusters: Vec<f64> = Vec::new();
-        for (sample, row) in samples.iter().zip(rows.chunks_exact(width)) {
-            if row.iter().all(|&value| value == 0.0) {
-                // A part of a document in which no window begins: nothing was observed.
-                continue;
-            }
-            let next = clusters.len();
-            let place = sample.cluster.map_or(next, |cluster| *place_of.entry(cluster).or_insert(next));
-            if place == next {
-                clusters.extend(row);
-            } else {
-                let sums = &mut clusters[place..place + width];
-                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-            }
-        }
-        Some(Self { samples: rows, clusters, width })
-    }
-
-    fn estimate(&self, metric: impl Fn(&[f64]) -> f64 + Sync) -> Option<Estimate> {
-        Estimate::of_sums(&self.samples, &self.clusters, self.width, metric)
-    }
-}
-
-/// Over seeds there is no resampling: the deviation stands by itself.
-fn seed_deviation(samples: &[Sample<'_>], prefix: &str) -> Option<Estimate> {
+/// 100 · the standard deviation of the means under each seed; `None` with fewer than two.
+fn seed_deviation(prefix: &str, column: impl Fn(&str) -> Option<Vec<f64>>) -> Option<f64> {
     let mut means = Vec::new();
-    while let Some(values) = column(samples, &format!("{prefix}{}", means.len())).filter(|v| !v.is_empty()) {
+    while let Some(values) = column(&format!("{prefix}{}", means.len())).filter(|v| !v.is_empty()) {
         means.push(values.iter().sum::<f64>() / values.len() as f64);
     }
     if means.len() < 2 {
@@ -195,8 +199,7 @@ fn seed_deviation(samples: &[Sample<'_>], prefix: &str) -> Option<Estimate> {
     let count = means.len() as f64;
     let mean = means.iter().sum::<f64>() / count;
     let squares: f64 = means.iter().map(|value| (value - mean).powi(2)).sum();
-    let value = 100.0 * (squares / (count - 1.0)).sqrt();
-    Some(Estimate { value, stderr: None, ci95: None, n: samples.len() })
+    Some(100.0 * (squares / (count - 1.0)).sqrt())
 }
 
 #[cfg(test)]
