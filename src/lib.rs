@@ -18,6 +18,7 @@ pub mod data;
 pub mod draw;
 pub mod engine;
 pub mod files;
+pub mod gate;
 pub mod kernels;
 pub mod metrics;
 pub mod model;

@@ -326,6 +326,23 @@ impl Response {
         }
     }
 
+    /// Σ log P of what was scored, nats; nothing where the model wrote.
+    pub fn log_likelihood(&self) -> Option<f64> {
+        match self {
+            Self::LogLikelihood(score) => Some(score.log_likelihood),
+            Self::Rolling(score) => Some(score.log_likelihood),
+            Self::Generate(_) => None,
+        }
+    }
+
+    /// What the model wrote; nothing where it was scored.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Generate(generated) => Some(&generated.text),
+            Self::LogLikelihood(_) | Self::Rolling(_) => None,
+        }
+    }
+
     /// The word of [`Response`] that a task did not ask for, for error messages.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernels::Precision;
 use crate::report::Format;
@@ -20,6 +20,10 @@ Examples:
   gpt2-eval ls                                            tasks, protocols, data and models at hand
   gpt2-eval show lambada --limit 3                        what the model sees
   gpt2-eval score results/lambada-117M-1a2b3c4d           the scores of a run again, from its journals alone
+  gpt2-eval compare results/OLD results/NEW --models old=new
+                                                          two runs: every difference, and the samples that changed
+  gpt2-eval check results/baselines/NAME.json results/NEW
+                                                          exit code 1 if the run is worse (docs/ci.md)
 
 Exit codes: 0 success, 1 a gate failed, 2 wrong input, 3 incomplete (run the same command again to continue) or with
 samples that failed")]
@@ -45,6 +49,12 @@ pub enum Command {
     Merge(MergeArguments),
     /// Write the scores of a run in other formats: table, markdown, csv, json, eee (Every Eval Ever)
     Report(ReportArguments),
+    /// Compare two runs sample by sample: every metric with the interval and p of its difference, and what changed most
+    Compare(CompareArguments),
+    /// Print what `check` needs of a run, small enough for a repository
+    Baseline(BaselineArguments),
+    /// Hold a run against a baseline: exit code 1 if a metric is significantly worse, or missing
+    Check(CheckArguments),
 }
 
 /// A run.
@@ -194,6 +204,87 @@ pub struct ReportArguments {
 
 fn format(text: &str) -> Result<Format, String> {
     Format::find(text).ok_or_else(|| format!("expected {}", Format::ALL.map(Format::as_str).join(", ")))
+}
+
+/// `gpt2-eval compare`.
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// Run directory that is compared with
+    #[arg(value_name = "BASE")]
+    pub base: PathBuf,
+    /// The other run directory
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// Models that have another label in NEW; two runs of one model each need no map
+    #[arg(long, value_delimiter = ',', value_name = "OLD=NEW,…")]
+    pub models: Vec<String>,
+    /// Samples to show of each task, for each way in which they changed; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub samples: usize,
+    /// Compare runs on other data or protocols too, on the samples of the same name
+    #[arg(long)]
+    pub force: bool,
+    /// How to print it
+    #[arg(long, default_value = "text")]
+    pub format: CompareFormat,
+}
+
+/// How a comparison is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// Tables for the terminal.
+    Text,
+    /// Markdown.
+    Markdown,
+    /// JSON, with every number in full.
+    Json,
+}
+
+/// `gpt2-eval baseline`.
+#[derive(Debug, Args)]
+pub struct BaselineArguments {
+    /// Run directory
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+}
+
+/// `gpt2-eval check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// File of `gpt2-eval baseline`, or a run directory
+    #[arg(value_name = "BASELINE")]
+    pub baseline: PathBuf,
+    /// Run directory
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// How much worse a metric may be: `task.metric=0.5%` of its value, `task.metric=0.5` in its unit, `*` for any task or
+    /// metric; may be repeated [default: 0]
+    #[arg(long, value_name = "TASK.METRIC=AMOUNT")]
+    pub tolerance: Vec<String>,
+    /// Models that have another label in RUN; one model each needs no map
+    #[arg(long, value_delimiter = ',', value_name = "OLD=NEW,…")]
+    pub models: Vec<String>,
+    /// Demand that every record is the same, bit for bit
+    #[arg(long)]
+    pub exact: bool,
+    /// How to print it
+    #[arg(long, default_value = "text")]
+    pub format: CheckFormat,
+    /// Write it to a file too: JUnit if it ends in .xml, Markdown in .md, text in .txt, else as --format says; may be
+    /// repeated
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Vec<PathBuf>,
+}
+
+/// How a gate's decision is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// A table for the terminal.
+    Text,
+    /// Markdown, for the summary of a job.
+    Markdown,
+    /// JUnit XML, which CI systems show as tests.
+    Junit,
 }
 
 fn precision(text: &str) -> Result<Precision, String> {

@@ -1,6 +1,9 @@
 //! The command line: parse, resolve into a [`crate::plan::Plan`], run.
 
 mod arguments;
+mod baseline;
+mod check;
+mod compare;
 mod list;
 mod merge;
 mod observer;
@@ -25,6 +28,8 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
+/// A gate failed.
+const GATE_FAILED: u8 = 1;
 /// Usage, configuration or preflight.
 const WRONG_INPUT: u8 = 2;
 /// Something is missing: not finished, or samples that failed.
@@ -47,6 +52,14 @@ impl From<String> for Report {
 #[error("{0}")]
 struct Incomplete(String);
 
+/// A run is worse than its baseline. The report is what the command prints all the same.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+struct GateFailed {
+    report: String,
+    reason: String,
+}
+
 /// Parses the command line, does what it says, and returns the exit code: 0 success, 1 a gate failed, 2 usage,
 /// configuration or preflight error, 3 incomplete but resumable, or samples that failed.
 pub fn main() -> ExitCode {
@@ -57,6 +70,9 @@ pub fn main() -> ExitCode {
         Some(Command::Score(score)) => score::score(score),
         Some(Command::Merge(merge)) => merge::merge(merge),
         Some(Command::Report(report)) => report::report(report),
+        Some(Command::Compare(compare)) => compare::compare(compare).map(Report::from),
+        Some(Command::Baseline(baseline)) => baseline::baseline(baseline).map(Report::from),
+        Some(Command::Check(check)) => check::check(check),
         None => run::run(&arguments.run),
     };
     let printed = outcome.and_then(|report| {
@@ -66,12 +82,21 @@ pub fn main() -> ExitCode {
     match printed {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let failed_gate = error.downcast_ref::<GateFailed>();
+            if let Some(Err(error)) = failed_gate.map(|failed| print(&failed.report)) {
+                say(&format!("error: {}", describe(&error)));
+                return ExitCode::from(WRONG_INPUT);
+            }
             say(&format!("error: {}", describe(&error)));
             let is_incomplete = error.chain().any(|cause| {
                 cause.is::<Incomplete>()
                     || matches!(cause.downcast_ref(), Some(crate::run::MergeError::Incomplete { .. }))
             });
-            ExitCode::from(if is_incomplete { INCOMPLETE } else { WRONG_INPUT })
+            ExitCode::from(match (failed_gate, is_incomplete) {
+                (Some(_), _) => GATE_FAILED,
+                (None, true) => INCOMPLETE,
+                (None, false) => WRONG_INPUT,
+            })
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn markdown(sections: &[Section], made_by: &str) -> String {
 }
 
 /// Text that Markdown shows as it is: labels are typed by users.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
         match character {
             '\n' | '\r' => escaped.push(' '),

@@ -12,6 +12,7 @@ mod checkpoints;
 mod command_line;
 mod common;
 mod failures;
+mod gate;
 mod golden_answers;
 mod golden_bleu;
 mod golden_generation;

@@ -1,0 +1,158 @@
+//! A comparison for people: the tables of all tasks, then the samples.
+
+use super::{ChangedAnswer, ChangedSample, Changes, ComparedMetric, ComparedTask, Comparison};
+use crate::report::{Section, difference, escape, markdown, number, terminal};
+use crate::text::{thousands, visible_white_space};
+
+/// Said where a metric is in the comparison that has no test.
+const NO_TEST: &str = "no p: this metric is not a sum over samples, or there are too few of them for a test";
+
+/// A p value; below 0.0001 only that.
+pub(super) fn p_value(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+/// For the terminal, tables at most `width` columns wide.
+pub fn comparison_text(comparison: &Comparison, width: Option<u16>) -> String {
+    let mut text = format!("{}\n", heading(comparison));
+    text.extend(comparison.notes.iter().map(|note| format!("  {note}\n")));
+    text.push_str(&format!("\n{}", terminal(&sections(comparison), width)));
+    for (task, changes) in all_changes(comparison) {
+        text.push_str(&format!("{}\n", changes_title(task, changes)));
+        for sample in &changes.samples {
+            text.push_str(
+                &lines(task, changes, sample).map(|line| format!("  {line}\n")).collect::<String>(),
+            );
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// As Markdown.
+pub fn comparison_markdown(comparison: &Comparison) -> String {
+    let mut text = markdown(&sections(comparison), &heading(comparison));
+    if !comparison.notes.is_empty() {
+        text.push_str("\nNot compared:\n\n");
+        text.extend(comparison.notes.iter().map(|note| format!("- {}\n", escape(note))));
+    }
+    for (task, changes) in all_changes(comparison) {
+        text.push_str(&format!("\n### {}\n", escape(&changes_title(task, changes))));
+        for sample in &changes.samples {
+            text.push('\n');
+            // Text of the data: as an indented block it cannot be taken for Markdown.
+            text.push_str(
+                &lines(task, changes, sample).map(|line| format!("    {line}\n")).collect::<String>(),
+            );
+            text.push_str("\n<!-- -->\n");
+        }
+    }
+    text
+}
+
+fn heading(comparison: &Comparison) -> String {
+    format!("{} → {}: what changed, sample by sample", comparison.base, comparison.new)
+}
+
+fn all_changes(comparison: &Comparison) -> impl Iterator<Item = (&ComparedTask, &Changes)> {
+    comparison.tasks.iter().flat_map(|task| task.changes.iter().map(move |changes| (task, changes)))
+}
+
+/// One table a task and protocol.
+fn sections(comparison: &Comparison) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    for task in &comparison.tasks {
+        let title = format!("{} ({})", task.title, task.protocol);
+        let place = sections.iter().position(|section| section.title == title).unwrap_or_else(|| {
+            let header = ["model", "metric", "n", "first", "second", "Δ", "95 % interval", "p", "lost / won"];
+            let header = header.map(str::to_owned).to_vec();
+            sections.push(Section { title, header, rows: Vec::new(), notes: Vec::new() });
+            sections.len() - 1
+        });
+        let Some(section) = sections.get_mut(place) else { continue };
+        section.rows.extend(task.metrics.iter().map(|metric| row(task, metric)));
+        let without = task.metrics.iter().any(|metric| metric.p.is_none());
+        let notes = task.left_out.describe().map(|note| format!("{}: {note}", models(task)));
+        for note in notes.into_iter().chain(without.then(|| NO_TEST.to_owned())) {
+            if !section.notes.contains(&note) {
+                section.notes.push(note);
+            }
+        }
+    }
+    sections
+}
+
+fn models(task: &ComparedTask) -> String {
+    if task.base_model == task.new_model {
+        task.new_model.clone()
+    } else {
+        format!("{} → {}", task.base_model, task.new_model)
+    }
+}
+
+fn row(task: &ComparedTask, metric: &ComparedMetric) -> Vec<String> {
+    let dash = || "–".to_owned();
+    let interval = metric.ci95_low.zip(metric.ci95_high);
+    let flips = metric.lost.zip(metric.won);
+    vec![
+        models(task),
+        format!("{} {}", metric.metric, if metric.higher_is_better { "↑" } else { "↓" }),
+        thousands(task.n as u64),
+        number(metric.base),
+        number(metric.new),
+        difference(metric.difference),
+        interval.map_or_else(dash, |(low, high)| format!("{} … {}", difference(low), difference(high))),
+        metric.p.map_or_else(dash, p_value),
+        flips.map_or_else(dash, |(lost, won)| format!("{} / {}", thousands(lost), thousands(won))),
+    ]
+}
+
+fn changes_title(task: &ComparedTask, changes: &Changes) -> String {
+    format!(
+        "{} ({}), {}: {} of {} samples changed {} ({}); the most, worst first",
+        task.title,
+        task.protocol,
+        models(task),
+        thousands(changes.changed as u64),
+        thousands(task.n as u64),
+        changes.metric,
+        changes.what
+    )
+}
+
+/// The lines of a sample.
+fn lines<'a>(
+    task: &'a ComparedTask,
+    changes: &Changes,
+    sample: &'a ChangedSample,
+) -> impl Iterator<Item = String> + use<'a> {
+    let place = sample.place.as_deref().map(|place| format!(" ({place})")).unwrap_or_default();
+    let change = if changes.what.starts_with('1') {
+        (if sample.new > sample.base { "won" } else { "lost" }).to_owned()
+    } else {
+        format!("{} → {} ({})", number(sample.base), number(sample.new), difference(sample.new - sample.base))
+    };
+    let head = format!("{}{place} {change}", sample.id);
+    std::iter::once(head).chain(sample.answers.iter().flat_map(|answer| answer_lines(task, answer)))
+}
+
+fn answer_lines(task: &ComparedTask, answer: &ChangedAnswer) -> Vec<String> {
+    let line = |name: &str, text: &str| format!("  {name:<7} {}", visible_white_space(text));
+    let mut lines = Vec::new();
+    lines.extend(
+        answer.prompt.as_deref().filter(|prompt| !prompt.is_empty()).map(|text| line("prompt", text)),
+    );
+    if let Some(target) = &answer.target {
+        let scores = answer.base_log_likelihood.zip(answer.new_log_likelihood);
+        let scores = scores.map(|(old, now)| format!("   {} → {}", number(old), number(now)));
+        lines.push(format!("{}{}", line("target", target), scores.unwrap_or_default()));
+    }
+    let (old, now) = if task.base_model == task.new_model {
+        ("first", "second")
+    } else {
+        (task.base_model.as_str(), task.new_model.as_str())
+    };
+    lines.extend(answer.base_text.as_deref().map(|text| line(old, text)));
+    lines.extend(answer.new_text.as_deref().map(|text| line(now, text)));
+    lines
+}

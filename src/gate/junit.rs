@@ -1,0 +1,147 @@
+//! A gate's decision as JUnit XML, which CI systems show as tests.
+
+use super::check_tables::check_summary;
+use super::compare_tables::p_value;
+use super::{Check, CheckedMetric, CheckedRecords, Verdict};
+
+/// One test a model, task and metric, and one a model and task whose records were compared.
+pub fn junit(check: &Check, records: &[CheckedRecords]) -> String {
+    let mut cases = String::new();
+    for metric in &check.metrics {
+        let class = format!("{}.{}:{}", metric.model, metric.task, metric.protocol);
+        let body = match metric.verdict {
+            Verdict::Regressed => failure("regressed", &explanation(metric)),
+            Verdict::Missing => failure("missing", &explanation(metric)),
+            Verdict::Untested => {
+                format!("      <skipped message=\"{}\"/>\n", attribute("this metric has no paired test here"))
+            }
+            Verdict::Passed | Verdict::Improved | Verdict::Tolerated => {
+                format!("      <system-out>{}</system-out>\n", attribute(&explanation(metric)))
+            }
+        };
+        cases.push_str(&case(&class, &metric.metric, &body));
+    }
+    for records in records {
+        let class = format!("{}.{}:{}", records.model, records.task, records.protocol);
+        let body = records.difference.as_deref().map(|text| failure("differs", text)).unwrap_or_default();
+        cases.push_str(&case(&class, "records", &body));
+    }
+    let failures = check.metrics.iter().filter(|metric| metric.verdict.is_failure()).count()
+        + records.iter().filter(|records| records.difference.is_some()).count();
+    let tests = check.metrics.len() + records.len();
+    let counts = format!(
+        "tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{}\"",
+        check.count(Verdict::Untested)
+    );
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"gpt2-eval check\" {counts}>\n  \
+         <testsuite name=\"{}\" {counts}>\n{cases}  </testsuite>\n</testsuites>\n",
+        attribute(&check_summary(check, records))
+    )
+}
+
+fn case(class: &str, name: &str, body: &str) -> String {
+    let (class, name) = (attribute(class), attribute(name));
+    format!("    <testcase classname=\"{class}\" name=\"{name}\" time=\"0\">\n{body}    </testcase>\n")
+}
+
+fn failure(kind: &str, message: &str) -> String {
+    let message = attribute(message);
+    format!("      <failure type=\"{kind}\" message=\"{message}\">{message}</failure>\n")
+}
+
+/// The numbers of a metric in one sentence.
+pub(super) fn explanation(metric: &CheckedMetric) -> String {
+    let Some(new) = metric.new else {
+        return format!("{} is {} in the baseline and is not in the run", metric.metric, metric.base);
+    };
+    let p = match (metric.verdict, metric.p_better, metric.p_worse) {
+        (Verdict::Improved, Some(p), _) => format!(", p that it is better {}", p_value(p)),
+        (_, _, Some(p)) => format!(", p that it is worse {}", p_value(p)),
+        _ => String::new(),
+    };
+    format!(
+        "{} {}: baseline {}, run {new}, difference {}, {} samples, tolerance {}{p}",
+        metric.metric,
+        metric.verdict.as_str(),
+        metric.base,
+        new - metric.base,
+        metric.n,
+        metric.tolerance
+    )
+}
+
+/// Text that may stand in an attribute or between tags; what XML cannot have becomes U+FFFD.
+fn attribute(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&apos;"),
+            '\n' | '\r' | '\t' => escaped.push_str(&format!("&#{};", u32::from(character))),
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            other => escaped.push(other),
+        }
+        escaped
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::Tolerance;
+
+    fn metric(verdict: Verdict) -> CheckedMetric {
+        CheckedMetric {
+            model: "a\"<&>'\u{1}b".to_owned(),
+            task: "lambada".to_owned(),
+            protocol: "paper,data=sample".to_owned(),
+            metric: "perplexity".to_owned(),
+            higher_is_better: false,
+            n: 60,
+            base: 35.125,
+            new: (verdict != Verdict::Missing).then_some(36.5),
+            ci95: Some((1.0, 2.0)),
+            tolerance: Tolerance::Relative(0.5),
+            p_worse: Some(0.003),
+            p_better: Some(1.0),
+            verdict,
+        }
+    }
+
+    #[test]
+    fn it_is_well_formed_and_says_why() {
+        let verdicts = [
+            Verdict::Passed,
+            Verdict::Improved,
+            Verdict::Tolerated,
+            Verdict::Untested,
+            Verdict::Regressed,
+            Verdict::Missing,
+        ];
+        let check = Check { metrics: verdicts.map(metric).to_vec(), left_out: Vec::new() };
+        let records = CheckedRecords {
+            model: "m".to_owned(),
+            task: "nq".to_owned(),
+            protocol: "paper".to_owned(),
+            difference: Some("2 records differ: 00001, 00002".to_owned()),
+        };
+        let xml = junit(&check, &[records]);
+        let document = roxmltree::Document::parse(&xml).unwrap();
+        let suite = document.descendants().find(|node| node.has_tag_name("testsuite")).unwrap();
+        let count = |name| suite.descendants().filter(|node| node.has_tag_name(name)).count();
+        assert_eq!((suite.attribute("tests"), suite.attribute("failures")), (Some("7"), Some("3")));
+        assert_eq!((count("testcase"), count("failure"), count("skipped")), (7, 3, 1));
+        let failed = suite.descendants().find(|node| node.has_tag_name("failure")).unwrap();
+        let message = failed.attribute("message").unwrap();
+        assert!(
+            message
+                .contains("baseline 35.125, run 36.5, difference 1.375, 60 samples, tolerance 0.5 %, p that"),
+            "{message}"
+        );
+        let case = failed.parent().unwrap();
+        assert_eq!(case.attribute("classname"), Some("a\"<&>'\u{fffd}b.lambada:paper,data=sample"));
+    }
+}
