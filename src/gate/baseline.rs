@@ -7,13 +7,17 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Column, GateError};
+use crate::files::read_at_most;
 use crate::metrics::{Columns, Metric};
 use crate::record::{DataIdentity, ModelIdentity, Protocol, SampleRecord};
 use crate::run::{FinishedRun, FinishedTask};
-use crate::text::hexadecimal;
+use crate::text::{clipped, hexadecimal};
 
 /// Version of the baseline files that this program writes; raised when a field changes its meaning.
 pub const BASELINE_VERSION: u32 = 1;
+
+/// Most bytes of a baseline; one of a million samples has about a hundred million.
+const MOST_BYTES: u64 = 1_000_000_000;
 
 /// What a gate needs of a run, small enough for a repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,8 +145,8 @@ impl BaselineFile {
     ///
     /// `Err` if it is none, of another version, or its columns do not fit together.
     pub fn read(path: &Path) -> Result<Self, GateError> {
-        let error = |reason: String| GateError::Baseline { path: path.to_owned(), reason };
-        let bytes = std::fs::read(path).map_err(|cause| error(cause.to_string()))?;
+        let error = |reason: String| GateError::Baseline { path: path.to_owned(), reason: clipped(&reason) };
+        let bytes = read_at_most(path, MOST_BYTES).map_err(|cause| error(cause.to_string()))?;
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|cause| {
             error(format!("{cause}; name a run directory or a file of `gpt2-eval baseline`"))
         })?;
@@ -236,6 +240,14 @@ impl BaselineTask {
     /// What does not fit together.
     fn check(&self) -> Result<(), String> {
         let count = self.samples.len();
+        let protocol = self.protocol.to_string();
+        let metrics = self.models.iter().flat_map(|model| &model.metrics).map(|metric| &metric.metric);
+        let models = self.models.iter().map(|model| &model.model);
+        // They stand in tables, which a terminal shows.
+        let names = metrics.chain(models).chain([&self.task, &protocol]);
+        if let Some(name) = names.into_iter().find(|name| name.chars().any(char::is_control)) {
+            return Err(format!("`{name}` is no name"));
+        }
         if self.clusters.as_ref().is_some_and(|clusters| clusters.len() != count) {
             return Err(format!("`clusters` has not the {count} samples"));
         }
@@ -245,6 +257,10 @@ impl BaselineTask {
                 return Err(format!("{}: `without` names samples that are not there", model.model));
             }
             let rest = count - model.without.len();
+            // A number of samples that nothing else in the file bears out could be any.
+            if rest > 0 && model.statistics.is_empty() {
+                return Err(format!("{}: no statistics of its {rest} samples", model.model));
+            }
             for (name, column) in &model.statistics {
                 if column.0.len() != rest {
                     let found = column.0.len();

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{BaselineFile, BaselineModel, BaselineTask, GateError};
 use crate::metrics::Columns;
+use crate::text::clipped;
 
 /// Which model of the new run stands for which of the base.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -127,7 +128,7 @@ fn differences(base: &BaselineFile, new: &BaselineFile) -> Vec<String> {
     let mut lines = Vec::new();
     let mut field = |name: String, old: &str, now: &str| {
         if old != now {
-            lines.push(format!("  {name}: {old} in the first, {now} in the second"));
+            lines.push(format!("  {name}: {} in the first, {} in the second", clipped(old), clipped(now)));
         }
     };
     field("seed".to_owned(), &base.seed.to_string(), &new.seed.to_string());

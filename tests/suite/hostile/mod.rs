@@ -3,6 +3,7 @@
 //! Each property holds for [`cases`] inputs: valid files that were changed a little, mostly, for random bytes seldom
 //! get past a reader's first check. The inputs are the same every time; `GPT2_EVAL_FUZZ_SEED` gives others.
 
+mod baselines;
 mod cards;
 mod checkpoint;
 mod data;
