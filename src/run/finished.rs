@@ -14,6 +14,7 @@ use crate::record::{
     BaselineRecord, Manifest, MeasuredTask, PromptRecord, SCHEMA_VERSION, SampleRecord, Statistics,
 };
 use crate::tasks;
+use crate::text::clipped;
 
 /// Most bytes of a `shard.json`; the places of a million samples have about ten million.
 const MOST_PLACES_BYTES: u64 = 1_000_000_000;
@@ -105,7 +106,7 @@ pub(super) fn read_places(path: &Path) -> Result<ShardPlaces, RunError> {
     let file = path.join("shard.json");
     let read_error = |reason: String| RunError::Read { path: file.clone(), reason };
     let bytes = read_at_most(&file, MOST_PLACES_BYTES).map_err(|error| read_error(error.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|error| read_error(error.to_string()))
+    serde_json::from_slice(&bytes).map_err(|error| read_error(clipped(&error.to_string())))
 }
 
 /// The manifest of the run at `path`, with names in it that stay inside.
@@ -124,7 +125,7 @@ pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
         Err(error) => return Err(read_error(error.to_string())),
     };
     let value: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|error| read_error(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| read_error(clipped(&error.to_string())))?;
     let version = value.get("schema_version").and_then(serde_json::Value::as_u64);
     if version != Some(u64::from(SCHEMA_VERSION)) {
         let found = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
@@ -132,7 +133,8 @@ pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
             "its schema_version is {found}, this program reads {SCHEMA_VERSION}: read it with the version that wrote it, or run it again"
         )));
     }
-    let manifest: Manifest = serde_json::from_value(value).map_err(|error| read_error(error.to_string()))?;
+    let manifest: Manifest =
+        serde_json::from_value(value).map_err(|error| read_error(clipped(&error.to_string())))?;
     if manifest.tasks.len() != manifest.identity.tasks.len() {
         return Err(read_error("`tasks` and `identity.tasks` have not the same length".to_owned()));
     }
@@ -140,7 +142,7 @@ pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
     let journals = manifest.tasks.iter().map(|task| &task.journal);
     for name in labels.chain(journals) {
         if !is_plain_name(name) {
-            return Err(read_error(format!("`{name}` is no name of a file")));
+            return Err(read_error(format!("`{}` is no name of a file", clipped(name))));
         }
     }
     Ok(manifest)
@@ -159,8 +161,12 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
         .filter(|(_, line)| !line.is_empty())
         .map(|(index, line)| {
             serde_json::from_slice(line).map_err(|error| {
-                JournalError::Damaged { path: path.to_owned(), line: index + 1, reason: error.to_string() }
-                    .into()
+                JournalError::Damaged {
+                    path: path.to_owned(),
+                    line: index + 1,
+                    reason: clipped(&error.to_string()),
+                }
+                .into()
             })
         })
         .collect()

@@ -153,8 +153,10 @@ fn old_manifest(directory: &Path, manifest_path: &Path, identity: &Identity) -> 
     if !differences.is_empty() {
         return Err(RunError::OtherRun { directory: directory.to_owned(), differences });
     }
-    serde_json::from_value(old)
-        .map_err(|error| read_error(format!("{error}; another version of this program wrote it: {remedy}")))
+    serde_json::from_value(old).map_err(|error| {
+        let reason = clipped(&error.to_string());
+        read_error(format!("{reason}; another version of this program wrote it: {remedy}"))
+    })
 }
 
 /// The fields in which a manifest's identity differs from `new`, one line each.
