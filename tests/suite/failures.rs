@@ -1,6 +1,12 @@
 //! What fails alone: a sample, a task.
 
-use crate::common::{copy_model, gpt2_eval, refused, write_passages};
+use gpt2_eval::engine::EngineError;
+use gpt2_eval::kernels::Precision;
+use gpt2_eval::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
+use gpt2_eval::record::{Environment, Manifest, ModelIdentity, Protocol, SampleRecord};
+use gpt2_eval::run::{Observer, Outcome, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute};
+
+use crate::common::{copy_model, gpt2_eval, open, refused, write_passages};
 
 const LAMBADA: [&str; 6] = ["--tasks", "lambada", "--sizes", "tiny-3M", "--data", "data"];
 
@@ -104,4 +110,77 @@ fn score_needs_neither_data_nor_model() {
     .unwrap();
     let message = refused(directory.path(), &["score", "run"]);
     assert!(message.contains("`../../lambada` is no name of a file"), "{message}");
+}
+
+/// Loses its device at the end of LAMBADA on the first model, and notes what else there is.
+#[derive(Default)]
+struct Unlucky {
+    finished: Vec<String>,
+    failed: Vec<String>,
+}
+
+impl Observer for Unlucky {
+    fn begin(&mut self, _: &str, _: &str, _: u64) {}
+    fn progress(&mut self, _: usize) {}
+    fn note(&mut self, _: &str) {}
+    fn finished(
+        &mut self,
+        model: &ModelIdentity,
+        task: &ReadyTask,
+        records: &[SampleRecord],
+    ) -> Result<(), RunError> {
+        let name = format!("{} {}", task.planned.task, model.label);
+        if name == "lambada tiny-3M" {
+            let error = EngineError::Device { device: "gpu".to_owned(), reason: "lost".to_owned() };
+            return Err(error.into());
+        }
+        self.finished.push(format!("{name} {}", records.len()));
+        Ok(())
+    }
+    fn task_failed(&mut self, model: &str, task: &ReadyTask, error: &RunError) -> Result<(), RunError> {
+        self.failed.push(format!("{} {model}: {error}", task.planned.task));
+        Ok(())
+    }
+}
+
+#[test]
+fn one_failing_task_does_not_take_the_others_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let models = ["tiny-3M", "tiny-8M"];
+    let plan = Plan {
+        models: models
+            .map(|label| PlannedModel { label: label.to_owned(), source: ModelSource::Bundled })
+            .to_vec(),
+        tasks: ["lambada", "winograd"]
+            .map(|task| PlannedTask { task: task.to_owned(), protocol: Protocol::new("paper") })
+            .to_vec(),
+        data: DataSource::Sample,
+        limit: Some(3),
+        seed: 0,
+        precision: Precision::F32,
+        shard: None,
+    };
+    let device = open("flex");
+    let preflight = Preflight::new(&plan, &device, false).unwrap();
+    let environment = serde_json::json!({
+        "program_version": "0", "command": [], "files": [], "dependencies": {},
+        "device": "d", "threads": 1, "batch_tokens": 2, "processor": "p", "system": "s",
+    });
+    let environment: Environment = serde_json::from_value(environment).unwrap();
+    let tasks = preflight.tasks.iter().map(ReadyTask::measured).collect();
+    let manifest = Manifest::begin(plan, preflight.identity.clone(), tasks, environment);
+    let mut run = RunDirectory::open(&directory.path().join("run"), manifest, false).unwrap();
+    let mut measure = |fail_fast: bool| -> (Result<Outcome, RunError>, Unlucky) {
+        let mut observer = Unlucky::default();
+        let options = RunOptions { device: &device, batch_tokens: 1024, fail_fast, stop_wanted: &|| false };
+        (execute(&preflight, &options, &mut run, &mut observer), observer)
+    };
+    let (outcome, observer) = measure(false);
+    assert_eq!(outcome.unwrap().failed_tasks, ["lambada on tiny-3M: gpu: lost"]);
+    assert_eq!(observer.failed, ["lambada tiny-3M: gpu: lost"]);
+    assert_eq!(observer.finished, ["winograd tiny-3M 3", "lambada tiny-8M 3", "winograd tiny-8M 3"]);
+
+    let (outcome, observer) = measure(true);
+    assert_eq!(outcome.unwrap_err().to_string(), "gpu: lost");
+    assert!(observer.finished.is_empty() && observer.failed.is_empty());
 }
