@@ -27,10 +27,9 @@ impl Reporter {
         let mut results = Results::new(made_by);
         for task in &preflight.tasks {
             let baselines: Vec<(String, Vec<Statistics>)> = task
-                .loaded
-                .baselines(&task.selected)
-                .into_iter()
-                .map(|baseline| (baseline.name.to_owned(), baseline.statistics))
+                .baselines
+                .iter()
+                .map(|baseline| (baseline.name.to_owned(), baseline.statistics.clone()))
                 .collect();
             results.add_task(results_of(task, &task.measured()), &baselines);
         }

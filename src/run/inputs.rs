@@ -87,10 +87,10 @@ fn texts(requests: &[Request]) -> Vec<RequestText> {
 
 fn baselines(task: &ReadyTask) -> Vec<BaselineRecord> {
     let mut records = Vec::new();
-    for baseline in task.loaded.baselines(&task.selected) {
-        for (&index, statistics) in task.selected.iter().zip(baseline.statistics) {
+    for baseline in &task.baselines {
+        for (&index, statistics) in task.selected.iter().zip(&baseline.statistics) {
             let (method, id) = (baseline.name.to_owned(), task.loaded.id(index).to_owned());
-            records.push(BaselineRecord { method, id, statistics });
+            records.push(BaselineRecord { method, id, statistics: statistics.clone() });
         }
     }
     records

@@ -193,16 +193,21 @@ fn write(shards: &[ReadShard], out: &Path) -> Result<(), MergeError> {
     let mut directory =
         RunDirectory::open(out, Manifest { status: Status::Started, ..manifest.clone() }, false)?;
     for (number, task) in tasks.iter().enumerate() {
-        for (place, model) in models.iter().enumerate() {
-            let records = in_order(shards, number, |shard| shard.run.tasks[number].records[place].clone())?;
-            write_lines(&out.join("samples").join(&model.label), &task.journal, &records)?;
-        }
         let mut prompts: Vec<Vec<PromptRecord>> = Vec::new();
         for shard in shards {
             prompts.push(shard.run.prompts(&shard.run.tasks[number])?);
         }
         let mut prompts = prompts.into_iter();
         let prompts = in_order(shards, number, |_| prompts.next().unwrap_or_default())?;
+        for (place, model) in models.iter().enumerate() {
+            let records = in_order(shards, number, |shard| shard.run.tasks[number].records[place].clone())?;
+            // As many records as samples need not be those of the samples.
+            if !records.iter().map(|record| &record.id).eq(prompts.iter().map(|prompt| &prompt.id)) {
+                let (directory, journal) = (first.run.path.clone(), task.journal.clone());
+                return Err(MergeError::Places { directory, journal });
+            }
+            write_lines(&out.join("samples").join(&model.label), &task.journal, &records)?;
+        }
         let mut baselines = Vec::new();
         // A shard without a sample of the task has no line from which its methods could be known.
         let mut methods: Vec<&str> = Vec::new();

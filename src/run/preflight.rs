@@ -17,7 +17,7 @@ use crate::model::{Checkpoint, CheckpointError, ComputeDevice};
 use crate::plan::{ModelSource, Plan, PlannedModel, PlannedTask};
 use crate::record::{DataIdentity, FileFingerprint, Identity, MeasuredTask, ModelIdentity, Protocol};
 use crate::request::Request;
-use crate::tasks::{self, LoadedTask, Source};
+use crate::tasks::{self, Baseline, LoadedTask, Source};
 use crate::text::hexadecimal;
 
 /// A model that has been opened and checked.
@@ -44,6 +44,8 @@ pub struct ReadyTask {
     pub breakdowns: Vec<Breakdown>,
     /// The examples.
     pub loaded: Box<dyn LoadedTask>,
+    /// What methods without a model score on those that are run.
+    pub baselines: Vec<Baseline>,
     /// Those that are run, by index, ascending.
     pub selected: Vec<usize>,
     /// The place of each of them among the samples of the whole run, of which a shard has only some.
@@ -207,6 +209,7 @@ fn ready_task(
         label.options.insert("shard".to_owned(), shard.to_string());
     }
     let prompt_sha256 = requests.iter().map(hash_of).collect();
+    let baselines = loaded.baselines(&selected);
     let metrics = task.metrics(&planned.protocol);
     let breakdowns = task.breakdowns(&planned.protocol);
     Ok(ReadyTask {
@@ -215,6 +218,7 @@ fn ready_task(
         metrics,
         breakdowns,
         loaded,
+        baselines,
         selected,
         places,
         prompt_sha256,

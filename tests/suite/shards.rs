@@ -122,4 +122,12 @@ fn wrong_shards_are_named() {
         message.contains(&format!("shard 1/2 in a/shards/1-of-2 lacks {lost} samples; run: ")),
         "{message}"
     );
+
+    // As many records as there are samples, one of them of another sample.
+    let (_, rest) = text.split_once('\n').unwrap();
+    let other = first.replacen("\"id\":\"", "\"id\":\"other-", 1);
+    assert_ne!(other, first);
+    std::fs::write(&journal, format!("{other}\n{rest}")).unwrap();
+    let message = refused(path, &["merge", "a"]);
+    assert!(message.contains("does not fit the records of lambada.jsonl"), "{message}");
 }
