@@ -15,6 +15,9 @@ pub struct Plan {
     pub models: Vec<PlannedModel>,
     /// Tasks with their protocols, in order.
     pub tasks: Vec<PlannedTask>,
+    /// The cards of the user's own tasks among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_tasks: Vec<OwnTaskCard>,
     /// Where examples come from.
     pub data: DataSource,
     /// Most samples of each task; a seeded, nested subset.
@@ -61,10 +64,24 @@ impl ModelSource {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlannedTask {
-    /// Name in the registry.
+    /// Name in the registry, or in a card of [`Plan::own_tasks`].
     pub task: String,
     /// Protocol and options.
     pub protocol: Protocol,
+}
+
+/// The card of a user's own task, kept whole: a run directory can be read without the file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OwnTaskCard {
+    /// Its name.
+    pub task: String,
+    /// The card's file, as typed; data are looked for beside it.
+    pub path: PathBuf,
+    /// sha256 of the text.
+    pub sha256: String,
+    /// What stands in the file.
+    pub text: String,
 }
 
 /// Where examples come from.
@@ -76,4 +93,6 @@ pub enum DataSource {
     Sample,
     /// A directory with `<task>/<file>`.
     Directory(PathBuf),
+    /// Beside the cards of the user's own tasks, and from nowhere else.
+    Cards,
 }

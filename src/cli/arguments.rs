@@ -17,6 +17,7 @@ Examples:
                                                           your checkpoint on data/lambada/lambada_test.jsonl
   gpt2-eval --tasks lambada,lambada:harness --sizes 117M --data data
                                                           the paper's protocol and lm-evaluation-harness's
+  gpt2-eval --task-file my.toml --sizes tiny              a task of your own (docs/own-tasks.md)
   gpt2-eval ls                                            tasks, protocols, data and models at hand
   gpt2-eval show lambada --limit 3                        what the model sees
   gpt2-eval score results/lambada-117M-1a2b3c4d           the scores of a run again, from its journals alone
@@ -60,9 +61,12 @@ pub enum Command {
 /// A run.
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm
+    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, own [default: own, with --task-file]
     #[arg(short, long, value_delimiter = ',', value_name = "TASK[:PROTOCOL],…")]
     pub tasks: Vec<String>,
+    /// Card of a task of your own (docs/own-tasks.md), for `--tasks NAME` or the group `own`; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub task_file: Vec<PathBuf>,
     /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the
     /// bundled tiny-3M and tiny-8M, `tiny` for both
     #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…")]
@@ -131,6 +135,9 @@ pub struct RunArguments {
 /// `gpt2-eval ls`.
 #[derive(Debug, Args)]
 pub struct ListArguments {
+    /// Card of a task of your own (docs/own-tasks.md); may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub task_file: Vec<PathBuf>,
     /// Directory in which to look for data
     #[arg(short, long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -145,6 +152,9 @@ pub struct ShowArguments {
     /// Task, with its protocol behind a colon
     #[arg(value_name = "TASK[:PROTOCOL]")]
     pub task: String,
+    /// Card of a task of your own (docs/own-tasks.md); may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub task_file: Vec<PathBuf>,
     /// Where the examples are: `sample` (bundled) or a directory with <task>/<file>
     #[arg(short, long, value_name = "sample|DIR", default_value = "sample")]
     pub data: String,

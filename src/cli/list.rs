@@ -5,7 +5,7 @@ use std::path::Path;
 use super::arguments::ListArguments;
 use super::resolve::PAPER_SIZES;
 use crate::model::BUNDLED_MODELS;
-use crate::tasks::{AnyTask, REGISTRY};
+use crate::tasks::{AnyTask, OWN_GROUP, Registry};
 use crate::text::thousands;
 
 /// Tasks with their protocols, then models, with what is at hand.
@@ -14,8 +14,9 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
         anyhow::bail!("no data directory at {}", directory.display());
     }
     let mut text = "Tasks (task:protocol; the first protocol is the default)\n".to_owned();
-    for task in REGISTRY {
-        describe_task(&mut text, *task, arguments.data.as_deref());
+    let registry = Registry::read(&arguments.task_file)?;
+    for task in registry.all() {
+        describe_task(&mut text, task, arguments.data.as_deref());
     }
     text.push_str("\nModels\n");
     for (label, _, _) in BUNDLED_MODELS {
@@ -38,6 +39,11 @@ fn describe_task(text: &mut String, task: &dyn AnyTask, data: Option<&Path>) {
     text.push_str(&format!("  {:<12} {}\n", card.name, card.measures));
     for protocol in &card.protocols {
         text.push_str(&format!("    :{:<11} {}\n", protocol.name, protocol.description));
+    }
+    if card.groups.iter().any(|group| group == OWN_GROUP) {
+        let names: Vec<&str> = card.data.files.iter().map(|file| file.name.as_str()).collect();
+        text.push_str(&format!("    data         {} beside its card\n", names.join(", ")));
+        return;
     }
     text.push_str("    data         bundled sample");
     match data {

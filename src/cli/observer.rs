@@ -7,7 +7,6 @@ use super::results::write_error;
 use crate::record::{MeasuredTask, ModelIdentity, SampleRecord, Statistics};
 use crate::report::{Results, Section, TaskResults};
 use crate::run::{Observer, Preflight, ReadyTask, RunError, write_atomically};
-use crate::tasks;
 
 /// Writes `scores.csv`, `breakdowns.csv` and `table.md` as the run goes.
 pub(super) struct Reporter {
@@ -51,9 +50,7 @@ impl Reporter {
 }
 
 fn results_of<'a>(task: &'a ReadyTask, measured: &'a MeasuredTask) -> TaskResults<'a> {
-    let name = &task.planned.task;
-    let title = tasks::find(name).map_or(name.as_str(), |known| known.card().title.as_str());
-    TaskResults { measured, title, metrics: &task.metrics, breakdowns: &task.breakdowns }
+    TaskResults { measured, title: &task.card.title, metrics: &task.metrics, breakdowns: &task.breakdowns }
 }
 
 impl Observer for Reporter {

@@ -9,7 +9,6 @@ use super::arguments::ReportArguments;
 use super::results;
 use crate::report::{ExportedRun, ExportedTask, Format};
 use crate::run::{FinishedRun, FinishedTask, write_atomically};
-use crate::tasks;
 
 /// Writes the scores of a run in the formats that are asked for, and returns them or the names of their files.
 pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
@@ -38,8 +37,7 @@ pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
 }
 
 fn exported<'a>(run: &FinishedRun, task: &'a FinishedTask) -> anyhow::Result<ExportedTask<'a>> {
-    let known = tasks::find(&task.measured.task);
-    let card = known.with_context(|| format!("no task `{}`", task.measured.task))?.card();
+    let card = task.card;
     let protocol = &task.measured.protocol;
     Ok(ExportedTask {
         results: results::task_results(task),

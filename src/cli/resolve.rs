@@ -9,7 +9,7 @@ use crate::data::Split;
 use crate::kernels::Precision;
 use crate::model::BUNDLED_MODELS;
 use crate::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
-use crate::tasks::{self, AnyTask, Card, REGISTRY};
+use crate::tasks::{AnyTask, Card, OWN_GROUP, Registry, find};
 use crate::text::did_you_mean;
 
 /// A size of the paper: its name there, its repository on the Hugging Face hub, other names for it.
@@ -32,26 +32,30 @@ pub(super) const PAPER_SIZES: [PaperSize; 4] = [
 ];
 
 /// Groups of tasks.
-const GROUPS: [&str; 3] = ["all", "paper", "lm"];
+const GROUPS: [&str; 4] = ["all", "paper", "lm", OWN_GROUP];
 
 /// The plan that the command line means.
 pub(super) fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
-    if arguments.tasks.is_empty() {
+    let registry = Registry::read(&arguments.task_file)?;
+    let mut tasks = if !arguments.tasks.is_empty() {
+        tasks_of(&arguments.tasks, &registry)?
+    } else if !arguments.task_file.is_empty() {
+        tasks_of(&[OWN_GROUP.to_owned()], &registry)?
+    } else {
         bail!("no tasks: say which with --tasks, for example `--tasks all` (`gpt2-eval ls` lists them)");
-    }
-    let mut tasks = tasks_of(&arguments.tasks)?;
+    };
     if let Some(stride) = arguments.stride {
-        set_option(&mut tasks, "stride", &stride.to_string())?;
+        set_option(&mut tasks, ("stride", &stride.to_string()), &registry)?;
     }
     if let Some(seeds) = arguments.seeds {
-        set_option(&mut tasks, "seeds", &seeds.to_string())?;
+        set_option(&mut tasks, ("seeds", &seeds.to_string()), &registry)?;
     }
     if let Some(split) = &arguments.split {
-        set_split(&mut tasks, split)?;
+        set_split(&mut tasks, split, &registry)?;
     }
-    let mut tasks = with_shots(tasks, &arguments.shots)?;
-    without_what_goes_without_saying(&mut tasks);
-    let data = data_source(&arguments.data, &tasks)?;
+    let mut tasks = with_shots(tasks, &arguments.shots, &registry)?;
+    without_what_goes_without_saying(&mut tasks, &registry);
+    let data = data_source(&arguments.data, &tasks, &registry)?;
     let models = models_of(arguments)?;
     let precision = arguments.precision;
     if precision != Precision::F32 && arguments.device != "flex" {
@@ -61,25 +65,32 @@ pub(super) fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
         );
     }
     let shard = arguments.shard.as_deref().map(super::shard::shard).transpose()?;
-    Ok(Plan { models, tasks, data, limit: arguments.limit, seed: arguments.seed, precision, shard })
+    let own_tasks = registry.cards_of(&tasks);
+    let (limit, seed) = (arguments.limit, arguments.seed);
+    Ok(Plan { models, tasks, own_tasks, data, limit, seed, precision, shard })
 }
 
 /// Tasks and protocols, each once, in the order typed; groups in the order of the registry.
-fn tasks_of(given: &[String]) -> anyhow::Result<Vec<PlannedTask>> {
+fn tasks_of(given: &[String], registry: &Registry) -> anyhow::Result<Vec<PlannedTask>> {
     let mut planned: Vec<PlannedTask> = Vec::new();
     for text in given {
         let found = if GROUPS.contains(&text.as_str()) {
-            let members: Vec<PlannedTask> = REGISTRY
-                .iter()
+            let members: Vec<PlannedTask> = registry
+                .all()
                 .filter(|task| task.card().groups.contains(text))
                 .map(|task| default_task(task.card()))
                 .collect();
+            if members.is_empty() && text == OWN_GROUP {
+                bail!(
+                    "no task is in the group `{OWN_GROUP}`: name the cards of your own tasks with --task-file"
+                );
+            }
             if members.is_empty() {
                 bail!("no task of this version is in the group `{text}`; `gpt2-eval ls` lists the tasks");
             }
             members
         } else {
-            vec![task_of(text)?]
+            vec![task_of(text, registry)?]
         };
         for task in found {
             if !planned.contains(&task) {
@@ -95,16 +106,16 @@ fn default_task(card: &Card) -> PlannedTask {
 }
 
 /// `task` or `task:protocol`.
-pub(super) fn task_of(text: &str) -> anyhow::Result<PlannedTask> {
+pub(super) fn task_of(text: &str, registry: &Registry) -> anyhow::Result<PlannedTask> {
     let (name, protocol) = match text.split_once(':') {
         Some((name, protocol)) => (name, Some(protocol)),
         None => (text, None),
     };
-    let Some(task) = tasks::find(name) else {
-        let names: Vec<&str> = REGISTRY.iter().map(|task| task.card().name.as_str()).collect();
+    let Some(task) = registry.find(name) else {
+        let names: Vec<&str> = registry.all().map(|task| task.card().name.as_str()).collect();
         let hint = did_you_mean(name, names.iter().copied().chain(GROUPS));
         bail!(
-            "unknown task `{name}`{hint}; the tasks are {} and the groups {}",
+            "unknown task `{name}`{hint}; the tasks are {} and the groups {}; --task-file names the card of your own",
             names.join(", "),
             GROUPS.join(", ")
         );
@@ -120,14 +131,18 @@ pub(super) fn task_of(text: &str) -> anyhow::Result<PlannedTask> {
 }
 
 /// The planned tasks once for every number of examples, those that take no examples once.
-fn with_shots(tasks: Vec<PlannedTask>, shots: &[u16]) -> anyhow::Result<Vec<PlannedTask>> {
+fn with_shots(
+    tasks: Vec<PlannedTask>,
+    shots: &[u16],
+    registry: &Registry,
+) -> anyhow::Result<Vec<PlannedTask>> {
     let Some((&first, more)) = shots.split_first() else { return Ok(tasks) };
     let mut all = tasks.clone();
-    set_option(&mut all, "shots", &first.to_string())?;
+    set_option(&mut all, ("shots", &first.to_string()), registry)?;
     for shots in more {
         let mut further = tasks.clone();
-        set_option(&mut further, "shots", &shots.to_string())?;
-        all.extend(further.into_iter().filter(|task| takes(task, "shots")));
+        set_option(&mut further, ("shots", &shots.to_string()), registry)?;
+        all.extend(further.into_iter().filter(|task| takes(task, "shots", registry)));
     }
     // Rows of one task belong together.
     let place = |task: &PlannedTask| tasks.iter().position(|known| known.task == task.task);
@@ -142,32 +157,33 @@ fn with_shots(tasks: Vec<PlannedTask>, shots: &[u16]) -> anyhow::Result<Vec<Plan
 }
 
 /// Makes `--split` part of the protocol of the tasks that have it; the one that they measure anyway is not named.
-pub(super) fn set_split(tasks: &mut [PlannedTask], split: &str) -> anyhow::Result<()> {
+pub(super) fn set_split(tasks: &mut [PlannedTask], split: &str, registry: &Registry) -> anyhow::Result<()> {
     let names = Split::ALL.map(Split::as_str);
     let Some(split) = Split::find(split) else {
         bail!("unknown split `{split}`{}; expected {}", did_you_mean(split, names), names.join(", "));
     };
     for planned in &*tasks {
-        let Some(card) = tasks::find(&planned.task).map(AnyTask::card) else { continue };
-        if takes(planned, "split") && !card.data.splits().contains(&split) {
+        let Some(card) = registry.find(&planned.task).map(AnyTask::card) else { continue };
+        if takes(planned, "split", registry) && !card.data.splits().contains(&split) {
             let known: Vec<&str> = card.data.splits().into_iter().map(Split::as_str).collect();
             bail!("task `{}` has no split `{}`; it has {}", planned.task, split.as_str(), known.join(", "));
         }
     }
-    set_option(tasks, "split", split.as_str())
+    set_option(tasks, ("split", split.as_str()), registry)
 }
 
-fn takes(planned: &PlannedTask, option: &str) -> bool {
-    tasks::find(&planned.task)
+fn takes(planned: &PlannedTask, option: &str, registry: &Registry) -> bool {
+    registry
+        .find(&planned.task)
         .and_then(|task| task.card().protocol(&planned.protocol.name))
         .is_some_and(|protocol| protocol.options.iter().any(|known| known == option))
 }
 
 /// Takes out what a label would only repeat: the split that is measured anyway, no examples where none are usual, one
 /// seed.
-pub(super) fn without_what_goes_without_saying(tasks: &mut [PlannedTask]) {
+pub(super) fn without_what_goes_without_saying(tasks: &mut [PlannedTask], registry: &Registry) {
     for planned in tasks {
-        let Some(card) = tasks::find(&planned.task).map(AnyTask::card) else { continue };
+        let Some(card) = registry.find(&planned.task).map(AnyTask::card) else { continue };
         let usual = card.planned(&planned.protocol.name).protocol.options;
         planned.protocol.options.retain(|option, value| {
             let silent = match option.as_str() {
@@ -182,10 +198,14 @@ pub(super) fn without_what_goes_without_saying(tasks: &mut [PlannedTask]) {
 }
 
 /// Gives an option to every task whose protocol takes it.
-pub(super) fn set_option(tasks: &mut [PlannedTask], option: &str, value: &str) -> anyhow::Result<()> {
+pub(super) fn set_option(
+    tasks: &mut [PlannedTask],
+    (option, value): (&str, &str),
+    registry: &Registry,
+) -> anyhow::Result<()> {
     let mut taken = false;
     for planned in &mut *tasks {
-        if takes(planned, option) {
+        if takes(planned, option, registry) {
             planned.protocol.options.insert(option.to_owned(), value.to_owned());
             taken = true;
         }
@@ -198,9 +218,16 @@ pub(super) fn set_option(tasks: &mut [PlannedTask], option: &str, value: &str) -
     Ok(())
 }
 
-/// `sample`, `hub` or a directory.
-pub(super) fn data_source(given: &str, tasks: &[PlannedTask]) -> anyhow::Result<DataSource> {
+/// `sample`, `hub` or a directory. Users' own tasks need none of them.
+pub(super) fn data_source(
+    given: &str,
+    tasks: &[PlannedTask],
+    registry: &Registry,
+) -> anyhow::Result<DataSource> {
     match given {
+        "sample" | "hub" if tasks.iter().all(|planned| registry.is_own(&planned.task)) => {
+            Ok(DataSource::Cards)
+        }
         "sample" => Ok(DataSource::Sample),
         "hub" => bail!("{}", missing_data(tasks)),
         directory => {
@@ -224,7 +251,8 @@ fn missing_data(tasks: &[PlannedTask]) -> String {
                     for example `--data data`, or use the bundled samples with `--data sample`:"
             .to_owned();
     let mut seen = Vec::new();
-    for task in tasks.iter().filter_map(|planned| tasks::find(&planned.task)) {
+    // Users' own tasks have their data beside their cards.
+    for task in tasks.iter().filter_map(|planned| find(&planned.task)) {
         let card = task.card();
         if seen.contains(&card.name) {
             continue;
@@ -373,12 +401,18 @@ mod tests {
     #[test]
     fn tasks_protocols_and_groups() {
         let given = ["lambada:harness", "all", "lambada"].map(str::to_owned);
-        let names: Vec<String> =
-            tasks_of(&given).unwrap().iter().map(|task| format!("{}:{}", task.task, task.protocol)).collect();
+        let registry = Registry::default();
+        let names: Vec<String> = tasks_of(&given, &registry)
+            .unwrap()
+            .iter()
+            .map(|task| format!("{}:{}", task.task, task.protocol))
+            .collect();
         assert_eq!(names[0], "lambada:harness");
         assert_eq!(names.iter().filter(|name| *name == "lambada:paper").count(), 1);
-        assert!(task_of("lambda").unwrap_err().to_string().contains("did you mean `lambada`?"));
-        assert!(task_of("lambada:harnes").unwrap_err().to_string().contains("did you mean `harness`?"));
+        assert!(task_of("lambda", &registry).unwrap_err().to_string().contains("did you mean `lambada`?"));
+        assert!(
+            task_of("lambada:harnes", &registry).unwrap_err().to_string().contains("did you mean `harness`?")
+        );
     }
 
     #[test]

@@ -40,8 +40,8 @@ pub(super) fn of_run(run: &FinishedRun) -> Results {
 }
 
 pub(super) fn task_results(task: &FinishedTask) -> TaskResults<'_> {
-    let FinishedTask { measured, title, metrics, breakdowns, .. } = task;
-    TaskResults { measured, title, metrics, breakdowns }
+    let FinishedTask { measured, card, metrics, breakdowns, .. } = task;
+    TaskResults { measured, title: &card.title, metrics, breakdowns }
 }
 
 /// Writes a run's tables into its directory and returns them for the terminal.

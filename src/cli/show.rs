@@ -6,7 +6,7 @@ use crate::data::Split;
 use crate::engine::{Planner, Work};
 use crate::model::Checkpoint;
 use crate::request::Request;
-use crate::tasks::{self, Source};
+use crate::tasks::{Registry, Source};
 use crate::text::{visible_bytes, visible_white_space};
 use crate::tokenizer::Gpt2Tokenizer;
 
@@ -15,17 +15,18 @@ const GPT2_CONTEXT: usize = 1024;
 
 /// The first samples of a task, as text and as tokens, in the order of the data.
 pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
-    let mut planned = [task_of(&arguments.task)?];
+    let registry = Registry::read(&arguments.task_file)?;
+    let mut planned = [task_of(&arguments.task, &registry)?];
     if let Some(shots) = arguments.shots {
-        set_option(&mut planned, "shots", &shots.to_string())?;
+        set_option(&mut planned, ("shots", &shots.to_string()), &registry)?;
     }
     if let Some(split) = &arguments.split {
-        set_split(&mut planned, split)?;
+        set_split(&mut planned, split, &registry)?;
     }
-    without_what_goes_without_saying(&mut planned);
+    without_what_goes_without_saying(&mut planned, &registry);
     let [planned] = planned;
-    let source = data_source(&arguments.data, std::slice::from_ref(&planned))?;
-    let Some(task) = tasks::find(&planned.task) else {
+    let source = data_source(&arguments.data, std::slice::from_ref(&planned), &registry)?;
+    let Some(task) = registry.find(&planned.task) else {
         anyhow::bail!("unknown task `{}`", planned.task);
     };
     let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));

@@ -67,6 +67,18 @@ pub enum DataError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file that is not the one that a user's card means.
+    #[error(
+        "{path}: its sha256 is {found}, and the card has {expected}: put the right file there, or change the card"
+    )]
+    OtherFile {
+        /// The file.
+        path: PathBuf,
+        /// As computed.
+        found: String,
+        /// As the card has it.
+        expected: String,
+    },
     /// A record that is not as it should be.
     #[error("{file}:{line}: {reason}")]
     Record {
@@ -206,6 +218,8 @@ pub enum Provenance {
     Subset,
     /// It is not known to be the published one.
     Unverified,
+    /// It belongs to a user's own task, of which nothing is published.
+    Own,
 }
 
 impl Provenance {
@@ -216,6 +230,7 @@ impl Provenance {
             Self::Sample => "sample",
             Self::Subset => "subset",
             Self::Unverified => "unverified",
+            Self::Own => "own",
         }
     }
 }
@@ -261,6 +276,19 @@ impl DataFile {
         };
         let name = path.display().to_string();
         Ok(Self { name, bytes: Cow::Owned(bytes), sha256, provenance, companion: None })
+    }
+
+    /// The file of a user's own task. `Err` if it has not the sha256 that its card names.
+    pub fn own(path: &Path, sha256: Option<&str>) -> Result<Self, DataError> {
+        let file = Self::read(path, None)?;
+        match sha256 {
+            Some(expected) if expected != file.sha256 => Err(DataError::OtherFile {
+                path: path.to_owned(),
+                found: file.sha256,
+                expected: expected.to_owned(),
+            }),
+            _ => Ok(Self { provenance: Provenance::Own, ..file }),
+        }
     }
 
     /// The task's file of this split below `directory`; `Ok(None)` if none of the known names is there.
@@ -314,13 +342,14 @@ impl DataFile {
         match source {
             DataSource::Sample => Self::sample(task, card, samples, split),
             DataSource::Directory(directory) => Self::find(card, directory, split),
+            DataSource::Cards => Ok(None),
         }
     }
 
     /// What is missing when [`Self::open`] finds nothing.
     pub fn not_found(task: &str, card: &DataCard, source: &DataSource, split: Split) -> DataError {
         let files = match source {
-            DataSource::Sample => {
+            DataSource::Sample | DataSource::Cards => {
                 return DataError::NoSample { task: task.to_owned(), split: split.as_str() };
             }
             DataSource::Directory(directory) => (directory, card.of_split(&card.files, split)),

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{Column, GateError};
 use crate::files::read_at_most;
 use crate::metrics::{Columns, Metric};
+use crate::plan::OwnTaskCard;
 use crate::record::{DataIdentity, ModelIdentity, Protocol, SampleRecord};
 use crate::run::{FinishedRun, FinishedTask};
 use crate::text::{clipped, hexadecimal};
@@ -36,6 +37,9 @@ pub struct BaselineFile {
     pub seed: u64,
     /// In the run's order.
     pub models: Vec<ModelIdentity>,
+    /// The cards of the user's own tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_tasks: Vec<OwnTaskCard>,
     /// In the run's order.
     pub tasks: Vec<BaselineTask>,
 }
@@ -137,6 +141,7 @@ impl BaselineFile {
             dtype: identity.dtype.clone(),
             seed: identity.seed,
             models: identity.models.clone(),
+            own_tasks: run.manifest.plan.own_tasks.clone(),
             tasks,
         })
     }

@@ -3,7 +3,7 @@
 use super::pairing::{Otherwise, Pair, common, pairs};
 use super::{BaselineFile, GateError, LeftOut, ModelMap, Tolerance, Tolerances};
 use crate::metrics::{Metric, Pairs, RESAMPLES, holm};
-use crate::tasks;
+use crate::tasks::Registry;
 
 /// What to do where a run cannot be held against its baseline.
 pub(super) const MEASURE_THE_SAME: &str = "\nmeasure the baseline's data and protocols, or make a new baseline with \
@@ -143,10 +143,11 @@ pub fn check(
     options.tolerances.check(base)?;
     let pairs =
         pairs((base_name, base), (new_name, new), &options.models, Otherwise::Refuse(MEASURE_THE_SAME))?;
+    let registry = Registry::new(&base.own_tasks)?;
     let mut metrics = Vec::new();
     let mut left_out = Vec::new();
     for pair in &pairs {
-        let of_pair = check_pair(pair, options);
+        let of_pair = check_pair(pair, &registry, options);
         if of_pair.1 != LeftOut::default() {
             let name = format!("{} {} ({})", pair.new_label, pair.base_task.task, pair.base_task.protocol);
             left_out.push((name, of_pair.1));
@@ -158,11 +159,11 @@ pub fn check(
 }
 
 /// The metrics of a model's task, not yet decided.
-fn check_pair(pair: &Pair<'_>, options: &CheckOptions) -> (Vec<CheckedMetric>, LeftOut) {
+fn check_pair(pair: &Pair<'_>, registry: &Registry, options: &CheckOptions) -> (Vec<CheckedMetric>, LeftOut) {
     let Pair { base_task, base, new_label, new } = *pair;
     let common = new.map(|new| common((base_task, base), new));
     let known: Vec<Metric> =
-        tasks::find(&base_task.task).map(|task| task.metrics(&base_task.protocol)).unwrap_or_default();
+        registry.find(&base_task.task).map(|task| task.metrics(&base_task.protocol)).unwrap_or_default();
     let checked = base.metrics.iter().map(|in_base| {
         let metric = known.iter().find(|metric| metric.name == in_base.metric);
         let found = metric.zip(common.as_ref()).and_then(|(metric, common)| {

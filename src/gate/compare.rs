@@ -6,7 +6,7 @@ use super::changes::{Changes, changes};
 use super::pairing::{Otherwise, Pair, common, pairs};
 use super::{GateError, LeftOut, ModelMap, Side};
 use crate::metrics::{Metric, PairedTest, Pairs, RESAMPLES, TestMethod};
-use crate::tasks;
+use crate::tasks::Registry;
 
 /// What a comparison is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,10 +92,11 @@ pub fn compare(base: &Side, new: &Side, options: &CompareOptions) -> Result<Comp
         Otherwise::Refuse("\n--force compares the samples of the same name all the same")
     };
     let pairs = pairs(base.named(), new.named(), &options.models, otherwise)?;
+    let registry = Registry::new(&base.measured.own_tasks)?;
     let mut tasks = Vec::new();
     let mut notes = Vec::new();
     for pair in &pairs {
-        match compare_pair(pair, base, new, options)? {
+        match compare_pair(pair, (base, new), &registry, options)? {
             Some(task) => tasks.push(task),
             None => notes.push(format!(
                 "{} {} ({}) is only in {}",
@@ -127,12 +128,12 @@ pub fn compare(base: &Side, new: &Side, options: &CompareOptions) -> Result<Comp
 
 fn compare_pair(
     pair: &Pair<'_>,
-    base: &Side,
-    new: &Side,
+    (base, new): (&Side, &Side),
+    registry: &Registry,
     options: &CompareOptions,
 ) -> Result<Option<ComparedTask>, GateError> {
     let Some((new_task, new_model)) = pair.new else { return Ok(None) };
-    let Some(task) = tasks::find(&pair.base_task.task) else { return Ok(None) };
+    let Some(task) = registry.find(&pair.base_task.task) else { return Ok(None) };
     let common = common((pair.base_task, pair.base), (new_task, new_model));
     let metrics = task.metrics(&pair.base_task.protocol);
     let sides = Pairs { base: &common.base, new: &common.new, clusters: &common.clusters };

@@ -31,6 +31,7 @@ pub use side::Side;
 pub use tolerance::{Tolerance, Tolerances};
 
 use crate::run::RunError;
+use crate::tasks::CardError;
 
 /// Why runs cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,9 @@ pub enum GateError {
     /// A run directory cannot be read.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The card of a user's own task cannot be used.
+    #[error(transparent)]
+    Card(#[from] CardError),
     /// A baseline cannot be read.
     #[error("cannot read {path}: {reason}")]
     Baseline {

@@ -136,6 +136,11 @@ fn differences(base: &BaselineFile, new: &BaselineFile) -> Vec<String> {
         let Some(other) = same(task, new).or_else(|| similar(task, base, new)) else { continue };
         let name = |what: &str| format!("{} {what}", task.task);
         field(name("protocol"), &task.protocol.to_string(), &other.protocol.to_string());
+        let card = |file: &BaselineFile| {
+            let card = file.own_tasks.iter().find(|card| card.task == task.task);
+            card.map_or_else(|| "none".to_owned(), |card| card.sha256.clone())
+        };
+        field(name("card sha256"), &card(base), &card(new));
         field(name("data sha256"), &task.data.sha256, &other.data.sha256);
         let examples =
             |task: &BaselineTask| task.data.examples_sha256.clone().unwrap_or_else(|| "none".to_owned());

@@ -87,6 +87,7 @@ fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> BaselineFile {
         dtype: "f32".to_owned(),
         seed: 0,
         models: vec![identity],
+        own_tasks: Vec::new(),
         tasks: vec![task],
     }
 }

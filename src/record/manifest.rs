@@ -71,6 +71,9 @@ pub struct Identity {
     pub models: Vec<ModelIdentity>,
     /// In the plan's order.
     pub tasks: Vec<PlannedTask>,
+    /// One a card of the user's own tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_tasks: Vec<OwnTaskIdentity>,
     /// One a task, in the plan's order.
     pub data: Vec<DataIdentity>,
     /// Most samples of each task.
@@ -172,6 +175,16 @@ pub struct ModelIdentity {
     pub tokenizer_sha256: String,
 }
 
+/// Fingerprint of the card of a user's own task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OwnTaskIdentity {
+    /// Name of the task.
+    pub task: String,
+    /// sha256 of the card.
+    pub sha256: String,
+}
+
 /// Fingerprint of a data file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -185,7 +198,8 @@ pub struct DataIdentity {
     pub examples_sha256: Option<String>,
     /// Records in it.
     pub records: usize,
-    /// `complete` (equal to the published test set), `sample`, `subset` or `unverified`.
+    /// `complete` (equal to the published test set), `sample`, `subset`, `unverified`, or `own` for the data of a user's
+    /// own task.
     pub provenance: String,
 }
 

@@ -8,8 +8,8 @@ mod sample;
 mod score;
 
 pub use manifest::{
-    DataIdentity, Environment, FileFingerprint, Identity, Manifest, MeasuredTask, ModelIdentity, Shard,
-    ShardSummary, Status, TaskEffort,
+    DataIdentity, Environment, FileFingerprint, Identity, Manifest, MeasuredTask, ModelIdentity,
+    OwnTaskIdentity, Shard, ShardSummary, Status, TaskEffort,
 };
 pub use protocol::Protocol;
 pub use sample::{BaselineRecord, PromptRecord, RequestText, SampleRecord, Statistics};

@@ -17,6 +17,9 @@ pub struct Protocol {
 }
 
 impl Protocol {
+    /// The name of the protocol of users' own tasks.
+    pub const OWN: &'static str = "own";
+
     /// A protocol without options.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), options: BTreeMap::new() }

@@ -21,6 +21,13 @@ impl Mark {
     pub fn of_label(label: &Protocol, records: usize) -> Vec<Self> {
         let mut marks = Vec::new();
         let mark = |symbol, explanation: String| Self { symbol, explanation };
+        if label.name == Protocol::OWN {
+            marks.push(mark(
+                "‖",
+                "a task of the user's own, whose card is in manifest.json: the paper has no number for it"
+                    .to_owned(),
+            ));
+        }
         match label.options.get("data").map(String::as_str) {
             Some("sample") => marks.push(mark(
                 "†",

@@ -13,7 +13,7 @@ use crate::metrics::{Breakdown, Metric};
 use crate::record::{
     BaselineRecord, Manifest, MeasuredTask, PromptRecord, SCHEMA_VERSION, SampleRecord, Statistics,
 };
-use crate::tasks;
+use crate::tasks::{Card, Registry};
 use crate::text::clipped;
 
 /// Most bytes of a `shard.json`; the places of a million samples have about ten million.
@@ -35,8 +35,8 @@ pub struct FinishedRun {
 pub struct FinishedTask {
     /// What the manifest says of it.
     pub measured: MeasuredTask,
-    /// Its name in tables.
-    pub title: String,
+    /// The task's card.
+    pub card: &'static Card,
     /// What is computed.
     pub metrics: Vec<Metric>,
     /// What is computed of groups of samples.
@@ -53,10 +53,11 @@ impl FinishedRun {
     /// `Err` names the file and the line if there is no run, if it is of another version of the files, or damaged.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let manifest = read_manifest(path)?;
+        let registry = Registry::new(&manifest.plan.own_tasks)?;
         let mut finished = Vec::new();
         for measured in &manifest.tasks {
             let task =
-                tasks::find(&measured.task).ok_or_else(|| RunError::UnknownTask(measured.task.clone()))?;
+                registry.find(&measured.task).ok_or_else(|| RunError::UnknownTask(measured.task.clone()))?;
             let prompts: Vec<PromptRecord> = read_lines(&path.join("prompts").join(&measured.journal))?;
             let place_of: BTreeMap<&str, usize> =
                 prompts.iter().enumerate().map(|(place, prompt)| (prompt.id.as_str(), place)).collect();
@@ -68,7 +69,7 @@ impl FinishedRun {
             let baselines = read_lines(&path.join("baselines").join(&measured.journal))?;
             finished.push(FinishedTask {
                 measured: measured.clone(),
-                title: task.card().title.clone(),
+                card: task.card(),
                 metrics: task.metrics(&measured.protocol),
                 breakdowns: task.breakdowns(&measured.protocol),
                 records,

@@ -26,7 +26,7 @@ pub use preflight::{Preflight, ReadyModel, ReadyTask};
 use crate::data::DataError;
 use crate::engine::{EngineError, PlanError};
 use crate::model::CheckpointError;
-use crate::tasks::TaskError;
+use crate::tasks::{CardError, TaskError};
 
 /// Why a run cannot begin or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,9 @@ pub enum RunError {
     /// A task's data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The card of a user's own task cannot be used.
+    #[error(transparent)]
+    Card(#[from] CardError),
     /// A task of the plan is not in the registry.
     #[error("no task `{0}`")]
     UnknownTask(String),

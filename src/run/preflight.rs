@@ -15,9 +15,11 @@ use crate::kernels::Precision;
 use crate::metrics::{Breakdown, Metric};
 use crate::model::{Checkpoint, CheckpointError, ComputeDevice};
 use crate::plan::{ModelSource, Plan, PlannedModel, PlannedTask};
-use crate::record::{DataIdentity, FileFingerprint, Identity, MeasuredTask, ModelIdentity, Protocol};
+use crate::record::{
+    DataIdentity, FileFingerprint, Identity, MeasuredTask, ModelIdentity, OwnTaskIdentity, Protocol,
+};
 use crate::request::Request;
-use crate::tasks::{self, Baseline, LoadedTask, Source};
+use crate::tasks::{Baseline, Card, LoadedTask, Registry, Source};
 use crate::text::hexadecimal;
 
 /// A model that has been opened and checked.
@@ -36,6 +38,8 @@ pub struct ReadyModel {
 pub struct ReadyTask {
     /// Name and protocol.
     pub planned: PlannedTask,
+    /// The task's card.
+    pub card: &'static Card,
     /// Protocol in outputs: with `data=sample`, `limit=100`… where not all of the published test set is used.
     pub label: Protocol,
     /// What is computed.
@@ -75,10 +79,11 @@ impl Preflight {
     /// Opens, reads and checks everything that `plan` names. A sample that a model cannot be asked is an error with
     /// `fail_fast`; without it the sample alone fails.
     pub fn new(plan: &Plan, device: &ComputeDevice, fail_fast: bool) -> Result<Self, RunError> {
+        let registry = Registry::new(&plan.own_tasks)?;
         let mut tasks = Vec::new();
         let mut dealer = plan.shard.map(|shard| Dealer::new(shard.count));
         for planned in &plan.tasks {
-            tasks.push(ready_task(planned, plan, dealer.as_mut())?);
+            tasks.push(ready_task(planned, (plan, &registry), dealer.as_mut())?);
         }
         let mut models: Vec<ReadyModel> = Vec::new();
         let mut shared: BTreeMap<(String, usize), Arc<Vec<TaskWork>>> = BTreeMap::new();
@@ -106,6 +111,11 @@ impl Preflight {
             dtype: plan.precision.arithmetic(),
             models: models.iter().map(|model| model.identity.clone()).collect(),
             tasks: plan.tasks.clone(),
+            own_tasks: plan
+                .own_tasks
+                .iter()
+                .map(|card| OwnTaskIdentity { task: card.task.clone(), sha256: card.sha256.clone() })
+                .collect(),
             data: tasks.iter().map(ReadyTask::data_identity).collect(),
             limit: plan.limit,
             seed: plan.seed,
@@ -177,18 +187,17 @@ impl ReadyTask {
     /// File name of this task's journal: `<task>.jsonl` for the default protocol, else `<task>.<protocol>.jsonl`.
     pub fn journal_name(&self) -> String {
         let PlannedTask { task, protocol } = &self.planned;
-        let is_default = tasks::find(task)
-            .is_some_and(|known| known.card().planned(known.card().default_protocol()).protocol == *protocol);
+        let is_default = self.card.planned(self.card.default_protocol()).protocol == *protocol;
         if is_default { format!("{task}.jsonl") } else { format!("{task}.{protocol}.jsonl") }
     }
 }
 
 fn ready_task(
     planned: &PlannedTask,
-    plan: &Plan,
+    (plan, registry): (&Plan, &Registry),
     dealer: Option<&mut Dealer>,
 ) -> Result<ReadyTask, RunError> {
-    let task = tasks::find(&planned.task).ok_or_else(|| RunError::UnknownTask(planned.task.clone()))?;
+    let task = registry.find(&planned.task).ok_or_else(|| RunError::UnknownTask(planned.task.clone()))?;
     let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
     let source = Source::new(&plan.data, split.unwrap_or(task.card().data.split), plan.seed);
     let loaded = task.load(&source, &planned.protocol)?;
@@ -214,6 +223,7 @@ fn ready_task(
     let breakdowns = task.breakdowns(&planned.protocol);
     Ok(ReadyTask {
         planned: planned.clone(),
+        card: task.card(),
         label,
         metrics,
         breakdowns,

@@ -112,7 +112,7 @@ impl<T: Task + 'static> AnyTask for T {
     ) -> Result<Box<dyn LoadedTask>, DataError> {
         let card = Task::card(self);
         let Card { name, data, .. } = card;
-        let open = |split| DataFile::open(name, data, self.samples(), source.data, split);
+        let open = |split| Task::open(self, source.data, split);
         let file =
             open(source.split)?.ok_or_else(|| DataFile::not_found(name, data, source.data, source.split))?;
         let items = self.docs(&file, protocol)?;
@@ -259,7 +259,7 @@ impl<T: Task> LoadedTask for Loaded<T> {
 
     fn label(&self) -> BTreeMap<String, String> {
         let mut label = BTreeMap::new();
-        if self.provenance() != Provenance::Complete {
+        if !matches!(self.provenance(), Provenance::Complete | Provenance::Own) {
             label.insert("data".to_owned(), self.provenance().as_str().to_owned());
         }
         if self.shots > 0 && self.training.is_none() {

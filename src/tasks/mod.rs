@@ -12,8 +12,10 @@ mod erased;
 mod lambada;
 mod nq;
 mod one_billion_word;
+mod own;
 mod penn_treebank;
 mod perplexity;
+mod registry;
 mod text8;
 mod translation;
 mod wikitext103;
@@ -23,9 +25,12 @@ mod written;
 
 pub use card::{Card, ProtocolCard};
 pub use erased::{AnyTask, LoadedTask, Source};
+pub use own::{CardError, FieldPath, OWN_GROUP, OwnCard, Record, Template};
+pub use registry::Registry;
 
-use crate::data::{BundledFile, DataError, DataFile};
+use crate::data::{BundledFile, DataError, DataFile, Split};
 use crate::metrics::{Breakdown, Metric};
+use crate::plan::DataSource;
 use crate::record::{Protocol, Statistics};
 use crate::request::{Request, Response};
 
@@ -97,7 +102,7 @@ pub struct Baseline {
     pub statistics: Vec<Statistics>,
 }
 
-/// A task of the paper.
+/// A task of the paper, or a user's own.
 pub trait Task: Sync {
     /// One example as the task understands it.
     type Doc: Send + Sync + 'static;
@@ -107,6 +112,12 @@ pub trait Task: Sync {
 
     /// The bundled samples that the card names, in the format of the test set.
     fn samples(&self) -> &'static [BundledFile];
+
+    /// The file of a split; `Ok(None)` if there is none.
+    fn open(&self, source: &DataSource, split: Split) -> Result<Option<DataFile>, DataError> {
+        let Card { name, data, .. } = self.card();
+        DataFile::open(name, data, self.samples(), source, split)
+    }
 
     /// Reads all examples. `Err` names file and line.
     fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<Self::Doc>>, DataError>;
@@ -152,7 +163,7 @@ pub trait Task: Sync {
     }
 }
 
-/// The task of this name.
+/// The program's task of this name; [`Registry::find`] knows the user's own too.
 pub fn find(name: &str) -> Option<&'static dyn AnyTask> {
     REGISTRY.iter().copied().find(|task| task.card().name == name)
 }
@@ -160,8 +171,6 @@ pub fn find(name: &str) -> Option<&'static dyn AnyTask> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Split;
-    use crate::plan::DataSource;
 
     #[test]
     fn cards_agree_with_the_registry_and_samples_load() {

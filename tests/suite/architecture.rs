@@ -26,7 +26,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
         ],
     ),
     ("report", &["metrics", "record", "request", "text"]),
-    ("gate", &["files", "metrics", "record", "report", "run", "tasks", "text"]),
+    ("gate", &["files", "metrics", "plan", "record", "report", "run", "tasks", "text"]),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

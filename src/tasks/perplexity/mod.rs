@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 pub(super) use files::{byte_stream, harness_pages, word_stream};
-pub(super) use stream::Cut;
+pub(super) use stream::{Cut, canonical_words, parts};
 
 use super::{Card, Item, Setting, Task, TaskError};
 use crate::data::{BundledFile, DataError, DataFile};
@@ -17,10 +17,10 @@ use crate::record::{Protocol, Statistics};
 use crate::request::{Document, Request, Response, Window};
 
 /// Positions of GPT-2.
-const CONTEXT: usize = 1024;
+pub(super) const CONTEXT: usize = 1024;
 
 /// The stride of the paper's numbers: Radford, quoted in karpathy/llm.c#276.
-const PAPER_STRIDE: usize = 32;
+pub(super) const PAPER_STRIDE: usize = 32;
 
 /// What reading a file gives.
 pub(super) type Parts = Result<Vec<Item<Part>>, DataError>;

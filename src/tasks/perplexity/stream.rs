@@ -19,7 +19,7 @@ pub enum Cut {
 }
 
 /// Units of a file in the standard count of the field: words and one end of line a line.
-pub(super) fn canonical_words(original: &str) -> usize {
+pub fn canonical_words(original: &str) -> usize {
     original.split_whitespace().count() + original.matches('\n').count()
 }
 
@@ -32,7 +32,7 @@ fn is_article_heading(line: &str) -> bool {
 }
 
 /// Byte ranges of the parts of `text`, which together are all of it.
-pub(super) fn parts(text: &str, cut: Cut) -> Vec<Range<usize>> {
+pub fn parts(text: &str, cut: Cut) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut start = 0;
     let mut position = 0;

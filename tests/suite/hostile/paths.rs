@@ -41,6 +41,7 @@ fn run_directory(path: &Path) -> RunDirectory {
     let plan = Plan {
         models: vec![],
         tasks: vec![],
+        own_tasks: vec![],
         data: DataSource::Sample,
         limit: None,
         seed: 0,

@@ -110,6 +110,7 @@ fn manifest(seed: u64) -> Manifest {
     let plan = Plan {
         models: vec![],
         tasks: vec![],
+        own_tasks: vec![],
         data: DataSource::Directory(PathBuf::from("data")),
         limit: Some(3),
         seed,

@@ -1,0 +1,293 @@
+//! Users' own tasks: a card in TOML and a data file, without any Rust (`docs/own-tasks.md`).
+
+mod card;
+mod choice;
+mod data;
+mod document;
+mod ending;
+mod error;
+mod metrics;
+mod raw;
+mod reader;
+mod record;
+mod template;
+
+use std::path::{Path, PathBuf};
+
+pub use card::OwnCard;
+pub use error::CardError;
+pub use record::Record;
+pub use template::{FieldPath, Template};
+
+use super::choice::{choice_baselines, first_largest};
+use super::written::only_text;
+use super::{Baseline, Card, Item, ProtocolCard, Setting, Task, TaskError};
+use crate::data::{BundledFile, DataCard, DataError, DataFile, FileCard, Split};
+use crate::metrics::Metric;
+use crate::plan::DataSource;
+use crate::record::{Protocol, Statistics};
+use crate::request::{Decoding, Request, Response, Trim};
+use crate::text::strip;
+use card::{Asked, Prompt};
+use choice::{Choice, Question, candidates};
+use document::Part;
+
+/// The group of all users' tasks of a run.
+pub const OWN_GROUP: &str = "own";
+
+/// Groups of tasks, which no task may be called.
+const RESERVED_NAMES: [&str; 4] = ["all", "paper", "lm", OWN_GROUP];
+
+/// A user's task.
+#[derive(Debug)]
+pub(super) struct OwnTask {
+    own: OwnCard,
+    card: Card,
+    /// Where the card is, and data beside it.
+    directory: PathBuf,
+}
+
+/// A sample of a user's task.
+pub(super) enum Sample {
+    /// The target of the record has so many bytes.
+    Ending(Record, usize),
+    /// Candidates.
+    Choice(Record, Question),
+    /// What the model writes after.
+    Prompt(Record),
+    /// A text, or a part of one.
+    Part(Part),
+}
+
+impl OwnTask {
+    /// The task of a card, with the data beside the card's file at `path`.
+    pub fn new(own: OwnCard, path: &Path) -> Self {
+        let card = card_of(&own);
+        Self { own, card, directory: path.parent().unwrap_or(Path::new("")).to_owned() }
+    }
+
+    /// Reads a record and tries every template on it, so that nothing is missing later.
+    fn sample(&self, record: Record) -> Result<Sample, String> {
+        match &self.own.asked {
+            Asked::LastWord { prompt, target } => {
+                let (_, target) = ending::context_and_target(prompt, target.as_ref(), &record)?;
+                Ok(Sample::Ending(record, target.len()))
+            }
+            asked @ Asked::Choice { .. } => match Choice::of(asked) {
+                Some(choice) => choice.question(&record).map(|question| Sample::Choice(record, question)),
+                None => Err("no choices".to_owned()),
+            },
+            Asked::Generate { prompt, target, references, .. } => {
+                if prompt.template.render(&record, None)?.trim().is_empty() {
+                    return Err("`prompt` has no text for this record".to_owned());
+                }
+                let references = candidates(references, &record)?;
+                target.render(&record, references.first().map(|text| ("reference", text.as_str())))?;
+                Ok(Sample::Prompt(record))
+            }
+            Asked::Perplexity(template) => {
+                let text = template.as_ref().map_or(Ok(String::new()), |text| text.render(&record, None))?;
+                if text.trim().is_empty() {
+                    return Err("`text` has no text for this record".to_owned());
+                }
+                Ok(Sample::Part(Part::whole(&text)))
+            }
+        }
+    }
+
+    fn prompt(&self) -> Option<&Prompt> {
+        match &self.own.asked {
+            Asked::LastWord { prompt, .. }
+            | Asked::Choice { prompt, .. }
+            | Asked::Generate { prompt, .. } => Some(prompt),
+            Asked::Perplexity(_) => None,
+        }
+    }
+}
+
+/// What of a user's card all tasks have.
+fn card_of(own: &OwnCard) -> Card {
+    let (description, option) = match own.asked {
+        Asked::LastWord { .. } => ("how probable the end of a text is", "shots"),
+        Asked::Choice { .. } => ("the candidate with the highest log-likelihood", "shots"),
+        Asked::Generate { .. } => ("what the model writes, greedy", "shots"),
+        Asked::Perplexity(_) => ("texts in overlapping windows of 1024 tokens", "stride"),
+    };
+    let mut protocol = ProtocolCard {
+        name: Protocol::OWN.to_owned(),
+        description: format!("A task of your own: {description}"),
+        options: vec![option.to_owned()],
+        defaults: std::collections::BTreeMap::new(),
+    };
+    if own.shots > 0 {
+        protocol.defaults.insert("shots".to_owned(), own.shots.to_string());
+    }
+    if let Some(stride) = own.stride {
+        protocol.defaults.insert("stride".to_owned(), stride.to_string());
+    }
+    let file = |file: &data::OwnFile, split| FileCard {
+        name: file.name.clone(),
+        with: None,
+        split: Some(split),
+        sha256: file.sha256.clone(),
+        with_sha256: None,
+        records: None,
+    };
+    let mut files = vec![file(&own.data.file, Split::Test)];
+    files.extend(own.data.train.as_ref().map(|train| file(train, Split::Train)));
+    Card {
+        name: own.name.clone(),
+        title: own.title.clone(),
+        measures: own.measures.clone(),
+        groups: vec![OWN_GROUP.to_owned()],
+        citation: own.citation.clone(),
+        protocols: vec![protocol],
+        data: DataCard { split: Split::Test, files, hub: None, samples: Vec::new() },
+    }
+}
+
+impl Task for OwnTask {
+    type Doc = Sample;
+
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn samples(&self) -> &'static [BundledFile] {
+        &[]
+    }
+
+    /// The file below `--data` if it is there, else the one beside the card.
+    fn open(&self, source: &DataSource, split: Split) -> Result<Option<DataFile>, DataError> {
+        let file = match split {
+            Split::Test => &self.own.data.file,
+            Split::Train => match &self.own.data.train {
+                Some(train) => train,
+                None => return Ok(None),
+            },
+            Split::Validation => return Ok(None),
+        };
+        let elsewhere = match source {
+            DataSource::Directory(directory) => Some(directory.join(&file.name)).filter(|path| path.exists()),
+            DataSource::Sample | DataSource::Cards => None,
+        };
+        let path = elsewhere.unwrap_or_else(|| self.directory.join(&file.name));
+        DataFile::own(&path, file.sha256.as_deref()).map(Some)
+    }
+
+    fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<Sample>>, DataError> {
+        if let Asked::Perplexity(None) = self.own.asked {
+            let parts = Part::of_file(file)?.into_iter();
+            return Ok(parts
+                .map(|Item { id, cluster, line, doc }| Item { id, cluster, line, doc: Sample::Part(doc) })
+                .collect());
+        }
+        reader::samples(file, &self.own.data)?
+            .into_iter()
+            .map(|Item { id, cluster, line, doc }| {
+                let doc = self.sample(doc).map_err(|reason| file.record_error(line, reason))?;
+                Ok(Item { id, cluster, line, doc })
+            })
+            .collect()
+    }
+
+    fn demonstration(&self, doc: &Sample, _: &Protocol) -> String {
+        let solved = match (&self.own.asked, doc) {
+            (Asked::LastWord { prompt, target }, Sample::Ending(record, _)) => {
+                let (context, target) =
+                    ending::context_and_target(prompt, target.as_ref(), record).unwrap_or_default();
+                format!("{context}{target}")
+            }
+            (asked @ Asked::Choice { .. }, Sample::Choice(record, question)) => {
+                Choice::of(asked).map(|choice| choice.solved(record, question.answer)).unwrap_or_default()
+            }
+            (Asked::Generate { prompt, target, references, .. }, Sample::Prompt(record)) => {
+                let references = candidates(references, record).unwrap_or_default();
+                let bound = references.first().map(|text| ("reference", text.as_str()));
+                let asked = prompt.template.render(record, None).unwrap_or_default();
+                format!("{asked}{}", target.render(record, bound).unwrap_or_default())
+            }
+            _ => String::new(),
+        };
+        format!("{solved}{}", self.prompt().map_or("", |prompt| prompt.separator.as_str()))
+    }
+
+    fn requests(&self, doc: &Sample, setting: &Setting<'_>) -> Vec<Request> {
+        let preamble = self.prompt().map_or("", |prompt| prompt.preamble.as_str());
+        let before = format!("{preamble}{}", setting.demonstrations);
+        // What a record lacks was found when it was read.
+        match (&self.own.asked, doc) {
+            (Asked::LastWord { prompt, target }, Sample::Ending(record, _)) => {
+                let texts = ending::context_and_target(prompt, target.as_ref(), record).unwrap_or_default();
+                ending::requests(&before, texts)
+            }
+            (asked @ Asked::Choice { .. }, Sample::Choice(record, _)) => {
+                Choice::of(asked).map(|choice| choice.requests(record, &before)).unwrap_or_default()
+            }
+            (Asked::Generate { prompt, stop, max_new_tokens, .. }, Sample::Prompt(record)) => {
+                let asked = prompt.template.render(record, None).unwrap_or_default();
+                vec![Request::Generate {
+                    prompt: format!("{before}{asked}"),
+                    trim: Trim::left(),
+                    stop: stop.clone(),
+                    max_new_tokens: *max_new_tokens,
+                    decoding: Decoding::Greedy,
+                }]
+            }
+            (_, Sample::Part(part)) => part.requests(setting.protocol),
+            _ => Vec::new(),
+        }
+    }
+
+    fn score(&self, doc: &Sample, _: &Protocol, responses: &[Response]) -> Result<Statistics, TaskError> {
+        match (&self.own.asked, doc) {
+            (_, Sample::Ending(_, bytes)) => ending::score(*bytes, responses),
+            (_, Sample::Part(part)) => part.score(responses),
+            (asked, Sample::Choice(_, question)) => match Choice::of(asked) {
+                Some(choice) => choice.score(question, responses),
+                None => Ok(Statistics::new()),
+            },
+            (Asked::Generate { references, .. }, Sample::Prompt(record)) => {
+                let text = strip(&only_text(responses)?.text);
+                let references = candidates(references, record).unwrap_or_default();
+                let references: Vec<&str> = references.iter().map(String::as_str).collect();
+                Ok(self.own.metrics.iter().flat_map(|metric| metric.of_text(text, &references)).collect())
+            }
+            _ => Ok(Statistics::new()),
+        }
+    }
+
+    fn metrics(&self, _: &Protocol) -> Vec<Metric> {
+        self.own.metrics.iter().map(|metric| metric.metric()).collect()
+    }
+
+    /// The place that is right most often, and a drawn one.
+    fn baselines(
+        &self,
+        items: &[Item<Sample>],
+        training: &[Item<Sample>],
+        _: &Protocol,
+        seed: u64,
+    ) -> Vec<Baseline> {
+        let Asked::Choice { normalization, .. } = self.own.asked else { return Vec::new() };
+        let of = |doc: &Sample| match doc {
+            Sample::Choice(_, question) => (question.answer, question.lengths.len()),
+            _ => (0, 1),
+        };
+        let mut counts: Vec<f64> = Vec::new();
+        for item in if training.is_empty() { items } else { training } {
+            let (answer, _) = of(&item.doc);
+            counts.resize(counts.len().max(answer + 1), 0.0);
+            counts[answer] += 1.0;
+        }
+        let most = first_largest(&counts);
+        let names: &[&str] = match normalization {
+            raw::Normalization::None => &["correct"],
+            _ => &["correct", "correct_normalized"],
+        };
+        choice_baselines(items, seed, names, |doc| {
+            let (answer, candidates) = of(doc);
+            (most, answer, candidates)
+        })
+    }
+}
