@@ -29,6 +29,7 @@ mod invariance;
 mod json_schema;
 mod kernels;
 mod memory;
+mod own_tasks;
 mod report;
 mod resume;
 mod schemas;

@@ -131,8 +131,8 @@ fn checked(raw: &RawCard) -> Result<OwnCard, Problem> {
         }
     }
     let kind = *raw.kind.get_ref();
-    check_keys(raw, kind)?;
     let data = OwnData::checked(&raw.data, kind)?;
+    check_keys(raw, kind, data.format)?;
     let asked = asked(raw, kind, data.format)?;
     let metrics = OwnMetric::of_card(raw, kind)?;
     let stride = raw.stride.as_ref().map(|stride| match stride.get_ref() {
@@ -174,9 +174,9 @@ fn check_name(name: &Spanned<String>) -> Result<(), Problem> {
 }
 
 /// A key that the kind has no use for, or one that it needs and that is not there.
-fn check_keys(raw: &RawCard, kind: Kind) -> Result<(), Problem> {
+fn check_keys(raw: &RawCard, kind: Kind, format: Format) -> Result<(), Problem> {
     use Kind::{Choice, Generate, LastWord, Perplexity};
-    let is_text = raw.data.format.as_ref().is_some_and(|format| *format.get_ref() == Format::Text);
+    let is_text = format == Format::Text;
     let keys: [(&str, Option<Range<usize>>, &[Kind], &[Kind]); 15] = [
         ("preamble", span(raw.preamble.as_ref()), &[LastWord, Choice, Generate], &[]),
         ("prompt", span(raw.prompt.as_ref()), &[LastWord, Choice, Generate], &[LastWord, Choice, Generate]),

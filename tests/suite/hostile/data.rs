@@ -16,10 +16,10 @@ use super::memory::bounded;
 use super::mutate::{Bytes, mutated};
 use super::{cases, hold, is_good_message};
 
-const FILE: &str = "data/hostile.file";
+pub const FILE: &str = "data/hostile.file";
 const COMPANION: &str = "data/companion.file";
 
-fn file(name: &str, bytes: &Bytes) -> DataFile {
+pub fn file(name: &str, bytes: &Bytes) -> DataFile {
     let mut file = DataFile::bundled(name, b"");
     file.bytes = Cow::Owned(bytes.0.clone());
     file.provenance = Provenance::Unverified;
@@ -34,7 +34,7 @@ fn lines(bytes: &[u8]) -> usize {
 }
 
 /// What every loaded task keeps.
-fn is_sound(loaded: &dyn LoadedTask, bytes: &[u8], most: usize) -> Result<(), TestCaseError> {
+pub fn is_sound(loaded: &dyn LoadedTask, bytes: &[u8], most: usize) -> Result<(), TestCaseError> {
     prop_assert!(!loaded.is_empty() && loaded.len() <= most, "{} samples, at most {most}", loaded.len());
     let ids: BTreeSet<&str> = (0..loaded.len()).map(|index| loaded.id(index)).collect();
     prop_assert_eq!(ids.len(), loaded.len(), "every sample has its own id");

@@ -10,6 +10,7 @@ mod data;
 mod headers;
 mod memory;
 mod mutate;
+mod own_tasks;
 mod paths;
 mod run;
 mod texts;
