@@ -306,8 +306,10 @@ fn what_is_wrong_in_a_card_is_named_with_its_place() {
         ("reading", "\"reading.jsonl\"", "\"x.json\"", &["did you mean `jsonl`?", "add format = "]),
         ("poems", "stride = 512", "stride = 0", &["`stride` is 0, expected 1 to 1024"]),
         ("questions", "max_new_tokens = 8", "max_new_tokens = 5000", &["`max_new_tokens` is 5000"]),
+        ("questions", "shots = 2", "shots = -2", &["14:9: invalid value", "expected a whole number"]),
+        ("questions", "title = ", "# ", &["the key `title` is missing"]),
         ("questions", "stop = [\"\\n\"]", "stop = [\"\"]", &["an empty stop string"]),
-        ("questions", "[data]", "[data", &["questions.toml:20:"]),
+        ("questions", "[data]", "[data", &["questions.toml:19:"]),
     ] {
         let message = with_card(card, from, to);
         for part in parts {

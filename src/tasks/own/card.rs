@@ -173,11 +173,14 @@ fn check_name(name: &Spanned<String>) -> Result<(), Problem> {
     Ok(())
 }
 
+/// A key: its name, where it stands, the kinds that take it, and those that need it.
+type Key<'a> = (&'static str, Option<Range<usize>>, &'a [Kind], &'a [Kind]);
+
 /// A key that the kind has no use for, or one that it needs and that is not there.
 fn check_keys(raw: &RawCard, kind: Kind, format: Format) -> Result<(), Problem> {
     use Kind::{Choice, Generate, LastWord, Perplexity};
     let is_text = format == Format::Text;
-    let keys: [(&str, Option<Range<usize>>, &[Kind], &[Kind]); 15] = [
+    let keys: [Key<'_>; 15] = [
         ("preamble", span(raw.preamble.as_ref()), &[LastWord, Choice, Generate], &[]),
         ("prompt", span(raw.prompt.as_ref()), &[LastWord, Choice, Generate], &[LastWord, Choice, Generate]),
         ("target", span(raw.target.as_ref()), &[LastWord, Choice, Generate], &[]),

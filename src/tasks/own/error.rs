@@ -75,7 +75,13 @@ impl Problem {
             Some(given) => did_you_mean(given, quoted),
             None => String::new(),
         };
-        let message = message.replacen("unknown field", "unknown key", 1).replacen("missing field", "no", 1);
+        let message = match message.strip_prefix("missing field ") {
+            Some(key) => format!("the key {key} is missing"),
+            None => message.replacen("unknown field", "unknown key", 1),
+        };
+        // Serde names the types of this program.
+        let message = message.replace("expected usize", "expected a whole number");
+        let message = message.replace("expected u16", "expected a whole number from 0 to 65535");
         Self::new(error.span().unwrap_or(0..0), format!("{}{hint}", message.replace('\n', "; ")))
     }
 

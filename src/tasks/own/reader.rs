@@ -52,8 +52,11 @@ pub(super) fn samples(file: &DataFile, data: &OwnData) -> Result<Vec<Item<Record
     Ok(items)
 }
 
+/// A record's fields, with its line.
+type Line = (usize, Map<String, Value>);
+
 /// The records of comma-separated values, by the names of the header.
-fn csv_records(file: &DataFile) -> Result<Vec<(usize, Map<String, Value>)>, DataError> {
+fn csv_records(file: &DataFile) -> Result<Vec<Line>, DataError> {
     let mut reader = csv::Reader::from_reader(file.text()?.as_bytes());
     let wrong = |error: csv::Error, line: u64| {
         let line = error.position().map_or(line, csv::Position::line);
