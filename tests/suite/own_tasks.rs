@@ -278,6 +278,7 @@ fn what_is_wrong_in_a_card_is_named_with_its_place() {
         ("reading", "\"choice\"", "\"choise\"", &["7:8: unknown variant `choise`", "did you mean `choice`?"]),
         ("reading", "train =", "trian =", &["unknown key `trian`", "did you mean `train`?"]),
         ("reading", "\"reading\"", "\"nq\"", &["3:8: `nq` is the name of a task of this program"]),
+        ("reading", "\"reading\"", "\"lambada.harness\"", &["is no name for a task"]),
         ("reading", "\"reading\"", "\"own\"", &["`own` is the name of a group"]),
         ("reading", "\"reading\"", "\"a/b\"", &["\"a/b\" is no name for a task"]),
         (

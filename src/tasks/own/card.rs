@@ -156,15 +156,16 @@ fn checked(raw: &RawCard) -> Result<OwnCard, Problem> {
 fn check_name(name: &Spanned<String>) -> Result<(), Problem> {
     let text = name.get_ref();
     let wrong = |reason: String| Err(Problem::new(name.span(), reason));
-    let allowed = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    // No full stop: `lambada.harness` would have the journal of `lambada:harness`.
+    let allowed = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
     let begins = text.chars().next().is_some_and(|first| first.is_ascii_alphanumeric());
     if !begins || !text.chars().all(allowed) || text.len() > MOST_NAME {
         return wrong(format!(
-            "{text:?} is no name for a task: expected up to {MOST_NAME} letters, digits and -_., beginning with a letter or \
+            "{text:?} is no name for a task: expected up to {MOST_NAME} letters, digits and -_, beginning with a letter or \
              digit"
         ));
     }
-    if REGISTRY.iter().any(|task| task.card().name == *text) {
+    if REGISTRY.iter().any(|task| task.card().name.eq_ignore_ascii_case(text)) {
         return wrong(format!("`{text}` is the name of a task of this program: choose another"));
     }
     if RESERVED_NAMES.contains(&text.as_str()) {

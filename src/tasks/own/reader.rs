@@ -21,6 +21,8 @@ pub(super) fn samples(file: &DataFile, data: &OwnData) -> Result<Vec<Item<Record
     };
     let mut items: Vec<Item<Record>> = Vec::new();
     let mut known = HashSet::new();
+    // Whether every sample has a name of its own, not only its record.
+    let is_each = data.id.as_ref().is_some_and(|path| data.each.contains(&path.field));
     for (number, (line, fields)) in records.into_iter().enumerate() {
         let wrong = |reason: String| file.record_error(line, reason);
         let samples = Record::of(fields).split(&data.each).map_err(wrong)?;
@@ -34,9 +36,9 @@ pub(super) fn samples(file: &DataFile, data: &OwnData) -> Result<Vec<Item<Record
             let cluster = match &data.cluster {
                 Some(path) => Some(text(path)?),
                 None if data.each.is_empty() => None,
+                None if is_each => Some(format!("{number:05}")),
                 None => Some(record.clone()),
             };
-            let is_each = data.id.as_ref().is_some_and(|path| data.each.contains(&path.field));
             let id = if data.each.is_empty() || is_each { record } else { format!("{record}-{place}") };
             if id.trim().is_empty() {
                 return Err(wrong("the field of `id` is empty: a sample needs a name".to_owned()));
