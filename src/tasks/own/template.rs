@@ -53,9 +53,7 @@ impl Template {
             } else if let Some(after) = from.strip_prefix("}}") {
                 literal.push('}');
                 rest = after;
-            } else if let Some((inside, after)) =
-                from.strip_prefix('{').and_then(|inside| inside.split_once('}'))
-            {
+            } else if let Some((inside, after)) = from.strip_prefix('{').and_then(closed) {
                 if !literal.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut literal)));
                 }
@@ -90,6 +88,11 @@ impl Template {
     pub fn names(&self, word: &str) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Field(path) if path.is(word)))
     }
+}
+
+/// What stands before the closing brace and behind it, unless another one opens before.
+fn closed(text: &str) -> Option<(&str, &str)> {
+    text.split_once('}').filter(|(inside, _)| !inside.contains('{'))
 }
 
 impl FieldPath {
@@ -162,6 +165,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (template, part) in [
             ("a { b", "a `{` without its other"),
+            ("a { b {q}", "a `{` without its other"),
             ("a } b", "a `}` without its other"),
             ("{}", "no name of a field"),
             ("{a.}", "no name behind a full stop"),
