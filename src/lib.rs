@@ -19,6 +19,7 @@ pub mod draw;
 pub mod engine;
 pub mod files;
 pub mod gate;
+pub mod hub;
 pub mod kernels;
 pub mod metrics;
 pub mod model;

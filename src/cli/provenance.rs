@@ -46,6 +46,7 @@ impl Machine {
                 .collect(),
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             files: preflight.files(),
+            hub: Vec::new(),
             device: device.to_string(),
             threads: rayon::current_num_threads(),
             batch_tokens,

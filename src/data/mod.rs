@@ -2,8 +2,10 @@
 
 mod cbt;
 mod coqa;
+mod hub_card;
 mod jsonl;
 mod parallel;
+mod rows;
 mod summaries;
 mod winograd;
 
@@ -14,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 pub use cbt::{BLANK, CbtQuestion, read_cbt};
 pub use coqa::{CoqaStory, CoqaTurn, read_coqa};
+pub use hub_card::{Form, HubCard};
 pub use jsonl::read_json_lines;
 pub use parallel::{SentencePair, read_parallel};
 pub use summaries::{Article, read_articles};
@@ -172,6 +175,10 @@ pub struct FileCard {
     pub with_sha256: Option<String>,
     /// Records in the published file.
     pub records: Option<usize>,
+    /// The file of the hub that it is made from.
+    pub hub: Option<HubCard>,
+    /// The file of the hub that its companion is made from.
+    pub with_hub: Option<HubCard>,
 }
 
 /// A file that is part of the program: its name in the task's folder and its content.
@@ -190,6 +197,11 @@ impl DataCard {
                 path.exists() && file.with.as_ref().is_none_or(|with| directory.join(with).exists())
             },
         )
+    }
+
+    /// The split's files that the hub has, in order of preference.
+    pub fn on_hub(&self, split: Split) -> impl Iterator<Item = &FileCard> {
+        self.of_split(&self.files, split).filter(|file| file.hub.is_some())
     }
 
     /// Splits that a file or a bundled sample is known for.

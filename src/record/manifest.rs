@@ -219,6 +219,9 @@ pub struct Environment {
     pub command: Vec<String>,
     /// Every file of weights, tokenizers and data that was read.
     pub files: Vec<FileFingerprint>,
+    /// Every file of the Hugging Face hub that they are, or were made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hub: Vec<HubFile>,
     /// The device in its own words.
     pub device: String,
     /// Threads of the CPU work.
@@ -243,4 +246,24 @@ pub struct FileFingerprint {
     pub path: String,
     /// sha256 of the content; of a tokenizer's files one after the other.
     pub sha256: String,
+}
+
+/// A file of the Hugging Face hub.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HubFile {
+    /// `OWNER/NAME` of a model, `datasets/OWNER/NAME` of data.
+    pub repository: String,
+    /// The branch, tag or commit that was asked for.
+    pub revision: String,
+    /// The commit that it was.
+    pub commit: String,
+    /// Path in the repository.
+    pub path: String,
+    /// Sum of the content by the hub: `sha256 …`, or `git blob …` for small files; where the hub tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The sum at the first use on this machine, if it was another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_digest: Option<String>,
 }

@@ -8,7 +8,7 @@ mod sample;
 mod score;
 
 pub use manifest::{
-    DataIdentity, Environment, FileFingerprint, Identity, Manifest, MeasuredTask, ModelIdentity,
+    DataIdentity, Environment, FileFingerprint, HubFile, Identity, Manifest, MeasuredTask, ModelIdentity,
     OwnTaskIdentity, Shard, ShardSummary, Status, TaskEffort,
 };
 pub use protocol::Protocol;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each top-level module may use. `text` is below everything but the leaves.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("kernels", &[]),
     ("draw", &[]),
     ("files", &["text"]),
+    ("hub", &["files", "text"]),
     ("request", &["text"]),
     ("plan", &["kernels", "record"]),
     ("record", &["plan", "request"]),

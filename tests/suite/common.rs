@@ -87,6 +87,17 @@ impl Loaded {
 pub fn gpt2_eval(directory: &Path) -> assert_cmd::Command {
     let mut command = assert_cmd::Command::cargo_bin("gpt2-eval").unwrap();
     command.current_dir(directory).env_remove("GPT2_EVAL_MODELS").env("NO_COLOR", "1");
+    // No test reaches the network or the caches of who runs it.
+    for name in
+        ["HF_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "SSL_CERT_FILE"]
+    {
+        command.env_remove(name);
+    }
+    command
+        .env("HF_HUB_OFFLINE", "1")
+        .env("HF_HOME", directory.join("hf"))
+        .env("GPT2_EVAL_CACHE", directory.join("cache"));
+    command.env("NO_PROXY", "127.0.0.1");
     command
 }
 

@@ -24,6 +24,7 @@ mod golden_tokens;
 mod golden_wikitext;
 mod golden_winograd;
 mod hostile;
+mod hub;
 mod interruptions;
 mod invariance;
 mod json_schema;

@@ -1,0 +1,49 @@
+//! Tables of the hub: one JSON object a line.
+
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::text::clipped;
+
+/// A row: columns with their values, in the table's order.
+pub(super) type Row = Vec<(String, Value)>;
+
+/// The rows of a table. `Err` says what is wrong with it.
+pub(super) fn rows(bytes: Vec<u8>) -> Result<Vec<Row>, String> {
+    if bytes.starts_with(b"PAR1") {
+        return Err("a table in Parquet, which this version does not read".to_owned());
+    }
+    let text = String::from_utf8(bytes).map_err(|error| format!("not UTF-8: {error}"))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| {
+            json_object(line).map_err(|error| format!("line {}: {}", index + 1, clipped(&error.to_string())))
+        })
+        .collect()
+}
+
+/// An object with its fields in their order, which `serde_json`'s own map does not keep.
+fn json_object(line: &str) -> serde_json::Result<Row> {
+    struct Fields;
+    impl<'de> Visitor<'de> for Fields {
+        type Value = Row;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+            let mut row = Row::new();
+            while let Some(field) = map.next_entry()? {
+                row.push(field);
+            }
+            Ok(row)
+        }
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(line);
+    let row = deserializer.deserialize_map(Fields)?;
+    deserializer.end()?;
+    Ok(row)
+}

@@ -1,0 +1,5 @@
+//! Downloads from a hub, against a server on this machine.
+
+mod client;
+mod commands;
+mod server;
