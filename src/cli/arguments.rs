@@ -18,6 +18,7 @@ Examples:
   gpt2-eval --tasks lambada,lambada:harness --sizes 117M --data data
                                                           the paper's protocol and lm-evaluation-harness's
   gpt2-eval --task-file my.toml --sizes tiny              a task of your own (docs/own-tasks.md)
+  gpt2-eval fetch --tasks lambada,wikitext2 --sizes all   download and check it all, for --offline later
   gpt2-eval ls                                            tasks, protocols, data and models at hand
   gpt2-eval show lambada --limit 3                        what the model sees
   gpt2-eval score results/lambada-117M-1a2b3c4d           the scores of a run again, from its journals alone
@@ -44,6 +45,8 @@ pub enum Command {
     Ls(ListArguments),
     /// Show what the model sees: prompt and target as tokens, white space visible
     Show(ShowArguments),
+    /// Download and check everything that a run needs, for later use without a network
+    Fetch(FetchArguments),
     /// Compute all scores of a run again from its journals alone, without data or model
     Score(ScoreArguments),
     /// Put the shards of a run together
@@ -71,15 +74,20 @@ pub struct RunArguments {
     /// bundled tiny-3M and tiny-8M, `tiny` for both
     #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…")]
     pub sizes: Vec<String>,
-    /// Any GPT-2 checkpoint in Hugging Face's layout, under a label of your choice; may be repeated
-    #[arg(short, long, value_name = "[LABEL=]PATH")]
+    /// Any GPT-2 checkpoint in Hugging Face's layout, a directory or a repository of the hub, under a label of your
+    /// choice; may be repeated
+    #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
     pub model: Vec<String>,
-    /// Directory with <size>/config.json, <size>/model.safetensors… for --sizes
+    /// Directory with <size>/config.json, <size>/model.safetensors… for --sizes; what it lacks is taken from the hub
     #[arg(long, value_name = "DIR", env = "GPT2_EVAL_MODELS", default_value = "models")]
     pub models_dir: PathBuf,
-    /// Where the examples are: `sample` (bundled), a directory with <task>/<file>, or `hub`
+    /// Where the examples are: `sample` (bundled), a directory with <task>/<file>, or `hub`, from which they are
+    /// downloaded once
     #[arg(short, long, value_name = "sample|DIR|hub", default_value = "hub")]
     pub data: String,
+    /// Download nothing: take models and data of the hub from its cache, where `gpt2-eval fetch` puts them
+    #[arg(long)]
+    pub offline: bool,
     /// What to compute on: flex (CPU), ndarray (CPU, deprecated), wgpu or wgpu:N (GPU), cuda or cuda:N
     #[arg(long, default_value = "flex")]
     pub device: String,
@@ -155,8 +163,8 @@ pub struct ShowArguments {
     /// Card of a task of your own (docs/own-tasks.md); may be repeated
     #[arg(long, value_name = "FILE")]
     pub task_file: Vec<PathBuf>,
-    /// Where the examples are: `sample` (bundled) or a directory with <task>/<file>
-    #[arg(short, long, value_name = "sample|DIR", default_value = "sample")]
+    /// Where the examples are: `sample` (bundled), a directory with <task>/<file>, or `hub`
+    #[arg(short, long, value_name = "sample|DIR|hub", default_value = "sample")]
     pub data: String,
     /// How many samples
     #[arg(short, long, value_name = "N", default_value = "3", value_parser = positive)]
@@ -173,6 +181,29 @@ pub struct ShowArguments {
     /// Tokenizer of this model directory [default: GPT-2's]
     #[arg(short, long, value_name = "PATH")]
     pub model: Option<PathBuf>,
+}
+
+/// `gpt2-eval fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArguments {
+    /// Tasks, comma-separated, or a group: all, paper, lm
+    #[arg(short, long, value_delimiter = ',', value_name = "TASK,…")]
+    pub tasks: Vec<String>,
+    /// Models by size, as for a run
+    #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…")]
+    pub sizes: Vec<String>,
+    /// A model of the hub; may be repeated
+    #[arg(short, long, value_name = "[LABEL=]hf:OWNER/NAME[@REVISION]")]
+    pub model: Vec<String>,
+    /// Split to fetch: test, validation or train [default: the paper's]
+    #[arg(long, value_name = "SPLIT")]
+    pub split: Option<String>,
+    /// Also write plain directories: DIR/data for --data and DIR/models for --models-dir
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// No progress, only the list
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// `gpt2-eval score`.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::arguments::ListArguments;
-use super::resolve::PAPER_SIZES;
+use super::models::PAPER_SIZES;
 use crate::model::BUNDLED_MODELS;
 use crate::tasks::{AnyTask, OWN_GROUP, Registry};
 use crate::text::thousands;

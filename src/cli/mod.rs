@@ -4,11 +4,15 @@ mod arguments;
 mod baseline;
 mod check;
 mod compare;
+mod downloads;
+mod fetch;
 mod list;
 mod merge;
+mod models;
 mod observer;
 mod progress;
 mod provenance;
+mod remote;
 mod report;
 mod resolve;
 mod results;
@@ -67,6 +71,7 @@ pub fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Some(Command::Ls(ls)) => list::list(ls).map(Report::from),
         Some(Command::Show(show)) => show::show(show).map(Report::from),
+        Some(Command::Fetch(fetch)) => fetch::fetch(fetch).map(Report::from),
         Some(Command::Score(score)) => score::score(score),
         Some(Command::Merge(merge)) => merge::merge(merge),
         Some(Command::Report(report)) => report::report(report),

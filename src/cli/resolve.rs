@@ -1,41 +1,30 @@
-//! From what users type to a [`Plan`], in one step.
+//! From what users type to a [`Plan`], in one step; what is not on this machine yet is named, not fetched.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use super::arguments::RunArguments;
+use super::models::{WantedModel, models_of};
 use crate::data::Split;
 use crate::kernels::Precision;
-use crate::model::BUNDLED_MODELS;
-use crate::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
-use crate::tasks::{AnyTask, Card, OWN_GROUP, Registry, find};
+use crate::plan::{DataSource, Plan, PlannedTask};
+use crate::tasks::{AnyTask, Card, OWN_GROUP, Registry};
 use crate::text::did_you_mean;
-
-/// A size of the paper: its name there, its repository on the Hugging Face hub, other names for it.
-pub(super) struct PaperSize {
-    pub name: &'static str,
-    pub hub: &'static str,
-    aliases: [&'static str; 3],
-}
-
-/// The paper's sizes, smallest first.
-pub(super) const PAPER_SIZES: [PaperSize; 4] = [
-    PaperSize { name: "117M", hub: "openai-community/gpt2", aliases: ["124M", "small", "gpt2"] },
-    PaperSize {
-        name: "345M",
-        hub: "openai-community/gpt2-medium",
-        aliases: ["355M", "medium", "gpt2-medium"],
-    },
-    PaperSize { name: "762M", hub: "openai-community/gpt2-large", aliases: ["774M", "large", "gpt2-large"] },
-    PaperSize { name: "1542M", hub: "openai-community/gpt2-xl", aliases: ["1558M", "xl", "gpt2-xl"] },
-];
 
 /// Groups of tasks.
 const GROUPS: [&str; 4] = ["all", "paper", "lm", OWN_GROUP];
 
+/// A plan whose models and data need not be on this machine yet.
+pub(super) struct Wanted {
+    pub models: Vec<WantedModel>,
+    pub data: WantedData,
+    /// Everything else; models and data are put in when they are here.
+    pub plan: Plan,
+}
+
 /// The plan that the command line means.
-pub(super) fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
+pub(super) fn wanted(arguments: &RunArguments) -> anyhow::Result<Wanted> {
     let registry = Registry::read(&arguments.task_file)?;
     let mut tasks = if !arguments.tasks.is_empty() {
         tasks_of(&arguments.tasks, &registry)?
@@ -56,7 +45,12 @@ pub(super) fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
     let mut tasks = with_shots(tasks, &arguments.shots, &registry)?;
     without_what_goes_without_saying(&mut tasks, &registry);
     let data = data_source(&arguments.data, &tasks, &registry)?;
-    let models = models_of(arguments)?;
+    let models = models_of(&arguments.sizes, &arguments.model, &arguments.models_dir)?;
+    if models.is_empty() {
+        bail!(
+            "no model: say which with --sizes, for example `--sizes tiny` or `--sizes all`, or with --model LABEL=PATH"
+        );
+    }
     let precision = arguments.precision;
     if precision != Precision::F32 && arguments.device != "flex" {
         bail!(
@@ -65,13 +59,21 @@ pub(super) fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
         );
     }
     let shard = arguments.shard.as_deref().map(super::shard::shard).transpose()?;
-    let own_tasks = registry.cards_of(&tasks);
-    let (limit, seed) = (arguments.limit, arguments.seed);
-    Ok(Plan { models, tasks, own_tasks, data, limit, seed, precision, shard })
+    let plan = Plan {
+        models: Vec::new(),
+        own_tasks: registry.cards_of(&tasks),
+        tasks,
+        data: DataSource::Sample,
+        limit: arguments.limit,
+        seed: arguments.seed,
+        precision,
+        shard,
+    };
+    Ok(Wanted { models, data, plan })
 }
 
 /// Tasks and protocols, each once, in the order typed; groups in the order of the registry.
-fn tasks_of(given: &[String], registry: &Registry) -> anyhow::Result<Vec<PlannedTask>> {
+pub(super) fn tasks_of(given: &[String], registry: &Registry) -> anyhow::Result<Vec<PlannedTask>> {
     let mut planned: Vec<PlannedTask> = Vec::new();
     for text in given {
         let found = if GROUPS.contains(&text.as_str()) {
@@ -218,18 +220,27 @@ pub(super) fn set_option(
     Ok(())
 }
 
+/// Where the examples are to come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum WantedData {
+    /// They are here.
+    Source(DataSource),
+    /// On the hub.
+    Hub,
+}
+
 /// `sample`, `hub` or a directory. Users' own tasks need none of them.
 pub(super) fn data_source(
     given: &str,
     tasks: &[PlannedTask],
     registry: &Registry,
-) -> anyhow::Result<DataSource> {
+) -> anyhow::Result<WantedData> {
     match given {
         "sample" | "hub" if tasks.iter().all(|planned| registry.is_own(&planned.task)) => {
-            Ok(DataSource::Cards)
+            Ok(WantedData::Source(DataSource::Cards))
         }
-        "sample" => Ok(DataSource::Sample),
-        "hub" => bail!("{}", missing_data(tasks)),
+        "sample" => Ok(WantedData::Source(DataSource::Sample)),
+        "hub" => Ok(WantedData::Hub),
         directory => {
             let path = PathBuf::from(directory);
             if !path.is_dir() {
@@ -239,164 +250,14 @@ pub(super) fn data_source(
                     path.display()
                 );
             }
-            Ok(DataSource::Directory(path))
+            Ok(WantedData::Source(DataSource::Directory(path)))
         }
     }
-}
-
-/// What to fetch by hand while this version does not download.
-fn missing_data(tasks: &[PlannedTask]) -> String {
-    let mut text =
-        "this version does not download data from the hub. Put these files into a directory and name it, \
-                    for example `--data data`, or use the bundled samples with `--data sample`:"
-            .to_owned();
-    let mut seen = Vec::new();
-    // Users' own tasks have their data beside their cards.
-    for task in tasks.iter().filter_map(|planned| find(&planned.task)) {
-        let card = task.card();
-        if seen.contains(&card.name) {
-            continue;
-        }
-        seen.push(card.name.clone());
-        let file = card.data.files.first();
-        let name = file.map_or("", |file| file.name.as_str());
-        let hub = card.data.hub.as_deref().map(|hub| format!(", from {hub}")).unwrap_or_default();
-        let sha256 = file
-            .and_then(|file| file.sha256.as_deref())
-            .map(|sha| format!(", sha256 {sha}"))
-            .unwrap_or_default();
-        text.push_str(&format!("\n  data/{name}{hub}{sha256}"));
-    }
-    text
-}
-
-fn models_of(arguments: &RunArguments) -> anyhow::Result<Vec<PlannedModel>> {
-    let mut models: Vec<PlannedModel> = Vec::new();
-    let mut missing: Vec<&PaperSize> = Vec::new();
-    for given in &arguments.sizes {
-        for size in sizes_of(given)? {
-            let (label, source) = match size {
-                Size::Bundled(label) => (label, ModelSource::Bundled),
-                Size::Paper(size) => {
-                    let directory = arguments.models_dir.join(size.name);
-                    if !directory.is_dir() && !missing.iter().any(|known| known.name == size.name) {
-                        missing.push(size);
-                    }
-                    (size.name, ModelSource::Directory(directory))
-                }
-            };
-            add_model(&mut models, label, source)?;
-        }
-    }
-    if !missing.is_empty() {
-        bail!("{}", missing_models(&missing, &arguments.models_dir));
-    }
-    for given in &arguments.model {
-        let (label, path) = match given.split_once('=') {
-            Some((label, path)) => (label.to_owned(), Path::new(path)),
-            None => {
-                let path = Path::new(given);
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                let hint = || format!("--model {given}: no name to label it with; write LABEL={given}");
-                (name.with_context(hint)?, path)
-            }
-        };
-        check_label(&label).with_context(|| format!("--model {given}"))?;
-        add_model(&mut models, &label, ModelSource::Directory(path.to_owned()))?;
-    }
-    if models.is_empty() {
-        bail!(
-            "no model: say which with --sizes, for example `--sizes tiny` or `--sizes all`, or with --model LABEL=PATH"
-        );
-    }
-    Ok(models)
-}
-
-/// A label becomes a directory of the run and stands in tables.
-fn check_label(label: &str) -> anyhow::Result<()> {
-    let allowed = |character: char| character.is_alphanumeric() || "-_.+@".contains(character);
-    if label.is_empty() || label.starts_with('.') || !label.chars().all(allowed) {
-        bail!("label `{label}` is not usable: expected letters, digits and -_.+@, not beginning with a dot");
-    }
-    Ok(())
-}
-
-fn add_model(models: &mut Vec<PlannedModel>, label: &str, source: ModelSource) -> anyhow::Result<()> {
-    match models.iter().find(|model| model.label == label) {
-        Some(model) if model.source == source => {}
-        Some(_) => {
-            bail!("two models have the label `{label}`: give one another label with --model LABEL=PATH")
-        }
-        None => models.push(PlannedModel { label: label.to_owned(), source }),
-    }
-    Ok(())
-}
-
-enum Size {
-    Bundled(&'static str),
-    Paper(&'static PaperSize),
-}
-
-fn sizes_of(given: &str) -> anyhow::Result<Vec<Size>> {
-    let lower = given.to_lowercase();
-    let bundled = BUNDLED_MODELS.iter().map(|(label, _, _)| *label);
-    match lower.as_str() {
-        "all" => return Ok(PAPER_SIZES.iter().map(Size::Paper).collect()),
-        "tiny" => return Ok(bundled.map(Size::Bundled).collect()),
-        _ => {}
-    }
-    if let Some(label) = bundled.clone().find(|label| label.to_lowercase() == lower) {
-        return Ok(vec![Size::Bundled(label)]);
-    }
-    let is_named =
-        |size: &&PaperSize| [size.name].iter().chain(&size.aliases).any(|name| name.to_lowercase() == lower);
-    if let Some(size) = PAPER_SIZES.iter().find(is_named) {
-        return Ok(vec![Size::Paper(size)]);
-    }
-    let names = PAPER_SIZES.iter().flat_map(|size| [size.name].into_iter().chain(size.aliases));
-    let hint = did_you_mean(given, names.chain(bundled).chain(["all", "tiny"]));
-    bail!("unknown size `{given}`{hint}; expected 117M, 345M, 762M, 1542M, all, tiny-3M, tiny-8M or tiny")
-}
-
-fn missing_models(missing: &[&PaperSize], models_dir: &Path) -> String {
-    let mut text = "these models are not here, and this version does not download from the hub. Fetch the files and put \
-                    them there, or name a directory with --model LABEL=PATH:"
-        .to_owned();
-    for size in missing {
-        let directory = models_dir.join(size.name);
-        text.push_str(&format!(
-            "\n  {}: {directory}/config.json, {directory}/model.safetensors, {directory}/vocab.json, \
-             {directory}/merges.txt, from {}",
-            size.name,
-            size.hub,
-            directory = directory.display(),
-        ));
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn labels(sizes: &[&str]) -> Vec<String> {
-        let mut models = Vec::new();
-        for size in sizes.iter().flat_map(|size| sizes_of(size).unwrap()) {
-            models.push(match size {
-                Size::Bundled(label) => label.to_owned(),
-                Size::Paper(size) => size.name.to_owned(),
-            });
-        }
-        models
-    }
-
-    #[test]
-    fn sizes_and_their_aliases() {
-        assert_eq!(labels(&["all"]), ["117M", "345M", "762M", "1542M"]);
-        assert_eq!(labels(&["tiny"]), ["tiny-3M", "tiny-8M"]);
-        assert_eq!(labels(&["124m", "GPT2-medium", "large", "1558M"]), ["117M", "345M", "762M", "1542M"]);
-        assert!(sizes_of("117").err().unwrap().to_string().contains("did you mean `117M`?"));
-    }
 
     #[test]
     fn tasks_protocols_and_groups() {
@@ -413,13 +274,5 @@ mod tests {
         assert!(
             task_of("lambada:harnes", &registry).unwrap_err().to_string().contains("did you mean `harness`?")
         );
-    }
-
-    #[test]
-    fn labels_stay_inside_the_run_directory() {
-        for bad in ["", "..", "a/b", "a\\b", ".hidden", "a b"] {
-            assert!(check_label(bad).is_err(), "{bad}");
-        }
-        assert!(check_label("gpt2-1.5B_v2").is_ok());
     }
 }

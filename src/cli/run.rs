@@ -10,7 +10,7 @@ use super::observer::Reporter;
 use super::progress::Progress;
 use super::provenance::Machine;
 use super::stop::Stop;
-use super::{Incomplete, Report, resolve, results};
+use super::{Incomplete, Report, remote, resolve, results};
 use crate::engine::{SelfCheckError, check_device, default_batch_tokens};
 use crate::model::{ComputeDevice, DeviceRequest};
 use crate::plan::{ModelSource, Plan};
@@ -21,7 +21,7 @@ use crate::text::{command_line, hexadecimal, thousands};
 
 /// Runs what the command line asks for and returns the table.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
-    let plan = resolve::plan(arguments)?;
+    let wanted = resolve::wanted(arguments)?;
     let request: DeviceRequest = arguments.device.parse()?;
     if let Some(threads) = arguments.threads {
         rayon::ThreadPoolBuilder::new()
@@ -30,6 +30,8 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
             .context("cannot start the threads")?;
     }
     let device = request.open()?;
+    // Before anything is downloaded, all that is typed has been understood and the device is there.
+    let (plan, hub_files) = remote::bring(wanted, arguments.offline, arguments.quiet)?;
     let preflight = Preflight::new(&plan, &device, arguments.fail_fast)?;
     let machine = Machine::new();
     let batch_tokens = arguments.batch_tokens.unwrap_or_else(|| {
@@ -41,7 +43,8 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
         Some(Shard { index, count }) => whole.join("shards").join(format!("{index}-of-{count}")),
         None => whole,
     };
-    let environment = machine.environment(&preflight, &device, batch_tokens);
+    let mut environment = machine.environment(&preflight, &device, batch_tokens);
+    environment.hub = hub_files;
     let made_by = results::made_by(&preflight.identity, &environment);
     let tasks = preflight.tasks.iter().map(ReadyTask::measured).collect();
     let manifest = Manifest::begin(plan, preflight.identity.clone(), tasks, environment);

@@ -1,10 +1,14 @@
 //! `gpt2-eval show TASK`: what the model sees.
 
 use super::arguments::ShowArguments;
-use super::resolve::{data_source, set_option, set_split, task_of, without_what_goes_without_saying};
+use super::remote::Remote;
+use super::resolve::{
+    WantedData, data_source, set_option, set_split, task_of, without_what_goes_without_saying,
+};
 use crate::data::Split;
 use crate::engine::{Planner, Work};
 use crate::model::Checkpoint;
+use crate::plan::DataSource;
 use crate::request::Request;
 use crate::tasks::{Registry, Source};
 use crate::text::{visible_bytes, visible_white_space};
@@ -25,7 +29,12 @@ pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
     }
     without_what_goes_without_saying(&mut planned, &registry);
     let [planned] = planned;
-    let source = data_source(&arguments.data, std::slice::from_ref(&planned), &registry)?;
+    let source = match data_source(&arguments.data, std::slice::from_ref(&planned), &registry)? {
+        WantedData::Source(source) => source,
+        WantedData::Hub => {
+            DataSource::Directory(Remote::new(false, false)?.data(std::slice::from_ref(&planned))?)
+        }
+    };
     let Some(task) = registry.find(&planned.task) else {
         anyhow::bail!("unknown task `{}`", planned.task);
     };

@@ -86,6 +86,19 @@ impl Folder {
         Ok(())
     }
 
+    /// Notes that a commit has no such file, as `huggingface_hub` does, for those who are offline later.
+    pub fn note_missing(&self, commit: &str, path: &str) -> Result<(), HubError> {
+        let note = path_below(&self.root.join(".no_exist").join(commit), path).map_err(HubError::Name)?;
+        self.make_room_for(&note)?;
+        write_whole(&note, b"")
+    }
+
+    /// Whether it is known that a revision has no such file.
+    pub fn is_missing(&self, revision: &str, path: &str) -> bool {
+        let note = |commit: String| path_below(&self.root.join(".no_exist").join(commit), path).ok();
+        self.commit(revision).and_then(note).is_some_and(|note| note.is_file())
+    }
+
     /// Makes the directories above a file.
     pub fn make_room_for(&self, path: &Path) -> Result<(), HubError> {
         let Some(parent) = path.parent() else { return Ok(()) };

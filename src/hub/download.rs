@@ -128,6 +128,28 @@ impl Hub {
         folder.find(&remote.commit, path).ok_or_else(|| HubError::of_disk(&blob, ErrorKind::NotFound.into()))
     }
 
+    /// [`Self::fetch`] of a file that a commit need not have; `Ok(None)` if it has none.
+    pub fn fetch_optional(
+        &self,
+        location: &Location,
+        path: &str,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<CachedFile>, HubError> {
+        let folder = Folder::new(&self.settings.cache, location);
+        if folder.is_missing(&location.revision, path) {
+            return Ok(None);
+        }
+        match self.fetch(location, path, watch) {
+            Err(error) if error.is_missing_file() => {
+                if location.is_commit() {
+                    folder.note_missing(&location.revision, path)?;
+                }
+                Ok(None)
+            }
+            fetched => fetched.map(Some),
+        }
+    }
+
     /// [`Self::fetch`], and the sum of what was in the cache already, too; a file that is damaged is fetched again.
     pub fn fetch_checked(
         &self,

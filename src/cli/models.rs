@@ -1,0 +1,198 @@
+//! Models by size, by path, and by their name on the hub.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::hub::{Kind, Location};
+use crate::model::BUNDLED_MODELS;
+use crate::text::did_you_mean;
+
+/// A size of the paper: its name there, its repository on the Hugging Face hub, other names for it.
+pub(super) struct PaperSize {
+    pub name: &'static str,
+    pub hub: &'static str,
+    aliases: [&'static str; 3],
+}
+
+/// The paper's sizes, smallest first.
+pub(super) const PAPER_SIZES: [PaperSize; 4] = [
+    PaperSize { name: "117M", hub: "openai-community/gpt2", aliases: ["124M", "small", "gpt2"] },
+    PaperSize {
+        name: "345M",
+        hub: "openai-community/gpt2-medium",
+        aliases: ["355M", "medium", "gpt2-medium"],
+    },
+    PaperSize { name: "762M", hub: "openai-community/gpt2-large", aliases: ["774M", "large", "gpt2-large"] },
+    PaperSize { name: "1542M", hub: "openai-community/gpt2-xl", aliases: ["1558M", "xl", "gpt2-xl"] },
+];
+
+/// Where a model is to come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Part of the program.
+    Bundled,
+    /// A directory on this machine.
+    Directory(PathBuf),
+    /// A repository of the hub.
+    Hub(Location),
+}
+
+/// A model that need not be on this machine yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WantedModel {
+    pub label: String,
+    pub place: Place,
+}
+
+/// The models of `--sizes` and `--model`, in this order. A size is taken from its directory below `models_dir` if it
+/// is there.
+pub(super) fn models_of(
+    sizes: &[String],
+    models_given: &[String],
+    models_dir: &Path,
+) -> anyhow::Result<Vec<WantedModel>> {
+    let mut models: Vec<WantedModel> = Vec::new();
+    for given in sizes {
+        for size in sizes_of(given)? {
+            let (label, place) = match size {
+                Size::Bundled(label) => (label, Place::Bundled),
+                Size::Paper(size) => {
+                    let directory = models_dir.join(size.name);
+                    let place = if directory.is_dir() {
+                        Place::Directory(directory)
+                    } else {
+                        Place::Hub(Location::parse(Kind::Model, size.hub)?)
+                    };
+                    (size.name, place)
+                }
+            };
+            add_model(&mut models, label, place)?;
+        }
+    }
+    for given in models_given {
+        let (label, place) = labelled(given).with_context(|| format!("--model {given}"))?;
+        add_model(&mut models, &label, place)?;
+    }
+    Ok(models)
+}
+
+/// `[LABEL=]PATH` or `[LABEL=]hf:OWNER/NAME[@REVISION]`.
+fn labelled(given: &str) -> anyhow::Result<(String, Place)> {
+    let (label, place) = match given.split_once('=') {
+        Some((label, place)) => (Some(label.to_owned()), place),
+        None => (None, given),
+    };
+    let (name, place) = match place.strip_prefix("hf:") {
+        Some(name) => {
+            let last = name.rsplit_once('/').map_or(name, |(_, last)| last);
+            let last = if name.contains("@refs/") { None } else { Some(last.to_owned()) };
+            (last, Place::Hub(Location::parse(Kind::Model, name)?))
+        }
+        None => {
+            let path = Path::new(place);
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            (name, Place::Directory(path.to_owned()))
+        }
+    };
+    let label = label.or(name).with_context(|| format!("no name to label it with; write LABEL={given}"))?;
+    check_label(&label)?;
+    Ok((label, place))
+}
+
+/// A label becomes a directory of the run and stands in tables.
+fn check_label(label: &str) -> anyhow::Result<()> {
+    let allowed = |character: char| character.is_alphanumeric() || "-_.+@".contains(character);
+    if label.is_empty() || label.starts_with('.') || !label.chars().all(allowed) {
+        bail!("label `{label}` is not usable: expected letters, digits and -_.+@, not beginning with a dot");
+    }
+    Ok(())
+}
+
+fn add_model(models: &mut Vec<WantedModel>, label: &str, place: Place) -> anyhow::Result<()> {
+    match models.iter().find(|model| model.label == label) {
+        Some(model) if model.place == place => {}
+        Some(_) => {
+            bail!("two models have the label `{label}`: give one another label with --model LABEL=PATH")
+        }
+        None => models.push(WantedModel { label: label.to_owned(), place }),
+    }
+    Ok(())
+}
+
+enum Size {
+    Bundled(&'static str),
+    Paper(&'static PaperSize),
+}
+
+fn sizes_of(given: &str) -> anyhow::Result<Vec<Size>> {
+    let lower = given.to_lowercase();
+    let bundled = BUNDLED_MODELS.iter().map(|(label, _, _)| *label);
+    match lower.as_str() {
+        "all" => return Ok(PAPER_SIZES.iter().map(Size::Paper).collect()),
+        "tiny" => return Ok(bundled.map(Size::Bundled).collect()),
+        _ => {}
+    }
+    if let Some(label) = bundled.clone().find(|label| label.to_lowercase() == lower) {
+        return Ok(vec![Size::Bundled(label)]);
+    }
+    let is_named =
+        |size: &&PaperSize| [size.name].iter().chain(&size.aliases).any(|name| name.to_lowercase() == lower);
+    if let Some(size) = PAPER_SIZES.iter().find(is_named) {
+        return Ok(vec![Size::Paper(size)]);
+    }
+    let names = PAPER_SIZES.iter().flat_map(|size| [size.name].into_iter().chain(size.aliases));
+    let hint = did_you_mean(given, names.chain(bundled).chain(["all", "tiny"]));
+    bail!("unknown size `{given}`{hint}; expected 117M, 345M, 762M, 1542M, all, tiny-3M, tiny-8M or tiny")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(sizes: &[&str]) -> Vec<String> {
+        let mut models = Vec::new();
+        for size in sizes.iter().flat_map(|size| sizes_of(size).unwrap()) {
+            models.push(match size {
+                Size::Bundled(label) => label.to_owned(),
+                Size::Paper(size) => size.name.to_owned(),
+            });
+        }
+        models
+    }
+
+    #[test]
+    fn sizes_and_their_aliases() {
+        assert_eq!(labels(&["all"]), ["117M", "345M", "762M", "1542M"]);
+        assert_eq!(labels(&["tiny"]), ["tiny-3M", "tiny-8M"]);
+        assert_eq!(labels(&["124m", "GPT2-medium", "large", "1558M"]), ["117M", "345M", "762M", "1542M"]);
+        assert!(sizes_of("117").err().unwrap().to_string().contains("did you mean `117M`?"));
+    }
+
+    #[test]
+    fn repositories_of_the_hub() {
+        let of = |given: &str| {
+            labelled(given).map(|(label, place)| match place {
+                Place::Hub(location) => (label, location.to_string()),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(of("hf:a/b").unwrap(), ("b".to_owned(), "a/b@main".to_owned()));
+        assert_eq!(of("x=hf:a/b@v1").unwrap(), ("x".to_owned(), "a/b@v1".to_owned()));
+        assert_eq!(of("hf:gpt2").unwrap(), ("gpt2".to_owned(), "gpt2@main".to_owned()));
+        assert!(of("hf:a/b/c").is_err() && of("hf:").is_err());
+        let models = models_of(&["117M".to_owned()], &[], Path::new("nowhere")).unwrap();
+        assert_eq!(
+            models[0].place,
+            Place::Hub(Location::parse(Kind::Model, "openai-community/gpt2").unwrap())
+        );
+    }
+
+    #[test]
+    fn labels_stay_inside_the_run_directory() {
+        for bad in ["", "..", "a/b", "a\\b", ".hidden", "a b"] {
+            assert!(check_label(bad).is_err(), "{bad}");
+        }
+        assert!(check_label("gpt2-1.5B_v2").is_ok());
+    }
+}
