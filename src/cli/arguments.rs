@@ -47,6 +47,8 @@ pub enum Command {
     Show(ShowArguments),
     /// Download and check everything that a run needs, for later use without a network
     Fetch(FetchArguments),
+    /// Say what this machine has, and what it lacks for a run: devices, memory, network, cache, files
+    Doctor(DoctorArguments),
     /// Compute all scores of a run again from its journals alone, without data or model
     Score(ScoreArguments),
     /// Put the shards of a run together
@@ -204,6 +206,26 @@ pub struct FetchArguments {
     /// No progress, only the list
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `gpt2-eval doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// Tasks of the run, whose data are to come from the hub
+    #[arg(short, long, value_delimiter = ',', value_name = "TASK,…")]
+    pub tasks: Vec<String>,
+    /// Models of the run by size
+    #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…")]
+    pub sizes: Vec<String>,
+    /// Models of the run by place; may be repeated
+    #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
+    pub model: Vec<String>,
+    /// Directory with <size>/config.json, <size>/model.safetensors… for --sizes
+    #[arg(long, value_name = "DIR", env = "GPT2_EVAL_MODELS", default_value = "models")]
+    pub models_dir: PathBuf,
+    /// Ask nothing of the hub
+    #[arg(long)]
+    pub offline: bool,
 }
 
 /// `gpt2-eval score`.

@@ -4,6 +4,7 @@ mod arguments;
 mod baseline;
 mod check;
 mod compare;
+mod doctor;
 mod downloads;
 mod fetch;
 mod list;
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Some(Command::Ls(ls)) => list::list(ls).map(Report::from),
         Some(Command::Show(show)) => show::show(show).map(Report::from),
+        Some(Command::Doctor(doctor)) => doctor::doctor(doctor),
         Some(Command::Fetch(fetch)) => fetch::fetch(fetch).map(Report::from),
         Some(Command::Score(score)) => score::score(score),
         Some(Command::Merge(merge)) => merge::merge(merge),

@@ -26,6 +26,19 @@ impl Machine {
         self.system.as_ref().map_or(0, System::available_memory)
     }
 
+    /// Processor, threads and memory in a line.
+    pub fn describe(&self) -> String {
+        let cpus = self.system.as_ref().map(System::cpus).unwrap_or_default();
+        let processor = cpus.first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default();
+        let memory = self.system.as_ref().map_or(0, System::total_memory);
+        format!(
+            "{processor}, {} threads, {:.1} GB of memory, {:.1} GB free",
+            rayon::current_num_threads(),
+            memory as f64 / 1e9,
+            self.available_bytes() as f64 / 1e9
+        )
+    }
+
     /// The environment of a run.
     pub fn environment(
         &self,

@@ -208,11 +208,6 @@ impl Remote {
         }
         Ok(file)
     }
-
-    /// Where this program keeps its own files.
-    pub fn own_cache(&self) -> &Path {
-        &self.ours
-    }
 }
 
 /// What to say of a repository without weights that are read.

@@ -206,9 +206,7 @@ fn python_string(string: &str, text: &mut String) {
     let quoted = Value::String(string.to_owned()).to_string();
     let mut units = [0; 2];
     for character in quoted.chars() {
-        if character.is_ascii() && character != '\u{7f}' {
-            text.push(character);
-        } else if character == '\u{7f}' {
+        if character.is_ascii() {
             text.push(character);
         } else {
             for unit in character.encode_utf16(&mut units) {
@@ -268,6 +266,6 @@ mod tests {
         assert!(convert(Form::Text, None, "{\"text\":1}\n").unwrap_err().contains("no text"));
         assert!(convert(Form::Lines, Some("a.b"), "{\"a\":{}}\n").unwrap_err().contains("no `a.b`"));
         assert!(convert(Form::Text, None, "").unwrap_err().contains("no rows"));
-        assert!(convert(Form::Text, None, "PAR1").is_err());
+        assert!(convert(Form::Text, None, "PAR1").unwrap_err().contains("cut off"));
     }
 }

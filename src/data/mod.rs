@@ -5,6 +5,7 @@ mod coqa;
 mod hub_card;
 mod jsonl;
 mod parallel;
+mod parquet;
 mod rows;
 mod summaries;
 mod winograd;

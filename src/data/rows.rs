@@ -1,10 +1,11 @@
-//! Tables of the hub: one JSON object a line.
+//! Tables of the hub: Parquet, or one JSON object a line.
 
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::parquet;
 use crate::text::clipped;
 
 /// A row: columns with their values, in the table's order.
@@ -12,8 +13,8 @@ pub(super) type Row = Vec<(String, Value)>;
 
 /// The rows of a table. `Err` says what is wrong with it.
 pub(super) fn rows(bytes: Vec<u8>) -> Result<Vec<Row>, String> {
-    if bytes.starts_with(b"PAR1") {
-        return Err("a table in Parquet, which this version does not read".to_owned());
+    if bytes.starts_with(parquet::MAGIC) {
+        return parquet::rows(&bytes);
     }
     let text = String::from_utf8(bytes).map_err(|error| format!("not UTF-8: {error}"))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
