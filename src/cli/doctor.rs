@@ -24,7 +24,7 @@ const BESIDE_WEIGHTS: u64 = 300_000_000;
 /// What is here, what is not, and what is missing for the run that is described.
 pub(super) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<Report> {
     let tasks = tasks_of(&arguments.tasks)?;
-    let models = models_of(&arguments.sizes, &arguments.model, &arguments.models_dir)?;
+    let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.models_dir))?;
     let mut problems: Vec<String> = Vec::new();
     let mut text = program();
     let machine = Machine::new();
@@ -142,13 +142,13 @@ fn missing_models(remote: &Remote, models: &[WantedModel]) -> Vec<String> {
 }
 
 /// Bytes that are free where `path` is, or will be.
-fn free_space(path: &Path) -> Option<u64> {
+pub(super) fn free_space(path: &Path) -> Option<u64> {
     let existing = path.ancestors().find_map(|path| path.canonicalize().ok())?;
     let disks = Disks::new_with_refreshed_list().ok()?;
     let holds = disks.iter().filter(|disk| existing.starts_with(disk.mount_point()));
     holds.max_by_key(|disk| disk.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
 }
 
-fn gigabytes(bytes: u64) -> String {
+pub(super) fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use super::arguments::FetchArguments;
+use super::doctor::{free_space, gigabytes};
 use super::downloads::size;
 use super::models::{Place, WantedModel, models_of};
 use super::remote::{MODEL_FILES, Remote, TOKENIZER_FILES, parts_of};
@@ -27,7 +28,7 @@ pub(super) fn fetch(arguments: &FetchArguments) -> anyhow::Result<String> {
         set_split(&mut tasks, split, &Registry::default())?;
     }
     // What is in `models/` already is to be fetched all the same: it is what the user asks for.
-    let models = models_of(&arguments.sizes, &arguments.model, Path::new(""))?;
+    let models = models_of(&arguments.sizes, &arguments.model, None)?;
     let models: Vec<(&str, &Location)> = models
         .iter()
         .filter_map(|WantedModel { label, place }| match place {
@@ -73,6 +74,16 @@ pub(super) fn fetch(arguments: &FetchArguments) -> anyhow::Result<String> {
         }
     }
     super::say(&table(&mut listed));
+    let to_come: u64 = listed.iter().filter(|file| !file.is_here).filter_map(|file| file.bytes).sum();
+    let cache = &remote.hub.settings().cache;
+    if let Some(free) = free_space(cache).filter(|free| *free < to_come) {
+        bail!(
+            "{} are to come and the disk of {} has {} free: make room, or name another place with HF_HUB_CACHE",
+            gigabytes(to_come),
+            cache.display(),
+            gigabytes(free)
+        );
+    }
     remote.checks = true;
     let mut text = String::new();
     if !tasks.is_empty() {

@@ -27,7 +27,7 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
         let state = if directory.join("model.safetensors").is_file() {
             format!("in {}", directory.display())
         } else {
-            format!("not here: put {} into {}", size.hub, directory.display())
+            format!("{} on the hub, which a run downloads; or put it into {}", size.hub, directory.display())
         };
         text.push_str(&format!("  {:<12} {state}\n", size.name));
     }

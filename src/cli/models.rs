@@ -50,7 +50,7 @@ pub(super) struct WantedModel {
 pub(super) fn models_of(
     sizes: &[String],
     models_given: &[String],
-    models_dir: &Path,
+    models_dir: Option<&Path>,
 ) -> anyhow::Result<Vec<WantedModel>> {
     let mut models: Vec<WantedModel> = Vec::new();
     for given in sizes {
@@ -58,11 +58,10 @@ pub(super) fn models_of(
             let (label, place) = match size {
                 Size::Bundled(label) => (label, Place::Bundled),
                 Size::Paper(size) => {
-                    let directory = models_dir.join(size.name);
-                    let place = if directory.is_dir() {
-                        Place::Directory(directory)
-                    } else {
-                        Place::Hub(Location::parse(Kind::Model, size.hub)?)
+                    let directory = models_dir.map(|models| models.join(size.name));
+                    let place = match directory.filter(|directory| directory.is_dir()) {
+                        Some(directory) => Place::Directory(directory),
+                        None => Place::Hub(Location::parse(Kind::Model, size.hub)?),
                     };
                     (size.name, place)
                 }
@@ -181,7 +180,7 @@ mod tests {
         assert_eq!(of("x=hf:a/b@v1").unwrap(), ("x".to_owned(), "a/b@v1".to_owned()));
         assert_eq!(of("hf:gpt2").unwrap(), ("gpt2".to_owned(), "gpt2@main".to_owned()));
         assert!(of("hf:a/b/c").is_err() && of("hf:").is_err());
-        let models = models_of(&["117M".to_owned()], &[], Path::new("nowhere")).unwrap();
+        let models = models_of(&["117M".to_owned()], &[], Some(Path::new("nowhere"))).unwrap();
         assert_eq!(
             models[0].place,
             Place::Hub(Location::parse(Kind::Model, "openai-community/gpt2").unwrap())

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::downloads::Downloads;
 use super::models::Place;
 use super::resolve::{Wanted, WantedData};
-use crate::data::{DataCard, FileCard, Form, HubCard, Split};
+use crate::data::{DataCard, FileCard, HubCard, Split};
 use crate::hub::{
     CachedFile, FirstUse, FirstUses, Hub, HubError, Kind, Location, Repository, Settings, Watch,
 };
@@ -18,6 +18,8 @@ use crate::run::write_atomically;
 use crate::tasks;
 use crate::text::hexadecimal;
 
+/// Version of what is made of the hub's files; raised when a form changes.
+const FORMS_VERSION: u32 = 1;
 /// The files that a model must have.
 pub(super) const MODEL_FILES: [&str; 2] = ["config.json", "model.safetensors"];
 /// Files of a tokenizer, in order of preference; without any it is GPT-2's own.
@@ -121,7 +123,7 @@ impl Remote {
             found.extend(self.first_there(choice)?);
         }
         // Named by its content, so that runs of other tasks or states of the hub do not meet in it.
-        let mut hasher = Sha256::new();
+        let mut hasher = Sha256::new_with_prefix(format!("forms {FORMS_VERSION}\n"));
         for (part, file) in &found {
             let content = file
                 .digest
@@ -132,7 +134,7 @@ impl Remote {
         }
         let key = hexadecimal(&hasher.finalize());
         let directory = self.ours.join("data").join(key.get(..16).unwrap_or(&key));
-        for (part, file) in &found {
+        for (part, file) in found.iter().filter(|(part, _)| !directory.join(part.name).is_file()) {
             put(&directory, part, file)?;
         }
         Ok(directory)
@@ -156,7 +158,12 @@ impl Remote {
             for part in parts {
                 match self.file(&part.location, &part.hub.path) {
                     Ok(file) => found.push((part, file)),
-                    Err(error) if error.downcast_ref().is_some_and(HubError::is_missing_file) => {
+                    Err(error)
+                        if matches!(
+                            error.downcast_ref(),
+                            Some(HubError::Offline { .. } | HubError::NotFound { missing: "file", .. })
+                        ) =>
+                    {
                         missing.get_or_insert(error);
                         found.clear();
                         break;
@@ -296,7 +303,7 @@ fn by_hand_text(task: &str, data: &DataCard, split: Split) -> String {
     format!("\n  data/{}{sum}", file.name)
 }
 
-/// Puts a file into the data directory, in the form that its task reads, unless it is there.
+/// Puts a file into the data directory, in the form that its task reads.
 fn put(directory: &Path, part: &Part<'_>, file: &CachedFile) -> anyhow::Result<()> {
     let path = directory.join(part.name);
     let place = || format!("cannot write {}", path.display());
@@ -308,8 +315,6 @@ fn put(directory: &Path, part: &Part<'_>, file: &CachedFile) -> anyhow::Result<(
         .hub
         .convert(bytes)
         .map_err(|reason| anyhow::anyhow!("{}/{}: {reason}", part.location, part.hub.path))?;
-    if part.hub.form != Form::File || std::fs::read(&path).ok().as_ref() != Some(&converted) {
-        write_atomically(&path, &converted)?;
-    }
+    write_atomically(&path, &converted)?;
     Ok(())
 }

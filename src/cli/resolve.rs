@@ -45,7 +45,7 @@ pub(super) fn wanted(arguments: &RunArguments) -> anyhow::Result<Wanted> {
     let mut tasks = with_shots(tasks, &arguments.shots, &registry)?;
     without_what_goes_without_saying(&mut tasks, &registry);
     let data = data_source(&arguments.data, &tasks, &registry)?;
-    let models = models_of(&arguments.sizes, &arguments.model, &arguments.models_dir)?;
+    let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.models_dir))?;
     if models.is_empty() {
         bail!(
             "no model: say which with --sizes, for example `--sizes tiny` or `--sizes all`, or with --model LABEL=PATH"
