@@ -65,6 +65,8 @@ pub enum Command {
 
 /// A run.
 #[derive(Debug, Args)]
+// Each is a switch of its own.
+#[allow(clippy::struct_excessive_bools)]
 pub struct RunArguments {
     /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, own [default: own, with --task-file]
     #[arg(short, long, value_delimiter = ',', value_name = "TASK[:PROTOCOL],…")]

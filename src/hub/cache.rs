@@ -75,12 +75,12 @@ impl Folder {
         let snapshot = self.snapshot(commit);
         let place = path_below(&snapshot, path).map_err(HubError::Name)?;
         let up = "../".repeat(2 + path.matches('/').count());
-        self.make_room_for(&place)?;
+        make_room_for(&place)?;
         let blob = self.blob(etag);
         link_or_copy(&blob, Path::new(&format!("{up}blobs/{etag}")), &place)?;
         if !is_commit(revision) {
             let reference = path_below(&self.root.join("refs"), revision).map_err(HubError::Name)?;
-            self.make_room_for(&reference)?;
+            make_room_for(&reference)?;
             write_whole(&reference, commit.as_bytes())?;
         }
         Ok(())
@@ -89,7 +89,7 @@ impl Folder {
     /// Notes that a commit has no such file, as `huggingface_hub` does, for those who are offline later.
     pub fn note_missing(&self, commit: &str, path: &str) -> Result<(), HubError> {
         let note = path_below(&self.root.join(".no_exist").join(commit), path).map_err(HubError::Name)?;
-        self.make_room_for(&note)?;
+        make_room_for(&note)?;
         write_whole(&note, b"")
     }
 
@@ -98,26 +98,26 @@ impl Folder {
         let note = |commit: String| path_below(&self.root.join(".no_exist").join(commit), path).ok();
         self.commit(revision).and_then(note).is_some_and(|note| note.is_file())
     }
+}
 
-    /// Makes the directories above a file.
-    pub fn make_room_for(&self, path: &Path) -> Result<(), HubError> {
-        let Some(parent) = path.parent() else { return Ok(()) };
-        std::fs::create_dir_all(parent).map_err(|error| HubError::of_disk(parent, error))
-    }
+/// Makes the directories above a file.
+pub(super) fn make_room_for(path: &Path) -> Result<(), HubError> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(parent).map_err(|error| HubError::of_disk(parent, error))
+}
 
-    /// Takes a file out of a snapshot, and the blob that it leads to.
-    pub fn remove(&self, path: &Path) -> Result<(), HubError> {
-        let blob = std::fs::canonicalize(path).map_err(|error| HubError::of_disk(path, error))?;
-        for path in [blob.as_path(), path] {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(HubError::of_disk(path, error));
-                }
-                _ => {}
+/// Takes a file out of a snapshot, and the blob that it leads to.
+pub(super) fn remove(path: &Path) -> Result<(), HubError> {
+    let blob = std::fs::canonicalize(path).map_err(|error| HubError::of_disk(path, error))?;
+    for path in [blob.as_path(), path] {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(HubError::of_disk(path, error));
             }
+            _ => {}
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Waits until no other process downloads this blob; the lock is the one that `huggingface_hub` takes.

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
-use super::cache::{CachedFile, Folder, lock};
+use super::cache::{CachedFile, Folder, lock, make_room_for, remove};
 use super::http::{ATTEMPTS, Answer, Client, Method, origin};
 use super::repository::{Location, is_commit};
 use super::{Digest, HubError, Settings};
@@ -118,7 +118,7 @@ impl Hub {
         let folder = Folder::new(&self.settings.cache, location);
         let blob = folder.blob(&remote.etag);
         if !is_whole(&blob, &remote) {
-            folder.make_room_for(&blob)?;
+            make_room_for(&blob)?;
             let _lock = lock(&self.settings.cache, location, &remote.etag)?;
             if !is_whole(&blob, &remote) {
                 self.download(&folder, location, path, &remote, watch)?;
@@ -169,7 +169,7 @@ impl Hub {
             return Ok(file);
         }
         watch.note(&format!("note: {} is damaged and is fetched again", file.path.display()));
-        Folder::new(&self.settings.cache, location).remove(&file.path)?;
+        remove(&file.path)?;
         self.fetch(location, path, watch)
     }
 
@@ -184,9 +184,7 @@ impl Hub {
         let has_token = self.settings.token.is_some();
         let no_token = ", or set HF_TOKEN if it is a private one";
         Err(match (status.as_u16(), code.unwrap_or_default()) {
-            (401 | 403, "RepoNotFound") | (404, "RepoNotFound") if !has_token => {
-                not_found("repository", no_token)
-            }
+            (401 | 403 | 404, "RepoNotFound") if !has_token => not_found("repository", no_token),
             (404, "RepoNotFound") => not_found("repository", " and what the token in HF_TOKEN may read"),
             (404, "RevisionNotFound") => not_found("revision", ""),
             (404, _) => not_found("file", ""),

@@ -14,7 +14,7 @@ pub(super) const ATTEMPTS: u32 = 5;
 /// Most redirects of one request.
 const MOST_REDIRECTS: usize = 10;
 /// Most time that is waited before a further try, whatever the hub says.
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
 /// Time to wait for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Time to wait for an answer, and between two parts of a file.
@@ -201,9 +201,8 @@ fn is_passing(status: StatusCode) -> bool {
 /// Whether another try may help: a host that is not there is not there a second later.
 fn may_pass(error: &ureq::Error) -> bool {
     match error {
-        ureq::Error::Timeout(_) | ureq::Error::BodyStalled => true,
+        ureq::Error::Timeout(_) | ureq::Error::BodyStalled | ureq::Error::Protocol(_) => true,
         ureq::Error::Io(error) => error.kind() != std::io::ErrorKind::ConnectionRefused,
-        ureq::Error::Protocol(_) => true,
         _ => false,
     }
 }

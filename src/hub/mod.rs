@@ -6,7 +6,7 @@
 //!
 //! Written over `ureq` because the crate `hf-hub` cannot do what a download of 6 GB needs: its blocking half keeps no
 //! part of a file that broke off, and checks no sum. `ureq` blocks, needs no runtime, and speaks TLS through rustls with
-//! ring: no CMake, no OpenSSL.
+//! ring: neither `CMake` nor OpenSSL.
 
 mod cache;
 mod digest;

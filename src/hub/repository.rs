@@ -101,6 +101,7 @@ impl Location {
     }
 
     /// The same repository at another revision.
+    #[must_use]
     pub fn at(&self, revision: &str) -> Self {
         Self { repository: self.repository.clone(), revision: revision.to_owned() }
     }

@@ -69,13 +69,6 @@ impl Page<'_> {
         }
     }
 
-    fn count(&self, header: &Thrift<'_>, most: usize) -> Result<usize, String> {
-        header
-            .length(1)
-            .filter(|count| *count <= most)
-            .ok_or_else(|| "a page with too many values".to_owned())
-    }
-
     fn size(&self) -> usize {
         self.header.length(2).unwrap_or(0)
     }
@@ -84,13 +77,13 @@ impl Page<'_> {
         let header = self.header.field(7).ok_or("a dictionary without header")?;
         let body = self.decompressed(self.body, self.size())?;
         // A value that is used stands in the dictionary once.
-        let count = self.count(header, self.most)?;
+        let count = count(header, self.most)?;
         plain(&body, self.leaf.physical, count)
     }
 
     fn data(&self, dictionary: &[Value]) -> Result<Vec<Entry>, String> {
         let header = self.header.field(5).ok_or("a page without header")?;
-        let count = self.count(header, self.most)?;
+        let count = count(header, self.most)?;
         let body = self.decompressed(self.body, self.size())?;
         let mut rest = body.as_slice();
         let mut levels = |most: u16| {
@@ -110,7 +103,7 @@ impl Page<'_> {
 
     fn data_v2(&self, dictionary: &[Value]) -> Result<Vec<Entry>, String> {
         let header = self.header.field(8).ok_or("a page without header")?;
-        let count = self.count(header, self.most)?;
+        let count = count(header, self.most)?;
         let (definition_bytes, repetition_bytes) = (header.length(5), header.length(6));
         let (Some(definition_bytes), Some(repetition_bytes)) = (definition_bytes, repetition_bytes) else {
             return Err("levels without length".to_owned());
@@ -169,6 +162,11 @@ impl Page<'_> {
         });
         entries.collect::<Option<_>>().ok_or_else(|| "fewer values than announced".to_owned())
     }
+}
+
+/// Values of a page, by its header.
+fn count(header: &Thrift<'_>, most: usize) -> Result<usize, String> {
+    header.length(1).filter(|count| *count <= most).ok_or_else(|| "a page with too many values".to_owned())
 }
 
 /// Values one behind the other.

@@ -12,7 +12,7 @@ const MODEL: &str = "owner/model";
 /// Notes what it is told.
 #[derive(Default)]
 struct Notes {
-    notes: Vec<String>,
+    said: Vec<String>,
     bytes: u64,
     began_at: Vec<u64>,
 }
@@ -26,7 +26,7 @@ impl Watch for Notes {
     }
     fn end(&mut self) {}
     fn note(&mut self, text: &str) {
-        self.notes.push(text.to_owned());
+        self.said.push(text.to_owned());
     }
 }
 
@@ -133,7 +133,7 @@ fn a_connection_that_is_cut_goes_on_where_it_was() {
         .collect();
     assert!(starts.iter().all(|&start| start > 0 && start <= 300_000), "{starts:?}");
     assert_eq!(setup.notes.bytes, 500_000, "nothing came twice");
-    assert!(setup.notes.notes.iter().any(|note| note.contains("trying again")), "{:?}", setup.notes.notes);
+    assert!(setup.notes.said.iter().any(|note| note.contains("trying again")), "{:?}", setup.notes.said);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_process_that_was_killed_leaves_what_the_next_one_continues() {
     assert_eq!(setup.server.gets().len(), gets);
     // A server that sends everything, a part that is too long, and one of something else.
     setup.server.fail("GET", "w", Fault::IgnoreRange);
-    for part in [&large[..40_000], &content(100_001)[..], &[7; 500][..], &[7; 100_000][..]] {
+    for part in [&large[..40_000], &content(100_001)[..], &[7; 500][..], &vec![7; 100_000]] {
         restart(part);
         assert_eq!(read(&setup.fetch("w").unwrap()), large);
         assert_eq!(setup.blobs().len(), 1);
@@ -193,7 +193,7 @@ fn busy_hubs_are_asked_again_and_for_ever_busy_ones_named() {
     setup.server.fail("HEAD", "c", Fault::Status(500, &[]));
     setup.server.fail("GET", "c", Fault::Status(502, &[]));
     setup.fetch("c").unwrap();
-    assert_eq!(setup.notes.notes.len(), 3, "{:?}", setup.notes.notes);
+    assert_eq!(setup.notes.said.len(), 3, "{:?}", setup.notes.said);
     setup.server.add_small(MODEL, "d", b"{}");
     for _ in 0..5 {
         setup.server.fail("HEAD", "d", Fault::Status(503, &[]));
@@ -247,7 +247,7 @@ fn without_a_network_the_cache_is_enough() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     setup.settings.endpoint = format!("http://{free}");
     assert_eq!(setup.fetch("c").unwrap(), file);
-    assert!(setup.notes.notes.last().unwrap().contains("taken from the cache"));
+    assert!(setup.notes.said.last().unwrap().contains("taken from the cache"));
     let error = setup.fetch("d").unwrap_err();
     assert!(matches!(error, HubError::NoNetwork { .. }), "{error}");
     assert!(error.to_string().contains("--offline"), "{error}");
@@ -273,7 +273,7 @@ fn damage_in_the_cache_is_found_and_mended() {
     let hub = Hub::new(setup.settings.clone()).unwrap();
     let mended = hub.fetch_checked(&main_branch(), "w", &mut setup.notes).unwrap();
     assert_eq!(read(&mended), content(1000));
-    assert!(setup.notes.notes.last().unwrap().contains("is damaged"));
+    assert!(setup.notes.said.last().unwrap().contains("is damaged"));
     // One that lost its end is not taken for whole in a plain fetch either.
     std::fs::write(&blob, vec![0; 10]).unwrap();
     assert_eq!(read(&setup.fetch("w").unwrap()), content(1000));

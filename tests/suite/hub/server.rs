@@ -181,10 +181,9 @@ fn answer(stream: &TcpStream, state: &mut State, seen: Seen, store: SocketAddr) 
     let revision =
         rest.strip_prefix("refs/convert/parquet/").or_else(|| rest.split_once('/').map(|(_, path)| path));
     let name = revision.unwrap_or_default().to_owned();
-    if let Some(token) = state.token.as_ref().filter(|_| !at_store) {
-        if authorization.as_deref() != Some(&format!("Bearer {token}")) {
-            return respond(stream, 401, &[("X-Error-Code", "GatedRepo")], b"", &method);
-        }
+    let demanded = state.token.as_ref().filter(|_| !at_store).map(|token| format!("Bearer {token}"));
+    if demanded.is_some() && demanded != authorization {
+        return respond(stream, 401, &[("X-Error-Code", "GatedRepo")], b"", &method);
     }
     let known = state.files.keys().any(|key| key.starts_with(&format!("{repository}:")));
     let Some(file) = state.files.get(&format!("{repository}:{name}")).cloned() else {
