@@ -368,12 +368,17 @@ impl DataFile {
             DataSource::Directory(directory) => (directory, card.of_split(&card.files, split)),
         };
         let (directory, files) = files;
-        let names = files
-            .map(|file| match &file.with {
+        let mut names: Vec<String> = Vec::new();
+        for file in files {
+            let name = match &file.with {
                 Some(with) => format!("{} with {with}", file.name),
                 None => file.name.clone(),
-            })
-            .collect();
+            };
+            // A file that the hub has in two forms stands in the card twice.
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         DataError::NotFound { task: task.to_owned(), directory: directory.clone(), names }
     }
 
