@@ -51,6 +51,8 @@ pub enum Command {
     Doctor(DoctorArguments),
     /// Compute all scores of a run again from its journals alone, without data or model
     Score(ScoreArguments),
+    /// Show what a checkpoint is: format, shape, parameters, types, sha256, tokenizer
+    Inspect(InspectArguments),
     /// Put the shards of a run together
     Merge(MergeArguments),
     /// Write the scores of a run in other formats: table, markdown, csv, json, eee (Every Eval Ever)
@@ -78,8 +80,8 @@ pub struct RunArguments {
     /// bundled tiny-3M and tiny-8M, `tiny` for both
     #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…")]
     pub sizes: Vec<String>,
-    /// Any GPT-2 checkpoint in Hugging Face's layout, a directory or a repository of the hub, under a label of your
-    /// choice; may be repeated
+    /// Any GPT-2 checkpoint, a directory, a file, or a repository of the hub, under a label of your choice: safetensors,
+    /// PyTorch, nanoGPT, llm.c, TensorFlow, Burn; may be repeated
     #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
     pub model: Vec<String>,
     /// Directory with <size>/config.json, <size>/model.safetensors… for --sizes; what it lacks is taken from the hub
@@ -228,6 +230,26 @@ pub struct DoctorArguments {
     /// Ask nothing of the hub
     #[arg(long)]
     pub offline: bool,
+}
+
+/// `gpt2-eval inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// Directory of a model, the file with its weights, or the name of a bundled model
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// How to print it
+    #[arg(long, default_value = "table")]
+    pub format: InspectFormat,
+}
+
+/// How a checkpoint's description is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InspectFormat {
+    /// A table for the terminal.
+    Table,
+    /// JSON.
+    Json,
 }
 
 /// `gpt2-eval score`.

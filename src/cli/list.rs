@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::arguments::ListArguments;
 use super::models::PAPER_SIZES;
-use crate::model::BUNDLED_MODELS;
+use crate::model::{BUNDLED_MODELS, find_weights};
 use crate::tasks::{AnyTask, OWN_GROUP, Registry};
 use crate::text::thousands;
 
@@ -24,7 +24,7 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
     }
     for size in &PAPER_SIZES {
         let directory = arguments.models_dir.join(size.name);
-        let state = if directory.join("model.safetensors").is_file() {
+        let state = if find_weights(&directory).is_some() {
             format!("in {}", directory.display())
         } else {
             format!("{} on the hub, which a run downloads; or put it into {}", size.hub, directory.display())

@@ -7,6 +7,7 @@ mod compare;
 mod doctor;
 mod downloads;
 mod fetch;
+mod inspect;
 mod list;
 mod merge;
 mod models;
@@ -74,6 +75,7 @@ pub fn main() -> ExitCode {
         Some(Command::Show(show)) => show::show(show).map(Report::from),
         Some(Command::Doctor(doctor)) => doctor::doctor(doctor),
         Some(Command::Fetch(fetch)) => fetch::fetch(fetch).map(Report::from),
+        Some(Command::Inspect(inspect)) => inspect::inspect(inspect).map(Report::from),
         Some(Command::Score(score)) => score::score(score),
         Some(Command::Merge(merge)) => merge::merge(merge),
         Some(Command::Report(report)) => report::report(report),

@@ -1,8 +1,10 @@
-//! Where a model's configuration, weights and tokenizer come from: a Hugging Face directory or the program itself.
+//! Where a model's configuration, weights and tokenizer come from: a directory or file of any known format, or the
+//! program itself.
 
 use std::path::{Path, PathBuf};
 
-use super::{Gpt2Config, WeightFile, WeightsError};
+use super::weights::locate;
+use super::{Gpt2Config, WeightFile, WeightFormat, WeightsError};
 use crate::files::read_at_most;
 use crate::tokenizer::{Gpt2Tokenizer, TokenizerError};
 
@@ -29,10 +31,10 @@ const PADDING_MULTIPLE: usize = 128;
 /// What can be wrong with a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// There is no such directory.
+    /// There is no such model.
     #[error("no model at {path}: {reason}")]
     NotFound {
-        /// The directory.
+        /// The directory or file.
         path: PathBuf,
         /// What was looked for.
         reason: String,
@@ -56,7 +58,7 @@ pub enum CheckpointError {
     /// Tokenizer and model do not belong together.
     #[error(
         "{path}: the vocabulary does not match: {tokenizer} has {tokens} tokens, but tensor `wte.weight` of the \
-         model has {rows} rows (`vocab_size` in config.json); expected equal numbers, or rows padded to a \
+         model has {rows} rows (`vocab_size` of its configuration); expected equal numbers, or rows padded to a \
          multiple of {PADDING_MULTIPLE}"
     )]
     Vocabulary {
@@ -72,7 +74,7 @@ pub enum CheckpointError {
     /// A token that the model has no embedding of.
     #[error(
         "{path}: {tokenizer} gives a token the id {id}, but tensor `wte.weight` of the model has {rows} rows \
-         (`vocab_size` in config.json); expected ids below that"
+         (`vocab_size` of its configuration); expected ids below that"
     )]
     TokenId {
         /// The model's directory.
@@ -103,32 +105,44 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens a Hugging Face GPT-2 directory: `config.json`, `model.safetensors`, and `tokenizer.json` or
-    /// `vocab.json` with `merges.txt`. Without tokenizer files it is GPT-2's own vocabulary.
+    /// Opens a GPT-2 in any format of [`WeightFormat`]: its directory, or the file with its weights. The format is known
+    /// by the content.
+    ///
+    /// The configuration is in nanoGPT's and llm.c's files; beside the others stands `config.json`, or `OpenAI`'s
+    /// `hparams.json`. A `config.json` beside nanoGPT's file goes before what the file says, which is silent on the
+    /// activation. The tokenizer is `tokenizer.json`, `vocab.json` with `merges.txt`, or `encoder.json` with `vocab.bpe`
+    /// beside the weights; without such files it is GPT-2's own.
     ///
     /// `Err` names the file and the tensor, what was expected and what was found.
-    pub fn open(directory: &Path) -> Result<Self, CheckpointError> {
-        if !directory.is_dir() {
-            let reason = if directory.exists() { "it is no directory" } else { "no such directory" };
-            return Err(CheckpointError::NotFound { path: directory.to_owned(), reason: reason.to_owned() });
-        }
-        let not_found = |reason: String| CheckpointError::NotFound { path: directory.to_owned(), reason };
-        let config_path = directory.join("config.json");
-        if !config_path.is_file() {
-            return Err(not_found("config.json is missing".to_owned()));
-        }
-        let weights_path = directory.join("model.safetensors");
-        if !weights_path.is_file() {
-            return Err(not_found(missing_weights(directory)));
-        }
-        let json = read_at_most(&config_path, MOST_CONFIG_BYTES)
-            .map_err(|source| CheckpointError::Read { path: config_path.clone(), source })?;
+    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let not_found = |reason: String| CheckpointError::NotFound { path: path.to_owned(), reason };
+        let weights_path = locate(path).map_err(not_found)?;
+        let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let beside = |name: &str| Some(directory.join(name)).filter(|path| path.is_file());
         let weights = WeightFile::open(&weights_path)?;
+        let config_path = match weights.format() {
+            WeightFormat::LlmC => None,
+            WeightFormat::TensorFlow => beside("hparams.json").or_else(|| beside("config.json")),
+            _ => beside("config.json"),
+        };
+        let config = match (config_path, weights.config()) {
+            (Some(config_path), _) => {
+                let json = read_at_most(&config_path, MOST_CONFIG_BYTES)
+                    .map_err(|source| CheckpointError::Read { path: config_path.clone(), source })?;
+                read_config(&config_path, &json)?
+            }
+            (None, Some(config)) => config.clone(),
+            (None, None) => {
+                let name =
+                    if weights.format() == WeightFormat::TensorFlow { "hparams.json" } else { "config.json" };
+                return Err(not_found(format!("{name} is missing")));
+            }
+        };
         let tokenizer = match Gpt2Tokenizer::from_directory(directory)? {
             Some(tokenizer) => tokenizer,
             None => Gpt2Tokenizer::bundled()?,
         };
-        Self::assemble(directory, &config_path, &json, weights, tokenizer)
+        Self::assemble(path, config, weights, tokenizer)
     }
 
     /// Opens one of [`BUNDLED_MODELS`]; `None` if there is none of that name.
@@ -137,26 +151,23 @@ impl Checkpoint {
         let directory = Path::new("models").join(label);
         let assemble = || {
             let weights = WeightFile::in_memory(&directory.join("model.safetensors"), weights)?;
-            let config_path = directory.join("config.json");
-            Self::assemble(&directory, &config_path, json, weights, Gpt2Tokenizer::bundled()?)
+            let config = read_config(&directory.join("config.json"), json)?;
+            Self::assemble(&directory, config, weights, Gpt2Tokenizer::bundled()?)
         };
         Some(assemble())
     }
 
     fn assemble(
-        directory: &Path,
-        config_path: &Path,
-        json: &[u8],
+        path: &Path,
+        config: Gpt2Config,
         weights: WeightFile,
         tokenizer: Gpt2Tokenizer,
     ) -> Result<Self, CheckpointError> {
-        let config = Gpt2Config::from_hugging_face(json)
-            .map_err(|reason| CheckpointError::Config { path: config_path.to_owned(), reason })?;
         weights.check(&config)?;
         let (tokens, rows) = (tokenizer.vocabulary_size(), config.vocabulary);
         if tokens > rows || rows > tokens.next_multiple_of(PADDING_MULTIPLE) {
             return Err(CheckpointError::Vocabulary {
-                path: directory.to_owned(),
+                path: path.to_owned(),
                 tokenizer: tokenizer.origin().to_owned(),
                 tokens,
                 rows,
@@ -165,7 +176,7 @@ impl Checkpoint {
         let largest = tokenizer.largest_id();
         if largest as usize >= rows {
             return Err(CheckpointError::TokenId {
-                path: directory.to_owned(),
+                path: path.to_owned(),
                 tokenizer: tokenizer.origin().to_owned(),
                 id: largest,
                 rows,
@@ -175,14 +186,7 @@ impl Checkpoint {
     }
 }
 
-/// What to say of a directory without `model.safetensors`.
-fn missing_weights(directory: &Path) -> String {
-    let others = ["model.safetensors.index.json", "pytorch_model.bin", "ckpt.pt", "model.ckpt.index"];
-    match others.into_iter().find(|name| directory.join(name).is_file()) {
-        Some(other) => format!(
-            "model.safetensors is missing; found {other}, a format that is not read yet: save the model with \
-             transformers' `save_pretrained(…, max_shard_size=\"100GB\")`"
-        ),
-        None => "model.safetensors is missing: the directory has no weights".to_owned(),
-    }
+fn read_config(path: &Path, json: &[u8]) -> Result<Gpt2Config, CheckpointError> {
+    Gpt2Config::from_hugging_face(json)
+        .map_err(|reason| CheckpointError::Config { path: path.to_owned(), reason })
 }

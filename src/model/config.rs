@@ -70,6 +70,8 @@ struct HuggingFaceConfig {
     #[serde(alias = "max_position_embeddings", alias = "n_ctx_positions")]
     n_positions: Option<Value>,
     n_ctx: Option<Value>,
+    // The second name is that of OpenAI's `hparams.json`.
+    #[serde(alias = "n_vocab")]
     vocab_size: Option<Value>,
     n_inner: Option<Value>,
     layer_norm_epsilon: Option<Value>,
@@ -89,7 +91,8 @@ const MOST_TOKENS: usize = 1 << 22;
 const MOST_INNER_WIDTH: usize = 1 << 18;
 
 impl Gpt2Config {
-    /// Reads a Hugging Face `config.json`; absent fields have the defaults of transformers' `GPT2Config`.
+    /// Reads a Hugging Face `config.json`; absent fields have the defaults of transformers' `GPT2Config`. `OpenAI`'s
+    /// `hparams.json` has five of the fields, one under another name.
     ///
     /// `Err` says in words which field is wrong and what was expected.
     pub fn from_hugging_face(json: &[u8]) -> Result<Self, String> {
@@ -136,6 +139,18 @@ impl Gpt2Config {
             ));
         }
         Ok(config)
+    }
+
+    /// A GPT-2 of these sizes: layers, width, heads, context, vocabulary.
+    ///
+    /// `Err` says in words which size is wrong and what was expected.
+    pub(super) fn from_sizes(
+        [layers, width, heads, context, vocabulary]: [usize; 5],
+    ) -> Result<Self, String> {
+        let json = serde_json::json!({
+            "n_layer": layers, "n_embd": width, "n_head": heads, "n_positions": context, "vocab_size": vocabulary,
+        });
+        Self::from_hugging_face(json.to_string().as_bytes())
     }
 
     /// Width of one attention head.

@@ -26,4 +26,4 @@ pub use extension::BlockBackend;
 pub use gpt2::{Block, CausalSelfAttention, FeedForward, Gpt2};
 pub use language_model::LanguageModel;
 pub use packed::{NewTokens, PackedGpt2, Stretch};
-pub use weights::{WeightFile, WeightsError};
+pub use weights::{WeightFile, WeightFormat, WeightPart, WeightsError, find_weights};

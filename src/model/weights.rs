@@ -1,183 +1,104 @@
-//! One `model.safetensors`: mapped into memory, checked against the model's shape before anything is loaded,
-//! and read tensor by tensor as f32.
+//! The weights of a checkpoint: mapped into memory, checked against the model's shape before anything is loaded, and
+//! read tensor by tensor as f32.
+//!
+//! Every format is read into one table of entries, tensor → file, bytes, type and shape; only headers are looked at for
+//! that. What the formats call a tensor, and whether they store it transposed, is gone behind the table.
+
+mod burn_record;
+mod entry;
+mod error;
+mod format;
+mod llm_c;
+mod locate;
+mod pickle;
+mod safetensors;
+mod shards;
+mod source;
+mod tensorflow;
+mod torch;
+mod zip;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use half::{bf16, f16};
-use memmap2::{Mmap, UncheckedAdvice};
-use safetensors::tensor::{Dtype, SafeTensors};
+use ::safetensors::tensor::Dtype;
 use sha2::{Digest, Sha256};
 
 use super::Gpt2Config;
-use crate::text::{clipped, did_you_mean, hexadecimal, thousands};
+use crate::text::{clipped, did_you_mean, hexadecimal};
+use entry::{Entry, Named};
+use format::Container;
+use source::Source;
 
-/// Bytes converted at a time; mapped pages behind them are given back, so that the file's pages never add up to a
-/// second copy of the model in memory.
-const CHUNK_BYTES: usize = 16 << 20;
+pub use error::WeightsError;
+pub use format::WeightFormat;
+pub use locate::find_weights;
+pub(super) use locate::locate;
 
 /// Axes of a tensor that a message shows; a header can claim any number.
 const MOST_AXES_SHOWN: usize = 8;
 
-/// The longest header that is read, as in the crate.
-const MOST_HEADER_BYTES: u64 = 100_000_000;
-
-/// What can be wrong with a weight file.
-#[derive(Debug, thiserror::Error)]
-pub enum WeightsError {
-    /// The file cannot be opened or mapped.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is shorter or longer than its header says.
-    #[error(
-        "{path}: the file {what}; it has {} bytes where its header promises {}{}; copy or download it again",
-        thousands(*found), thousands(*expected),
-        tensor.as_ref().map(|name| format!(" (tensor `{name}` lies outside)")).unwrap_or_default()
-    )]
-    Size {
-        /// The file.
-        path: PathBuf,
-        /// "is cut short" or "has bytes that belong to no tensor".
-        what: &'static str,
-        /// The first tensor that does not fit.
-        tensor: Option<String>,
-        /// Bytes promised.
-        expected: u64,
-        /// Bytes there are.
-        found: u64,
-    },
-    /// The header is not one of a safetensors file.
-    #[error("{path}: not a safetensors file: {reason}")]
-    Header {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// A tensor that the model needs is not there.
-    #[error("{path}: tensor `{tensor}` {expected:?} is missing{}", more(*others))]
-    Missing {
-        /// The file.
-        path: PathBuf,
-        /// Its name, without the `transformer.` prefix.
-        tensor: String,
-        /// Its shape.
-        expected: Vec<usize>,
-        /// How many more are missing.
-        others: usize,
-    },
-    /// A tensor that no GPT-2 has.
-    #[error("{path}: tensor `{tensor}` {found:?} is none of this GPT-2's{}{hint}", more(*others))]
-    Unknown {
-        /// The file.
-        path: PathBuf,
-        /// Its name as stored.
-        tensor: String,
-        /// Its shape.
-        found: Vec<usize>,
-        /// How many more there are.
-        others: usize,
-        /// What may be meant.
-        hint: String,
-    },
-    /// A tensor of another shape than `config.json` says.
-    #[error("{path}: tensor `{tensor}` has shape {found:?}, expected {expected:?} by config.json")]
-    Shape {
-        /// The file.
-        path: PathBuf,
-        /// Its name as stored.
-        tensor: String,
-        /// By the configuration.
-        expected: Vec<usize>,
-        /// In the file.
-        found: Vec<usize>,
-    },
-    /// A tensor of a type that cannot be read.
-    #[error("{path}: tensor `{tensor}` is {found}, expected F32, F16 or BF16")]
-    Type {
-        /// The file.
-        path: PathBuf,
-        /// Its name as stored.
-        tensor: String,
-        /// In the file.
-        found: String,
-    },
+/// What a reader finds in a file.
+struct Contents {
+    format: WeightFormat,
+    entries: Vec<Named>,
+    /// The shape of the model, where the file says it.
+    config: Option<Gpt2Config>,
 }
 
-fn more(others: usize) -> String {
-    if others == 0 { String::new() } else { format!(" (and {others} more)") }
-}
-
-enum Bytes {
-    Mapped(Mmap),
-    InMemory(Cow<'static, [u8]>),
-}
-
-struct Entry {
-    stored_name: String,
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Range<usize>,
-}
-
-/// An open weight file.
+/// The open weights of a model: one file, or several that belong together.
 pub struct WeightFile {
     path: PathBuf,
-    bytes: Bytes,
+    format: WeightFormat,
+    config: Option<Gpt2Config>,
+    sources: Vec<Source>,
     entries: BTreeMap<String, Entry>,
 }
 
+/// One file of a model's weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightPart {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Its sha256 in hexadecimal.
+    pub sha256: String,
+}
+
 impl WeightFile {
-    /// Maps the file at `path` and reads its header.
+    /// Maps the file at `path`, in any format, and those that it names, and reads their headers.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        let read_error = |source| WeightsError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read_error)?;
-        if file.metadata().map_err(read_error)?.len() == 0 {
-            let reason = "the file is empty".to_owned();
-            return Err(WeightsError::Header { path: path.to_owned(), reason });
-        }
-        let map = map_read_only(&file).map_err(read_error)?;
-        Self::parse(path, Bytes::Mapped(map))
+        Self::parse(Source::open(path)?)
     }
 
     /// Reads a file that is in memory: one that is part of the program; `path` is its name in messages.
     pub fn in_memory(path: &Path, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, WeightsError> {
-        Self::parse(path, Bytes::InMemory(bytes.into()))
+        Self::parse(Source::in_memory(path, bytes))
     }
 
-    fn parse(path: &Path, bytes: Bytes) -> Result<Self, WeightsError> {
-        let all = slice_of(&bytes);
-        // Before the crate adds offsets up, whose sum it does not guard.
-        if let Some(error) = outside(path, all) {
-            return Err(error);
-        }
-        let (header_length, metadata) =
-            SafeTensors::read_metadata(all).map_err(|error| explain(path, all, &error.to_string()))?;
-        let data_start = header_length + size_of::<u64>();
+    fn parse(first: Source) -> Result<Self, WeightsError> {
+        let path = first.path().to_owned();
+        let mut sources = vec![first];
+        let contents = read(&mut sources)?;
         let mut entries = BTreeMap::new();
-        for stored_name in metadata.offset_keys() {
-            let Some(info) = metadata.info(&stored_name) else { continue };
-            let name = stored_name.strip_prefix("transformer.").unwrap_or(&stored_name).to_owned();
-            let (start, end) = info.data_offsets;
-            let bytes = data_start + start..data_start + end;
-            let entry = Entry { stored_name, dtype: info.dtype, shape: info.shape.clone(), bytes };
+        for (stored_name, mut entry) in contents.entries {
+            let name = plain_name(&stored_name).to_owned();
+            entry.stored_name = stored_name;
             if let Some(other) = entries.insert(name, entry) {
-                let reason = format!(
-                    "tensor `{}` is there twice, with the prefix `transformer.` and without",
-                    clipped(&other.stored_name)
-                );
-                return Err(WeightsError::Header { path: path.to_owned(), reason });
+                return Err(WeightsError::Malformed {
+                    path,
+                    format: "GPT-2",
+                    tensor: Some(clipped(&other.stored_name)),
+                    offset: None,
+                    reason: "it is there twice, perhaps with the prefix `transformer.` and without"
+                        .to_owned(),
+                });
             }
         }
-        Ok(Self { path: path.to_owned(), bytes, entries })
+        Ok(Self { path, format: contents.format, config: contents.config, sources, entries })
     }
 
     /// Holds every tensor of the file against the configuration; nothing is read but the header.
@@ -228,46 +149,36 @@ impl WeightFile {
     ///
     /// `Err` if the file has no such tensor; [`Self::check`] makes sure that it has.
     pub(super) fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>, WeightsError> {
-        let missing = || WeightsError::Missing {
+        let read = self.entries.get(name).and_then(|entry| entry.read_rows(&self.sources, rows));
+        read.ok_or_else(|| WeightsError::Missing {
             path: self.path.clone(),
             tensor: name.to_owned(),
             expected: vec![],
             others: 0,
-        };
-        let entry = self.entries.get(name).ok_or_else(missing)?;
-        let row_length = entry.shape.last().copied().unwrap_or(1);
-        let element = if entry.dtype == Dtype::F32 { 4 } else { 2 };
-        let start = entry.bytes.start + rows.start * row_length * element;
-        let end = entry.bytes.start + rows.end * row_length * element;
-        if end > entry.bytes.end {
-            return Err(missing());
-        }
-        let mut values = Vec::with_capacity(rows.len() * row_length);
-        for chunk_start in (start..end).step_by(CHUNK_BYTES) {
-            let chunk = chunk_start..end.min(chunk_start + CHUNK_BYTES);
-            let bytes = &slice_of(&self.bytes)[chunk.clone()];
-            match entry.dtype {
-                Dtype::F32 => values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
-                Dtype::BF16 => {
-                    values.extend(bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()));
-                }
-                _ => values.extend(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32())),
-            }
-            self.give_back(chunk);
-        }
-        Ok(values)
+        })
     }
 
-    /// sha256 of the whole file, in hexadecimal.
+    /// sha256 of the whole file, in hexadecimal; of several files as if they were one, in the order of [`Self::parts`].
     pub fn sha256(&self) -> String {
-        let all = slice_of(&self.bytes);
         let mut hasher = Sha256::new();
-        for start in (0..all.len()).step_by(CHUNK_BYTES) {
-            let chunk = start..all.len().min(start + CHUNK_BYTES);
-            hasher.update(&all[chunk.clone()]);
-            self.give_back(chunk);
+        for source in &self.sources {
+            source.digest(&mut hasher);
         }
         hexadecimal(&hasher.finalize())
+    }
+
+    /// The files: the one that was opened, and those that it names in the order of their names.
+    pub fn parts(&self) -> Vec<WeightPart> {
+        let part = |source: &Source| {
+            let mut hasher = Sha256::new();
+            source.digest(&mut hasher);
+            WeightPart {
+                path: source.path().to_owned(),
+                bytes: source.bytes().len() as u64,
+                sha256: hexadecimal(&hasher.finalize()),
+            }
+        };
+        self.sources.iter().map(part).collect()
     }
 
     /// The types of the stored tensors, each once, joined by `+`.
@@ -279,35 +190,60 @@ impl WeightFile {
         types.join("+")
     }
 
-    /// Where the file is.
+    /// How many tensors there are.
+    pub fn tensors(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The format of the weights.
+    pub fn format(&self) -> WeightFormat {
+        self.format
+    }
+
+    /// The model's shape, where the weights' own file says it: nanoGPT's and llm.c's do.
+    pub fn config(&self) -> Option<&Gpt2Config> {
+        self.config.as_ref()
+    }
+
+    /// Where the file is; of several, the one that was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
 
-    /// Tells the system that these mapped pages are not needed for now.
-    #[allow(unsafe_code)]
-    fn give_back(&self, range: Range<usize>) {
-        if let Bytes::Mapped(map) = &self.bytes {
-            // SAFETY: the map is shared, read-only and backed by a file, so pages that are dropped are read
-            // from the file again when touched. A failure costs memory, nothing else.
-            let _ =
-                unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
-        }
+/// Reads the header of the first source, and adds the sources that it names.
+fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> {
+    let Some(first) = sources.first() else {
+        return Ok(Contents { format: WeightFormat::Safetensors, entries: vec![], config: None });
+    };
+    match Container::of(first.bytes()) {
+        Some(Container::Index) => shards::read(sources),
+        Some(Container::TensorFlow) => tensorflow::read(sources),
+        _ => read_one(first, 0),
     }
 }
 
-#[allow(unsafe_code)]
-fn map_read_only(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: the map is only read. Another process that shortens the file meanwhile can still end this one with
-    // a signal, as with every program that maps files; weights are not edited in place.
-    unsafe { Mmap::map(file) }
+/// Reads a file that needs no other; it is number `index` of the sources.
+fn read_one(source: &Source, index: usize) -> Result<Contents, WeightsError> {
+    match Container::of(source.bytes()) {
+        Some(Container::TorchZip) => torch::read_zip(source, index),
+        Some(Container::TorchStream) => torch::read_stream(source, index),
+        Some(Container::LlmC) => llm_c::read(source, index),
+        Some(Container::BurnRecord) => burn_record::read(source, index),
+        // Whatever it is: the reader of this format says best what is wrong.
+        _ => Ok(Contents {
+            format: WeightFormat::Safetensors,
+            entries: safetensors::entries(source.path(), source.bytes(), index)?,
+            config: None,
+        }),
+    }
 }
 
-fn slice_of(bytes: &Bytes) -> &[u8] {
-    match bytes {
-        Bytes::Mapped(map) => map,
-        Bytes::InMemory(bytes) => bytes,
-    }
+/// A tensor's name without what some programs put before it.
+fn plain_name(stored: &str) -> &str {
+    // `torch.compile` and nanoGPT; then transformers.
+    let stored = stored.strip_prefix("_orig_mod.").unwrap_or(stored);
+    stored.strip_prefix("transformer.").unwrap_or(stored)
 }
 
 /// Tensors that some exports hold and no computation needs: the causal masks, and the output projection, which is
@@ -319,71 +255,4 @@ fn is_ignored(name: &str) -> bool {
                 layer.parse::<usize>().is_ok() && matches!(tensor, "attn.bias" | "attn.masked_bias")
             })
         })
-}
-
-/// Says what is wrong with a file whose header the safetensors crate refuses.
-fn explain(path: &Path, all: &[u8], reason: &str) -> WeightsError {
-    let found = all.len() as u64;
-    let refused = |reason: &str| WeightsError::Header { path: path.to_owned(), reason: clipped(reason) };
-    let Some((tensors, data_start)) = header(all) else {
-        return match header_length(all) {
-            Some(length) if length > MOST_HEADER_BYTES => refused(&format!(
-                "its first eight bytes say that the header has {} bytes, expected at most {}",
-                thousands(length),
-                thousands(MOST_HEADER_BYTES)
-            )),
-            Some(length) if length + 8 > found => WeightsError::Size {
-                path: path.to_owned(),
-                what: "is cut short",
-                tensor: None,
-                expected: length + 8,
-                found,
-            },
-            _ => refused(reason),
-        };
-    };
-    let expected = tensors.iter().map(|(_, end)| data_start.saturating_add(*end)).max().unwrap_or(data_start);
-    if expected < found {
-        let what = "has bytes that belong to no tensor";
-        return WeightsError::Size { path: path.to_owned(), what, tensor: None, expected, found };
-    }
-    refused(reason)
-}
-
-/// The error of a file whose header promises more bytes than there are; `None` where that is not what is wrong.
-fn outside(path: &Path, all: &[u8]) -> Option<WeightsError> {
-    let found = all.len() as u64;
-    let (tensors, data_start) = header(all)?;
-    let promised = |end: u64| data_start.saturating_add(end);
-    let expected = tensors.iter().map(|(_, end)| promised(*end)).max()?;
-    let first = tensors.into_iter().filter(|(_, end)| promised(*end) > found).min_by_key(|(_, end)| *end);
-    first.map(|(name, _)| WeightsError::Size {
-        path: path.to_owned(),
-        what: "is cut short",
-        tensor: Some(clipped(&name)),
-        expected,
-        found,
-    })
-}
-
-/// What the first eight bytes say.
-fn header_length(all: &[u8]) -> Option<u64> {
-    all.first_chunk().copied().map(u64::from_le_bytes)
-}
-
-/// Names and ends of the tensors by the header of a file that may be damaged, and where their data start.
-fn header(all: &[u8]) -> Option<(Vec<(String, u64)>, u64)> {
-    #[derive(serde::Deserialize)]
-    struct Offsets {
-        data_offsets: Option<(u64, u64)>,
-    }
-    let length = header_length(all).filter(|length| *length <= MOST_HEADER_BYTES)?;
-    let json = all.get(8..usize::try_from(length).ok()?.checked_add(8)?)?;
-    let tensors: BTreeMap<String, Offsets> = serde_json::from_slice(json).ok()?;
-    let ends = tensors
-        .into_iter()
-        .filter(|(name, _)| name != "__metadata__")
-        .map(|(name, tensor)| Some((name, tensor.data_offsets?.1)))
-        .collect::<Option<Vec<_>>>()?;
-    Some((ends, length + 8))
 }

@@ -1,0 +1,105 @@
+//! `gpt2-eval inspect PATH`: what a checkpoint is.
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::arguments::{InspectArguments, InspectFormat};
+use crate::model::{Checkpoint, Gpt2Config};
+use crate::text::thousands;
+
+/// Everything that is said of a checkpoint.
+#[derive(Serialize)]
+struct Inspected {
+    path: String,
+    format: &'static str,
+    files: Vec<InspectedFile>,
+    /// Of all files as if they were one: what manifests name.
+    weights_sha256: String,
+    types: String,
+    tensors: usize,
+    parameters: u64,
+    config: Gpt2Config,
+    tokenizer: InspectedTokenizer,
+}
+
+#[derive(Serialize)]
+struct InspectedFile {
+    path: String,
+    bytes: u64,
+    sha256: String,
+}
+
+#[derive(Serialize)]
+struct InspectedTokenizer {
+    origin: String,
+    tokens: usize,
+    sha256: String,
+}
+
+/// Opens and checks a checkpoint, without loading it, and describes it.
+pub(super) fn inspect(arguments: &InspectArguments) -> anyhow::Result<String> {
+    let path = &arguments.path;
+    let bundled = path.to_str().filter(|_| !path.exists()).and_then(Checkpoint::bundled);
+    let checkpoint = bundled.unwrap_or_else(|| Checkpoint::open(path))?;
+    let weights = &checkpoint.weights;
+    let files = weights.parts().into_iter().map(|part| InspectedFile {
+        path: part.path.display().to_string(),
+        bytes: part.bytes,
+        sha256: part.sha256,
+    });
+    let inspected = Inspected {
+        path: path.display().to_string(),
+        format: weights.format().as_str(),
+        files: files.collect(),
+        weights_sha256: weights.sha256(),
+        types: weights.stored_types(),
+        tensors: weights.tensors(),
+        parameters: checkpoint.config.parameters(),
+        tokenizer: InspectedTokenizer {
+            origin: checkpoint.tokenizer.origin().to_owned(),
+            tokens: checkpoint.tokenizer.vocabulary_size(),
+            sha256: checkpoint.tokenizer.sha256().to_owned(),
+        },
+        config: checkpoint.config,
+    };
+    match arguments.format {
+        InspectFormat::Table => Ok(table(&inspected)),
+        InspectFormat::Json => {
+            let json = serde_json::to_string_pretty(&inspected).context("cannot write it as JSON")?;
+            Ok(format!("{json}\n"))
+        }
+    }
+}
+
+fn table(inspected: &Inspected) -> String {
+    let config = &inspected.config;
+    let number = |number: usize| thousands(number as u64);
+    let mut rows = vec![
+        ("path", inspected.path.clone()),
+        ("format", inspected.format.to_owned()),
+        ("layers", number(config.layers)),
+        ("width", number(config.width)),
+        ("heads", number(config.heads)),
+        ("context", number(config.context)),
+        ("vocabulary", number(config.vocabulary)),
+        ("inner width", number(config.inner_width)),
+        ("activation", format!("{:?}", config.activation)),
+        ("norm epsilon", format!("{:e}", config.norm_epsilon)),
+        ("output", (if config.tied_output { "the token embedding" } else { "of its own" }).to_owned()),
+        ("parameters", thousands(inspected.parameters)),
+        ("tensors", format!("{} of {}", number(inspected.tensors), inspected.types)),
+        ("sha256", inspected.weights_sha256.clone()),
+    ];
+    for file in &inspected.files {
+        rows.push((
+            "file",
+            format!("{}, {} bytes, sha256 {}", file.path, thousands(file.bytes), file.sha256),
+        ));
+    }
+    let tokenizer = &inspected.tokenizer;
+    rows.push((
+        "tokenizer",
+        format!("{}, {} tokens, sha256 {}", tokenizer.origin, number(tokenizer.tokens), tokenizer.sha256),
+    ));
+    rows.into_iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect()
+}

@@ -1,0 +1,76 @@
+//! Weights in several files: transformers' `model.safetensors.index.json` says which tensor is in which.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::source::Source;
+use super::{Contents, WeightFormat, WeightsError, read_one};
+use crate::files::path_below;
+use crate::text::clipped;
+
+/// Most bytes of an index; that of the largest GPT-2 has fifty thousand.
+const MOST_INDEX_BYTES: usize = 10_000_000;
+
+/// Most files; each is mapped.
+const MOST_FILES: usize = 1000;
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Reads the index that is the first source, and the headers of its files, which become sources.
+pub(super) fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> {
+    let Some(index) = sources.first() else { return read_nothing() };
+    let path = index.path().to_owned();
+    let malformed = |tensor: Option<&str>, reason: String| WeightsError::Malformed {
+        path: path.clone(),
+        format: "index of weight files",
+        tensor: tensor.map(clipped),
+        offset: None,
+        reason,
+    };
+    if index.bytes().len() > MOST_INDEX_BYTES {
+        return Err(malformed(None, format!("it has more than {MOST_INDEX_BYTES} bytes")));
+    }
+    let Index { weight_map } = serde_json::from_slice(index.bytes())
+        .map_err(|error| malformed(None, clipped(&error.to_string())))?;
+    let names: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
+    if names.len() > MOST_FILES {
+        return Err(malformed(
+            None,
+            format!("it names {} files, expected at most {MOST_FILES}", names.len()),
+        ));
+    }
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let mut found: BTreeMap<String, &str> = BTreeMap::new();
+    let mut entries = Vec::new();
+    for name in names {
+        let shard = path_below(directory, name).map_err(|reason| malformed(None, clipped(&reason)))?;
+        let source = Source::open(&shard)?;
+        let contents = read_one(&source, sources.len())?;
+        for (tensor, entry) in contents.entries {
+            if let Some(other) = found.insert(tensor.clone(), name) {
+                let reason = format!("it is in {} and in {}", clipped(other), clipped(name));
+                return Err(malformed(Some(&tensor), reason));
+            }
+            entries.push((tensor, entry));
+        }
+        sources.push(source);
+    }
+    for (tensor, name) in &weight_map {
+        if found.get(tensor) != Some(&name.as_str()) {
+            return Err(malformed(
+                Some(tensor),
+                format!("it is not in {}, where the index says", clipped(name)),
+            ));
+        }
+    }
+    Ok(Contents { format: WeightFormat::Sharded, entries, config: None })
+}
+
+fn read_nothing() -> Result<Contents, WeightsError> {
+    Ok(Contents { format: WeightFormat::Sharded, entries: vec![], config: None })
+}
