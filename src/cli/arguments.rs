@@ -81,7 +81,7 @@ pub struct RunArguments {
     #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…")]
     pub sizes: Vec<String>,
     /// Any GPT-2 checkpoint, a directory, a file, or a repository of the hub, under a label of your choice: safetensors,
-    /// PyTorch, nanoGPT, llm.c, TensorFlow, Burn; may be repeated
+    /// PyTorch's, nanoGPT's, llm.c's, TensorFlow's or Burn's; may be repeated
     #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
     pub model: Vec<String>,
     /// Directory with <size>/config.json, <size>/model.safetensors… for --sizes; what it lacks is taken from the hub

@@ -90,7 +90,7 @@ impl WeightFile {
             if let Some(other) = entries.insert(name, entry) {
                 return Err(WeightsError::Malformed {
                     path,
-                    format: "GPT-2",
+                    format: "a GPT-2",
                     tensor: Some(clipped(&other.stored_name)),
                     offset: None,
                     reason: "it is there twice, perhaps with the prefix `transformer.` and without"

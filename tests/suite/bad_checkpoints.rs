@@ -122,13 +122,19 @@ fn vocabularies_that_do_not_match() {
 #[test]
 fn directories_without_a_model() {
     let directory = tempfile::tempdir().unwrap();
-    contains(&message(directory.path()), &["no model at model", "no such directory"]);
+    contains(&message(directory.path()), &["no model at model", "no such file or directory"]);
     let model = directory.path().join("model");
     copy_model("tiny-3M", &model);
     std::fs::remove_file(model.join("model.safetensors")).unwrap();
     contains(&message(directory.path()), &["model.safetensors is missing: the directory has no weights"]);
     std::fs::write(model.join("pytorch_model.bin"), b"").unwrap();
-    contains(&message(directory.path()), &["found pytorch_model.bin"]);
+    contains(&message(directory.path()), &["pytorch_model.bin: not a weight file: the file is empty"]);
+    std::fs::remove_file(model.join("pytorch_model.bin")).unwrap();
+    write(&model, &tensors_of("tiny-3M"), Dtype::F16);
+    std::fs::rename(model.join("model.safetensors"), model.join("one")).unwrap();
+    std::fs::copy(model.join("one"), model.join("other")).unwrap();
+    contains(&message(directory.path()), &["several files have weights, one and other: name the file"]);
+    std::fs::remove_file(model.join("other")).unwrap();
     std::fs::remove_file(model.join("config.json")).unwrap();
     contains(&message(directory.path()), &["config.json is missing"]);
 }

@@ -43,7 +43,8 @@ pub fn write(directory: &Path, tensors: &Tensors, dtype: Dtype) {
     safetensors::serialize_to_file(views, None, &directory.join("model.safetensors")).unwrap();
 }
 
-fn load(directory: &Path) -> Loaded {
+/// Opens a checkpoint and loads it.
+pub fn load(directory: &Path) -> Loaded {
     let device = open("flex");
     let checkpoint = Checkpoint::open(directory).unwrap();
     let model = checkpoint.load_for(&device, Precision::F32).unwrap();
@@ -51,8 +52,13 @@ fn load(directory: &Path) -> Loaded {
 }
 
 /// Log-probabilities of a sentence, bit for bit.
-fn fingerprint(loaded: &Loaded) -> Vec<u32> {
-    let ids = loaded.checkpoint.tokenizer.encode("The old man looked at the sea, and the sea").unwrap();
+pub fn fingerprint(loaded: &Loaded) -> Vec<u32> {
+    fingerprint_of(loaded, "The old man looked at the sea, and the sea")
+}
+
+/// Log-probabilities of a text, bit for bit.
+pub fn fingerprint_of(loaded: &Loaded, text: &str) -> Vec<u32> {
+    let ids = loaded.checkpoint.tokenizer.encode(text).unwrap();
     let sequence = gpt2_eval::engine::ScoredSequence {
         input: ids[..ids.len() - 1].to_vec(),
         targets: ids[1..].to_vec(),

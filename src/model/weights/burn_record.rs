@@ -64,7 +64,7 @@ pub(super) fn read(source: &Source, index: usize) -> Result<Contents, WeightsErr
     let all = source.bytes();
     let malformed = |offset: usize, tensor: Option<&str>, reason: String| WeightsError::Malformed {
         path: source.path().to_owned(),
-        format: "Burn record of this program's GPT-2",
+        format: "a Burn record of this program's GPT-2",
         tensor: tensor.map(clipped),
         offset: Some(offset as u64),
         reason,

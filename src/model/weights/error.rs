@@ -34,7 +34,7 @@ pub enum WeightsError {
         found: u64,
     },
     /// The file is not what it seems to be.
-    #[error("{path}: not a {format}: {}{}{reason}",
+    #[error("{path}: not {format}: {}{}{reason}",
         tensor.as_ref().map(|name| format!("tensor `{name}`: ")).unwrap_or_default(),
         offset.map(|offset| format!("at byte {}: ", thousands(offset))).unwrap_or_default()
     )]

@@ -15,7 +15,7 @@ const HEADER: usize = 256 * 4;
 pub(super) fn read(source: &Source, index: usize) -> Result<Contents, WeightsError> {
     let malformed = |offset: usize, tensor: Option<String>, reason: String| WeightsError::Malformed {
         path: source.path().to_owned(),
-        format: "model file of llm.c",
+        format: "a model file of llm.c",
         tensor,
         offset: Some(offset as u64),
         reason,

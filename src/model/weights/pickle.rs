@@ -3,6 +3,7 @@
 //! by its name.
 
 mod machine;
+mod tensors;
 
 pub(super) use machine::read;
 

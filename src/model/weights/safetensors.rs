@@ -37,7 +37,7 @@ pub(super) fn entries(path: &Path, all: &[u8], source: usize) -> Result<Vec<Name
 fn malformed(path: &Path, reason: String) -> WeightsError {
     WeightsError::Malformed {
         path: path.to_owned(),
-        format: "safetensors file",
+        format: "a safetensors file",
         tensor: None,
         offset: None,
         reason,

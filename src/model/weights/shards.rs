@@ -23,11 +23,13 @@ struct Index {
 
 /// Reads the index that is the first source, and the headers of its files, which become sources.
 pub(super) fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> {
-    let Some(index) = sources.first() else { return read_nothing() };
+    let Some(index) = sources.first() else {
+        return Ok(Contents { format: WeightFormat::Sharded, entries: vec![], config: None });
+    };
     let path = index.path().to_owned();
     let malformed = |tensor: Option<&str>, reason: String| WeightsError::Malformed {
         path: path.clone(),
-        format: "index of weight files",
+        format: "an index of weight files",
         tensor: tensor.map(clipped),
         offset: None,
         reason,
@@ -69,8 +71,4 @@ pub(super) fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> 
         }
     }
     Ok(Contents { format: WeightFormat::Sharded, entries, config: None })
-}
-
-fn read_nothing() -> Result<Contents, WeightsError> {
-    Ok(Contents { format: WeightFormat::Sharded, entries: vec![], config: None })
 }

@@ -43,7 +43,7 @@ impl Source {
         if file.metadata().map_err(read_error)?.len() == 0 {
             return Err(WeightsError::Malformed {
                 path: path.to_owned(),
-                format: "weight file",
+                format: "a weight file",
                 tensor: None,
                 offset: None,
                 reason: "the file is empty".to_owned(),

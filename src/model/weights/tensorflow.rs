@@ -25,7 +25,7 @@ pub(super) fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> 
     let path = sources.first().map_or_else(PathBuf::new, |source| source.path().to_owned());
     let malformed = |offset: Option<usize>, tensor: Option<&str>, reason: String| WeightsError::Malformed {
         path: path.clone(),
-        format: "TensorFlow checkpoint",
+        format: "a TensorFlow checkpoint",
         tensor: tensor.map(clipped),
         offset: offset.map(|offset| offset as u64),
         reason,

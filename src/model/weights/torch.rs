@@ -27,7 +27,7 @@ impl At<'_> {
     fn error(&self, offset: Option<usize>, tensor: Option<&str>, reason: String) -> WeightsError {
         WeightsError::Malformed {
             path: self.path.to_owned(),
-            format: "file of torch.save with a GPT-2",
+            format: "a file of torch.save with a GPT-2",
             tensor: tensor.map(clipped),
             offset: offset.map(|offset| offset as u64),
             reason,

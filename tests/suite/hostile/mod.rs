@@ -7,6 +7,7 @@ mod baselines;
 mod cards;
 mod checkpoint;
 mod data;
+mod formats;
 mod headers;
 mod memory;
 mod mutate;

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Global, Pickle, Refused, Storage, StoredTensor, Value};
+use super::{Global, Pickle, Refused, Value};
 use crate::text::clipped;
 
 /// Values, far above those of every checkpoint, so that a hostile pickle takes no memory to speak of.
 const MOST_VALUES: usize = 1 << 20;
-
-/// Axes of a tensor.
-const MOST_AXES: usize = 8;
 
 /// Reads the pickle at the beginning of `bytes`; what follows it is left alone.
 pub(in super::super) fn read(bytes: &[u8]) -> Result<Pickle<'_>, Refused> {
@@ -32,7 +29,7 @@ pub(in super::super) fn read(bytes: &[u8]) -> Result<Pickle<'_>, Refused> {
     }
 }
 
-struct Machine<'a> {
+pub(super) struct Machine<'a> {
     bytes: &'a [u8],
     place: usize,
     stack: Vec<Value<'a>>,
@@ -42,10 +39,10 @@ struct Machine<'a> {
     memo: BTreeMap<usize, Value<'a>>,
     /// Values so far.
     made: usize,
-    pickle: Pickle<'a>,
+    pub(super) pickle: Pickle<'a>,
 }
 
-type Step<T> = Result<T, String>;
+pub(super) type Step<T> = Result<T, String>;
 
 impl<'a> Machine<'a> {
     /// One opcode; whether it was the last.
@@ -84,14 +81,40 @@ impl<'a> Machine<'a> {
                 let number = f64::from_be_bytes(self.take()?);
                 self.push(Value::Float(number))?;
             }
-            b'X' => self.text::<4>()?,
-            0x8c => self.text::<1>()?,
+            // The second of each pair is text of Python 2.
+            b'X' | b'T' => self.text::<4>()?,
+            0x8c | b'U' => self.text::<1>()?,
             0x8d => self.text::<8>()?,
-            // Text of Python 2.
-            b'U' => self.text::<1>()?,
-            b'T' => self.text::<4>()?,
             b'C' => self.skip_bytes::<1>()?,
             b'B' => self.skip_bytes::<4>()?,
+            b'c' => {
+                let module = self.line()?;
+                let name = self.line()?;
+                self.global(module, name)?;
+            }
+            0x93 => match self.pop_many(2)?.as_slice() {
+                [Value::Text(module), Value::Text(name)] => self.global(module, name)?,
+                _ => return Err("it names a function by something else than text".to_owned()),
+            },
+            b'R' => self.reduce()?,
+            // The state of a dictionary says what version of a module wrote it.
+            b'b' => {
+                self.pop()?;
+                let top = self.stack.last();
+                if !matches!(top, Some(Value::Dictionary(_))) {
+                    let kind = top.map_or("nothing", Value::kind);
+                    return Err(format!("it sets the state of {kind}, expected a dictionary"));
+                }
+            }
+            b'Q' => self.storage()?,
+            other => self.build(other)?,
+        }
+        Ok(false)
+    }
+
+    /// One opcode that makes or fills a container, or keeps a value.
+    fn build(&mut self, opcode: u8) -> Step<()> {
+        match opcode {
             b'}' => self.new_dictionary(vec![])?,
             b']' => self.new_sequence(vec![], Value::List)?,
             b')' => self.new_sequence(vec![], Value::Tuple)?,
@@ -141,26 +164,6 @@ impl<'a> Machine<'a> {
                 let key = self.length::<4>()?;
                 self.recall(key)?;
             }
-            b'c' => {
-                let module = self.line()?;
-                let name = self.line()?;
-                self.global(module, name)?;
-            }
-            0x93 => match self.pop_many(2)?.as_slice() {
-                [Value::Text(module), Value::Text(name)] => self.global(module, name)?,
-                _ => return Err("it names a function by something else than text".to_owned()),
-            },
-            b'R' => self.reduce()?,
-            // The state of a dictionary says what version of a module wrote it.
-            b'b' => {
-                self.pop()?;
-                let top = self.stack.last();
-                if !matches!(top, Some(Value::Dictionary(_))) {
-                    let kind = top.map_or("nothing", Value::kind);
-                    return Err(format!("it sets the state of {kind}, expected a dictionary"));
-                }
-            }
-            b'Q' => self.storage()?,
             other => {
                 return Err(format!(
                     "the opcode {other:#04x} is none that torch.save writes for tensors; a pickle is read as data and \
@@ -168,7 +171,7 @@ impl<'a> Machine<'a> {
                 ));
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     fn cut() -> String {
@@ -212,7 +215,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn push(&mut self, value: Value<'a>) -> Step<()> {
+    pub(super) fn push(&mut self, value: Value<'a>) -> Step<()> {
         self.count()?;
         self.stack.push(value);
         Ok(())
@@ -223,12 +226,12 @@ impl<'a> Machine<'a> {
         self.marks.last().copied().unwrap_or(0)
     }
 
-    fn pop(&mut self) -> Step<Value<'a>> {
+    pub(super) fn pop(&mut self) -> Step<Value<'a>> {
         let is_there = self.stack.len() > self.floor();
         is_there.then(|| self.stack.pop()).flatten().ok_or_else(|| "the stack is empty".to_owned())
     }
 
-    fn pop_many(&mut self, count: usize) -> Step<Vec<Value<'a>>> {
+    pub(super) fn pop_many(&mut self, count: usize) -> Step<Vec<Value<'a>>> {
         let start = self.stack.len().checked_sub(count).filter(|start| *start >= self.floor());
         Ok(self.stack.split_off(start.ok_or("the stack is empty")?))
     }
@@ -256,7 +259,7 @@ impl<'a> Machine<'a> {
         self.push(make(self.pickle.sequences.len() - 1))
     }
 
-    fn new_dictionary(&mut self, entries: Vec<(Value<'a>, Value<'a>)>) -> Step<()> {
+    pub(super) fn new_dictionary(&mut self, entries: Vec<(Value<'a>, Value<'a>)>) -> Step<()> {
         self.pickle.dictionaries.push(entries);
         self.push(Value::Dictionary(self.pickle.dictionaries.len() - 1))
     }
@@ -306,88 +309,6 @@ impl<'a> Machine<'a> {
             )
         })?;
         self.push(Value::Global(global))
-    }
-
-    /// Makes what a function of the short list makes.
-    fn reduce(&mut self) -> Step<()> {
-        let [function, arguments] = self.pop_many(2)?.try_into().map_err(|_| "the stack is empty")?;
-        let Value::Tuple(_) = arguments else {
-            return Err(format!("a function is given {}, expected a tuple", arguments.kind()));
-        };
-        let given = self.pickle.elements(arguments);
-        match (function, given) {
-            (Value::Global(Global::OrderedDictionary), []) => self.new_dictionary(vec![]),
-            (Value::Global(Global::OrderedDictionary), [pairs]) => {
-                let pairs = self.pickle.elements(*pairs).iter().map(|&pair| self.pickle.elements(pair));
-                let pairs: Option<Vec<_>> = pairs
-                    .map(|pair| match pair {
-                        [key, value] => Some((*key, *value)),
-                        _ => None,
-                    })
-                    .collect();
-                self.new_dictionary(pairs.ok_or("a dictionary is made of what are no pairs")?)
-            }
-            (Value::Global(Global::RebuildParameter), [tensor @ Value::Tensor(_), ..]) => {
-                let tensor = *tensor;
-                self.push(tensor)
-            }
-            (Value::Global(Global::Size), [sizes @ Value::Tuple(_)]) => {
-                let sizes = *sizes;
-                self.push(sizes)
-            }
-            (Value::Global(Global::RebuildTensor), [Value::Storage(storage), offset, shape, strides, ..]) => {
-                let tensor = StoredTensor {
-                    storage: *storage,
-                    offset: size(*offset)?,
-                    shape: self.sizes(*shape)?,
-                    strides: self.sizes(*strides)?,
-                };
-                self.pickle.tensors.push(tensor);
-                self.push(Value::Tensor(self.pickle.tensors.len() - 1))
-            }
-            (Value::Global(global), _) => Err(format!("{global:?} is given arguments that it does not take")),
-            (other, _) => Err(format!("it calls {}, expected a function", other.kind())),
-        }
-    }
-
-    fn sizes(&self, value: Value<'a>) -> Step<Vec<usize>> {
-        let Value::Tuple(_) = value else {
-            return Err(format!("the shape of a tensor is {}, expected a tuple", value.kind()));
-        };
-        let sizes = self.pickle.elements(value);
-        if sizes.len() > MOST_AXES {
-            return Err(format!("a tensor has {} axes, expected at most {MOST_AXES}", sizes.len()));
-        }
-        sizes.iter().map(|value| size(*value)).collect()
-    }
-
-    /// Takes a reference to numbers outside the pickle: what they are, their key, the device, how many.
-    fn storage(&mut self) -> Step<()> {
-        let reference = self.pop()?;
-        let found = match self.pickle.elements(reference) {
-            [
-                Value::Text("storage"),
-                Value::Global(Global::Storage(dtype)),
-                Value::Text(key),
-                Value::Text(_),
-                numbers,
-                rest @ ..,
-            ] if rest.iter().all(|value| *value == Value::None) => {
-                Storage { dtype: *dtype, key, numbers: size(*numbers)? }
-            }
-            _ => return Err("it refers to something else than the numbers of a tensor".to_owned()),
-        };
-        self.pickle.storages.push(found);
-        self.push(Value::Storage(self.pickle.storages.len() - 1))
-    }
-}
-
-fn size(value: Value<'_>) -> Step<usize> {
-    match value {
-        Value::Integer(number) => {
-            usize::try_from(number).map_err(|_| format!("a size is {number}, expected 0 or more"))
-        }
-        other => Err(format!("a size is {}, expected a whole number", other.kind())),
     }
 }
 
