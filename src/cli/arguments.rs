@@ -84,7 +84,8 @@ pub struct RunArguments {
     /// PyTorch's, nanoGPT's, llm.c's, TensorFlow's or Burn's; may be repeated
     #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
     pub model: Vec<String>,
-    /// Directory with <size>/config.json, <size>/model.safetensors… for --sizes; what it lacks is taken from the hub
+    /// Directory with <size>/config.json, <size>/model.safetensors… for --sizes, or any other format in <size>/; what
+    /// it lacks is taken from the hub
     #[arg(long, value_name = "DIR", env = "GPT2_EVAL_MODELS", default_value = "models")]
     pub models_dir: PathBuf,
     /// Where the examples are: `sample` (bundled), a directory with <task>/<file>, or `hub`, from which they are

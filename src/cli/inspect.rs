@@ -42,16 +42,24 @@ pub(super) fn inspect(arguments: &InspectArguments) -> anyhow::Result<String> {
     let bundled = path.to_str().filter(|_| !path.exists()).and_then(Checkpoint::bundled);
     let checkpoint = bundled.unwrap_or_else(|| Checkpoint::open(path))?;
     let weights = &checkpoint.weights;
-    let files = weights.parts().into_iter().map(|part| InspectedFile {
-        path: part.path.display().to_string(),
-        bytes: part.bytes,
-        sha256: part.sha256,
-    });
+    let files: Vec<InspectedFile> = weights
+        .parts()
+        .into_iter()
+        .map(|part| InspectedFile {
+            path: part.path.display().to_string(),
+            bytes: part.bytes,
+            sha256: part.sha256,
+        })
+        .collect();
+    let weights_sha256 = match files.as_slice() {
+        [only] => only.sha256.clone(),
+        _ => weights.sha256(),
+    };
     let inspected = Inspected {
         path: path.display().to_string(),
         format: weights.format().as_str(),
-        files: files.collect(),
-        weights_sha256: weights.sha256(),
+        files,
+        weights_sha256,
         types: weights.stored_types(),
         tensors: weights.tensors(),
         parameters: checkpoint.config.parameters(),

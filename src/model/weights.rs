@@ -87,16 +87,10 @@ impl WeightFile {
         for (stored_name, mut entry) in contents.entries {
             let name = plain_name(&stored_name).to_owned();
             entry.stored_name = stored_name;
-            if let Some(other) = entries.insert(name, entry) {
-                return Err(WeightsError::Malformed {
-                    path,
-                    format: "a GPT-2",
-                    tensor: Some(clipped(&other.stored_name)),
-                    offset: None,
-                    reason: "it is there twice, perhaps with the prefix `transformer.` and without"
-                        .to_owned(),
-                });
+            if let Some(other) = entries.get(&name) {
+                return Err(twice(path, other, &entry));
             }
+            entries.insert(name, entry);
         }
         Ok(Self { path, format: contents.format, config: contents.config, sources, entries })
     }
@@ -236,6 +230,22 @@ fn read_one(source: &Source, index: usize) -> Result<Contents, WeightsError> {
             entries: safetensors::entries(source.path(), source.bytes(), index)?,
             config: None,
         }),
+    }
+}
+
+/// What to say of two tensors of one name.
+fn twice(path: PathBuf, one: &Entry, other: &Entry) -> WeightsError {
+    let how = if one.stored_name == other.stored_name {
+        ""
+    } else {
+        ", with the prefix `transformer.` and without"
+    };
+    WeightsError::Malformed {
+        path,
+        format: "a GPT-2",
+        tensor: Some(clipped(&one.stored_name)),
+        offset: None,
+        reason: format!("it is there twice{how}"),
     }
 }
 

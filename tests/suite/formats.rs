@@ -132,7 +132,9 @@ fn a_model_in_bf16_of_llm_c_and_transformers() {
     // Values are rounded alike.
     let mut tensors = plain_tensors("tiny-3M");
     for (_, values) in tensors.values_mut() {
-        values.iter_mut().for_each(|value| *value = bf16::from_f32(*value).to_f32());
+        for value in values {
+            *value = bf16::from_f32(*value).to_f32();
+        }
     }
     let directory = tempfile::tempdir().unwrap();
     copy_model("tiny-3M", directory.path());

@@ -14,7 +14,7 @@ pub fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns).copied()).collect()
 }
 
-/// Whether transformers' Conv1D of this name is a linear layer elsewhere.
+/// Whether transformers' `Conv1D` of this name is a linear layer elsewhere.
 pub fn is_linear(name: &str) -> bool {
     ["c_attn.weight", "c_proj.weight", "c_fc.weight"].iter().any(|end| name.ends_with(end))
 }

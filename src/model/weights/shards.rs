@@ -16,6 +16,9 @@ const MOST_INDEX_BYTES: usize = 10_000_000;
 /// Most files; each is mapped.
 const MOST_FILES: usize = 1000;
 
+/// The longest name of a file.
+const MOST_NAME_BYTES: usize = 255;
+
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, String>,
@@ -50,6 +53,9 @@ pub(super) fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> 
     let mut found: BTreeMap<String, &str> = BTreeMap::new();
     let mut entries = Vec::new();
     for name in names {
+        if name.len() > MOST_NAME_BYTES {
+            return Err(malformed(None, format!("the name of a file has {} bytes", name.len())));
+        }
         let shard = path_below(directory, name).map_err(|reason| malformed(None, clipped(&reason)))?;
         let source = Source::open(&shard)?;
         let contents = read_one(&source, sources.len())?;

@@ -129,3 +129,45 @@ fn number<const BYTES: usize>(bytes: &[u8], place: usize) -> Option<u64> {
     let found: &[u8; BYTES] = bytes.get(place..)?.first_chunk()?;
     Some(found.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A zip with the one member "a" of three bytes, its sizes and places in fields of 64 bits.
+    fn large_zip() -> Vec<u8> {
+        let unknown = [0xff; 4];
+        let sizes = [unknown, unknown].concat();
+        let mut file =
+            [&b"PK\x03\x04"[..], &[0; 14], &sizes, &[1, 0, 20, 0], b"a", &[0; 20], b"xyz"].concat();
+        let start = file.len() as u64;
+        let extra = [1_u16.to_le_bytes(), 24_u16.to_le_bytes()].concat();
+        let values = [3_u64, 3, 0].iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        file.extend(
+            [&b"PK\x01\x02"[..], &[0; 16], &sizes, &[1, 0, 28, 0], &[0; 10], &unknown, b"a"].concat(),
+        );
+        file.extend([extra, values].concat());
+        let (size, record) = (file.len() as u64 - start, file.len() as u64);
+        let counts =
+            [1_u64, 1, size, start].iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        file.extend([&b"PK\x06\x06"[..], &44_u64.to_le_bytes(), &[0; 12], &counts].concat());
+        file.extend([&b"PK\x06\x07"[..], &[0; 4], &record.to_le_bytes(), &[1, 0, 0, 0]].concat());
+        file.extend([&b"PK\x05\x06"[..], &[0; 4], &[0xff; 12], &[0; 2]].concat());
+        file
+    }
+
+    #[test]
+    fn fields_of_64_bits() {
+        let file = large_zip();
+        let members = members(&file).unwrap();
+        assert_eq!(file[members["a"].clone()], *b"xyz");
+    }
+
+    #[test]
+    fn a_zip_that_is_cut_short_is_refused() {
+        let file = large_zip();
+        for length in 0..file.len() {
+            assert!(members(&file[..length]).is_err(), "{length}");
+        }
+    }
+}

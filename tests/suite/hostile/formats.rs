@@ -11,7 +11,7 @@ use proptest::{prop_assert, prop_assert_eq};
 
 use super::memory::{bounded, peak_of};
 use super::mutate::mutated;
-use super::{cases, hold, is_good_message};
+use super::{hold, is_good_message};
 use crate::checkpoints::Tensors;
 use crate::common::open;
 use crate::writers;
@@ -160,7 +160,6 @@ fn indexes_of_several_files() {
         let opened = bounded(bytes.0.len() + 12_000, || WeightFile::open(&path))?;
         use_it(&name, bytes.0.len() + 12_000, opened).map(drop)
     });
-    assert!(cases() > 0);
     for outside in ["../model.safetensors", "/etc/passwd", "a/../../b"] {
         std::fs::write(&path, format!("{{\"weight_map\":{{\"wte.weight\":\"{outside}\"}}}}")).unwrap();
         let error = WeightFile::open(&path).err().unwrap().to_string();
