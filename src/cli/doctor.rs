@@ -12,6 +12,7 @@ use super::remote::{MODEL_FILES, Remote, parts_of};
 use super::resolve::tasks_of;
 use crate::hub::{Kind, Location};
 use crate::model::DeviceRequest;
+use crate::tasks::Registry;
 use crate::text::clipped;
 
 /// Backends that a build may have.
@@ -23,7 +24,7 @@ const BESIDE_WEIGHTS: u64 = 300_000_000;
 
 /// What is here, what is not, and what is missing for the run that is described.
 pub(super) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<Report> {
-    let tasks = tasks_of(&arguments.tasks)?;
+    let tasks = tasks_of(&arguments.tasks, &Registry::default())?;
     let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.models_dir))?;
     let mut problems: Vec<String> = Vec::new();
     let mut text = program();

@@ -131,6 +131,8 @@ fn card_of(own: &OwnCard) -> Card {
         split: Some(split),
         sha256: file.sha256.clone(),
         with_sha256: None,
+        hub: None,
+        with_hub: None,
         records: None,
     };
     let mut files = vec![file(&own.data.file, Split::Test)];
