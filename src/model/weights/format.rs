@@ -94,7 +94,7 @@ mod tests {
         for (bytes, expected) in [
             (&b"PK\x03\x04..."[..], Some(Container::TorchZip)),
             (&TORCH_MAGIC, Some(Container::TorchStream)),
-            (&[0xd6, 0xd8, 0x34, 0x01, 3, 0, 0, 0], Some(Container::LlmC)),
+            (&[0xc6, 0xd7, 0x34, 0x01, 3, 0, 0, 0], Some(Container::LlmC)),
             (b"NRUB\x01\0", Some(Container::BurnRecord)),
             (b"x\x57\xfb\x80\x8b\x24\x75\x47\xdb", Some(Container::TensorFlow)),
             (b"\x02\0\0\0\0\0\0\0{}", Some(Container::Safetensors)),
