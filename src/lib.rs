@@ -23,6 +23,7 @@ pub mod hub;
 pub mod kernels;
 pub mod metrics;
 pub mod model;
+pub mod panics;
 pub mod plan;
 pub mod record;
 pub mod report;

@@ -1,8 +1,12 @@
 //! What users type.
 
+mod texts;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use texts::{GenerateArguments, GenerateFormat, ModelArguments, ScoreTextArguments, ScoreTextFormat};
 
 use crate::kernels::Precision;
 use crate::report::Format;
@@ -19,6 +23,9 @@ Examples:
                                                           the paper's protocol and lm-evaluation-harness's
   gpt2-eval --task-file my.toml --sizes tiny              a task of your own (docs/own-tasks.md)
   gpt2-eval fetch --tasks lambada,wikitext2 --sizes all   download and check it all, for --offline later
+  gpt2-eval doctor --tasks lambada --sizes all            what this machine lacks for that run
+  gpt2-eval generate --size tiny-8M --prompt \"Once upon\"  what a model writes
+  gpt2-eval score-text FILE --size 117M                   perplexity of any text, and what surprised the model
   gpt2-eval ls                                            tasks, protocols, data and models at hand
   gpt2-eval show lambada --limit 3                        what the model sees
   gpt2-eval score results/lambada-117M-1a2b3c4d           the scores of a run again, from its journals alone
@@ -47,8 +54,12 @@ pub enum Command {
     Show(ShowArguments),
     /// Download and check everything that a run needs, for later use without a network
     Fetch(FetchArguments),
-    /// Say what this machine has, and what it lacks for a run: devices, memory, network, cache, files
+    /// Say what this machine has, and what it lacks for a run with the same arguments: devices, memory, disk, network, files
     Doctor(DoctorArguments),
+    /// Let a model write: continue a prompt, token by token
+    Generate(GenerateArguments),
+    /// Say how probable a model finds a text: perplexity, bits per byte, the most surprising tokens
+    ScoreText(ScoreTextArguments),
     /// Compute all scores of a run again from its journals alone, without data or model
     Score(ScoreArguments),
     /// Show what a checkpoint is: format, shape, parameters, types, sha256, tokenizer
@@ -216,21 +227,9 @@ pub struct FetchArguments {
 /// `gpt2-eval doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArguments {
-    /// Tasks of the run, whose data are to come from the hub
-    #[arg(short, long, value_delimiter = ',', value_name = "TASK,…")]
-    pub tasks: Vec<String>,
-    /// Models of the run by size
-    #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…")]
-    pub sizes: Vec<String>,
-    /// Models of the run by place; may be repeated
-    #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
-    pub model: Vec<String>,
-    /// Directory with <size>/config.json, <size>/model.safetensors… for --sizes
-    #[arg(long, value_name = "DIR", env = "GPT2_EVAL_MODELS", default_value = "models")]
-    pub models_dir: PathBuf,
-    /// Ask nothing of the hub
-    #[arg(long)]
-    pub offline: bool,
+    /// The run that is to be made.
+    #[command(flatten)]
+    pub run: RunArguments,
 }
 
 /// `gpt2-eval inspect`.

@@ -8,7 +8,8 @@ use super::arguments::FetchArguments;
 use super::doctor::{free_space, gigabytes};
 use super::downloads::size;
 use super::models::{Place, WantedModel, models_of};
-use super::remote::{MODEL_FILES, Remote, TOKENIZER_FILES, parts_of};
+use super::parts::{From, parts_of};
+use super::remote::{CONFIG_FILE, Remote, TOKENIZER_FILES};
 use super::resolve::{set_split, tasks_of};
 use crate::hub::{HubError, Location};
 use crate::tasks::Registry;
@@ -19,6 +20,8 @@ struct Listed {
     place: String,
     bytes: Option<u64>,
     is_here: bool,
+    /// Whether its sha256 is known beforehand.
+    is_pinned: bool,
 }
 
 /// Lists what a run needs with its size, brings it, checks it, and says where it is.
@@ -45,21 +48,21 @@ pub(super) fn fetch(arguments: &FetchArguments) -> anyhow::Result<String> {
     let wanted = parts_of(&tasks)?;
     let mut listed: Vec<Listed> = Vec::new();
     for ways in &wanted {
-        let mut of_way = Vec::new();
-        for parts in ways {
-            of_way.clear();
-            for part in parts {
-                of_way.extend(list(&mut remote, &part.location, &part.hub.path)?);
+        for way in ways {
+            let mut of_way = Vec::new();
+            for part in way {
+                of_way.extend(list_part(&mut remote, &part.from)?);
             }
-            if of_way.len() == parts.len() {
+            if of_way.len() == way.len() {
+                listed.append(&mut of_way);
                 break;
             }
         }
-        listed.append(&mut of_way);
     }
     for (_, location) in &models {
-        for name in MODEL_FILES {
-            listed.extend(list(&mut remote, location, name)?);
+        listed.extend(list(&mut remote, location, CONFIG_FILE)?);
+        for name in remote.weights(location)? {
+            listed.extend(list(&mut remote, location, &name)?);
         }
         for names in TOKENIZER_FILES {
             let mut of_tokenizer = Vec::new();
@@ -94,14 +97,14 @@ pub(super) fn fetch(arguments: &FetchArguments) -> anyhow::Result<String> {
     for (label, location) in models {
         let directory = remote.model(location).with_context(|| format!("model {label}"))?;
         text.push_str(&format!("{label:<7} {}\n", directory.display()));
-        places.push((label, directory));
+        places.push((label, directory, remote.weights(location)?));
     }
     if let Some(out) = &arguments.out {
         if !tasks.is_empty() {
             remote.data_into(&tasks, &out.join("data"))?;
         }
-        for (label, directory) in &places {
-            copy_model(directory, &out.join("models").join(label))?;
+        for (label, directory, weights) in &places {
+            copy_model(directory, &out.join("models").join(label), weights)?;
         }
         text.push_str(&format!("copies  {}: use --data {0}/data --models-dir {0}/models\n", out.display()));
     }
@@ -109,17 +112,46 @@ pub(super) fn fetch(arguments: &FetchArguments) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// A file with its size; `None` if the hub has no such file.
+fn list_part(remote: &mut Remote, from: &From) -> anyhow::Result<Option<Listed>> {
+    match from {
+        From::Hub { card, location } => match list(remote, location, &card.path) {
+            Ok(listed) => Ok(listed.map(|listed| Listed { is_pinned: card.sha256.is_some(), ..listed })),
+            Err(error)
+                if matches!(
+                    error.downcast_ref(),
+                    Some(HubError::NotFound { .. } | HubError::NoPermission { .. })
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        },
+        From::Original(original) => Ok(Some(Listed {
+            place: original.url.clone(),
+            bytes: original.bytes,
+            is_here: remote.is_here(from),
+            is_pinned: original.sha256.is_some(),
+        })),
+    }
+}
+
 /// A file of the hub with its size; `None` if the hub has no such file, or if that was found before.
 fn list(remote: &mut Remote, location: &Location, path: &str) -> anyhow::Result<Option<Listed>> {
     let place = format!("{location}/{path}");
     if remote.hub.settings().offline {
         let cached = remote.hub.cached(location, path);
-        return Ok(cached.map(|file| Listed { place, bytes: Some(file.bytes), is_here: true }));
+        return Ok(cached.map(|file| Listed {
+            place,
+            bytes: Some(file.bytes),
+            is_here: true,
+            is_pinned: true,
+        }));
     }
     match remote.hub.look(location, path, &mut remote.watch) {
         Ok(found) => {
             let is_here = remote.hub.cached(&location.at(&found.commit), path).is_some();
-            Ok(Some(Listed { place, bytes: found.bytes, is_here }))
+            Ok(Some(Listed { place, bytes: found.bytes, is_here, is_pinned: true }))
         }
         Err(HubError::NotFound { missing: "file", .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -139,16 +171,18 @@ fn table(listed: &mut Vec<Listed>) -> String {
     let mut text = String::new();
     for file in listed.iter() {
         let state = if file.is_here { "  in the cache" } else { "" };
-        text.push_str(&format!("{:<width$} {:>12}{state}\n", file.place, size(file.bytes)));
+        let pin = if file.is_pinned { "" } else { "  unverified" };
+        text.push_str(&format!("{:<width$} {:>12}{state}{pin}\n", file.place, size(file.bytes)));
     }
     text.push_str(&format!("{} of {} files to download, {} bytes", count, listed.len(), thousands(to_come)));
     text
 }
 
 /// Copies the files of a model that are read.
-fn copy_model(from: &Path, to: &Path) -> anyhow::Result<()> {
+fn copy_model(from: &Path, to: &Path, weights: &[String]) -> anyhow::Result<()> {
     std::fs::create_dir_all(to).with_context(|| format!("cannot write {}", to.display()))?;
-    let names = MODEL_FILES.into_iter().chain(TOKENIZER_FILES.into_iter().flatten().copied());
+    let names = weights.iter().map(String::as_str).chain([CONFIG_FILE]);
+    let names = names.chain(TOKENIZER_FILES.into_iter().flatten().copied());
     for name in names.filter(|name| from.join(name).is_file()) {
         let target = to.join(name);
         std::fs::copy(from.join(name), &target)

@@ -7,11 +7,14 @@ mod compare;
 mod doctor;
 mod downloads;
 mod fetch;
+mod generate;
 mod inspect;
 mod list;
 mod merge;
 mod models;
 mod observer;
+mod one_model;
+mod parts;
 mod progress;
 mod provenance;
 mod remote;
@@ -22,6 +25,7 @@ mod run;
 #[cfg(test)]
 mod schemas;
 mod score;
+mod score_text;
 mod shard;
 mod show;
 mod stop;
@@ -76,6 +80,8 @@ pub fn main() -> ExitCode {
         Some(Command::Doctor(doctor)) => doctor::doctor(doctor),
         Some(Command::Fetch(fetch)) => fetch::fetch(fetch).map(Report::from),
         Some(Command::Inspect(inspect)) => inspect::inspect(inspect).map(Report::from),
+        Some(Command::Generate(generate)) => generate::generate(generate).map(Report::from),
+        Some(Command::ScoreText(score)) => score_text::score_text(score).map(Report::from),
         Some(Command::Score(score)) => score::score(score),
         Some(Command::Merge(merge)) => merge::merge(merge),
         Some(Command::Report(report)) => report::report(report),

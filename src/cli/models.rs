@@ -12,19 +12,67 @@ use crate::text::did_you_mean;
 pub(super) struct PaperSize {
     pub name: &'static str,
     pub hub: &'static str,
+    /// The commit of that repository that is measured.
+    pub commit: &'static str,
+    /// sha256 of its `model.safetensors` there.
+    pub sha256: &'static str,
+    /// Its name from the hub's early days, under which many caches have it.
+    pub old_hub: &'static str,
+    /// How many parameters it has.
+    pub parameters: u64,
     aliases: [&'static str; 3],
+}
+
+impl PaperSize {
+    /// Where it is on the hub.
+    pub fn location(&self) -> anyhow::Result<Location> {
+        Ok(Location::parse(Kind::Model, self.hub)?.at(self.commit))
+    }
+
+    /// Where a cache may have it under its old name.
+    pub fn old_location(&self) -> anyhow::Result<Location> {
+        Ok(Location::parse(Kind::Model, self.old_hub)?.at(self.commit))
+    }
 }
 
 /// The paper's sizes, smallest first.
 pub(super) const PAPER_SIZES: [PaperSize; 4] = [
-    PaperSize { name: "117M", hub: "openai-community/gpt2", aliases: ["124M", "small", "gpt2"] },
+    PaperSize {
+        name: "117M",
+        hub: "openai-community/gpt2",
+        commit: "607a30d783dfa663caf39e06633721c8d4cfcd7e",
+        sha256: "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",
+        old_hub: "gpt2",
+        parameters: 124_439_808,
+        aliases: ["124M", "small", "gpt2"],
+    },
     PaperSize {
         name: "345M",
         hub: "openai-community/gpt2-medium",
+        commit: "6dcaa7a952f72f9298047fd5137cd6e4f05f41da",
+        sha256: "fc5a354a19255ad494f3d71549390baca1ccf61d1d822b9408971705c687c9cd",
+        old_hub: "gpt2-medium",
+        parameters: 354_823_168,
         aliases: ["355M", "medium", "gpt2-medium"],
     },
-    PaperSize { name: "762M", hub: "openai-community/gpt2-large", aliases: ["774M", "large", "gpt2-large"] },
-    PaperSize { name: "1542M", hub: "openai-community/gpt2-xl", aliases: ["1558M", "xl", "gpt2-xl"] },
+    PaperSize {
+        name: "762M",
+        hub: "openai-community/gpt2-large",
+        commit: "32b71b12589c2f8d625668d2335a01cac3249519",
+        sha256: "5f47f3e12f91cd33b662ce7e433b6150ad5512b5884a2cee961b50e9c3bbebce",
+        old_hub: "gpt2-large",
+        parameters: 774_030_080,
+        aliases: ["774M", "large", "gpt2-large"],
+    },
+    PaperSize {
+        name: "1542M",
+        hub: "openai-community/gpt2-xl",
+        commit: "15ea56dee5df4983c59b2538573817e1667135e2",
+        sha256: "0f8b28eb05a8075f48b61b6f35332978c74fc7763fa9fb4051a1c30511736a6a",
+        old_hub: "gpt2-xl",
+        parameters: 1_557_611_200,
+        aliases: ["1558M", "xl", "gpt2-xl"],
+    },
 ];
 
 /// Where a model is to come from.
@@ -61,7 +109,7 @@ pub(super) fn models_of(
                     let directory = models_dir.map(|models| models.join(size.name));
                     let place = match directory.filter(|directory| directory.is_dir()) {
                         Some(directory) => Place::Directory(directory),
-                        None => Place::Hub(Location::parse(Kind::Model, size.hub)?),
+                        None => Place::Hub(size.location()?),
                     };
                     (size.name, place)
                 }

@@ -3,25 +3,32 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::downloads::Downloads;
-use super::models::Place;
+use super::models::{PAPER_SIZES, Place};
+use super::parts::{From, Part, Way, parts_of, put};
 use super::resolve::{Wanted, WantedData};
-use crate::data::{DataCard, FileCard, HubCard, Split};
-use crate::hub::{
-    CachedFile, FirstUse, FirstUses, Hub, HubError, Kind, Location, Repository, Settings, Watch,
-};
+use crate::data::OriginalCard;
+use crate::files::{is_plain_name, read_at_most};
+use crate::hub::{CachedFile, Digest, FirstUse, FirstUses, Hub, HubError, Location, Settings, Watch};
 use crate::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
 use crate::record::HubFile;
-use crate::run::write_atomically;
-use crate::tasks;
-use crate::text::hexadecimal;
+use crate::text::{clipped, hexadecimal};
 
 /// Version of what is made of the hub's files; raised when a form changes.
 const FORMS_VERSION: u32 = 1;
-/// The files that a model must have.
-pub(super) const MODEL_FILES: [&str; 2] = ["config.json", "model.safetensors"];
+/// What every model's repository has.
+pub(super) const CONFIG_FILE: &str = "config.json";
+/// Files of weights, in order of preference.
+pub(super) const WEIGHT_FILES: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+/// Most bytes of an index of weights.
+const MOST_INDEX_BYTES: u64 = 10_000_000;
 /// Files of a tokenizer, in order of preference; without any it is GPT-2's own.
 pub(super) const TOKENIZER_FILES: [&[&str]; 2] = [&["tokenizer.json"], &["vocab.json", "merges.txt"]];
 
@@ -62,13 +69,6 @@ pub(super) fn bring(wanted: Wanted, offline: bool, quiet: bool) -> anyhow::Resul
     Ok((plan, remote.files))
 }
 
-/// A file of the hub as a task reads it: a path below the data directory, and what it is made from.
-pub(super) struct Part<'a> {
-    pub name: &'a str,
-    pub hub: &'a HubCard,
-    pub location: Location,
-}
-
 /// The hub, its cache, and what is taken from it.
 pub(super) struct Remote {
     pub hub: Hub,
@@ -76,6 +76,10 @@ pub(super) struct Remote {
     uses: FirstUses,
     /// This program's own cache.
     ours: PathBuf,
+    /// Where files outside the hub are taken from instead of their own hosts: `MIRROR/HOST/PATH`.
+    mirror: Option<String>,
+    /// Whether files that are not those that cards pin are taken, with a warning.
+    takes_other_files: bool,
     files: Vec<HubFile>,
     /// Whether the sums of what is in the cache are computed, too.
     pub checks: bool,
@@ -89,15 +93,29 @@ impl Remote {
         settings.offline |= offline;
         let ours = own_cache(&get)
             .context("no place for this program's cache: set GPT2_EVAL_CACHE to a directory")?;
+        let mirror = get("GPT2_EVAL_MIRROR").map(|mirror| mirror.trim_end_matches('/').to_owned());
+        let mirror = mirror.filter(|mirror| !mirror.is_empty());
+        let takes_other_files = get("GPT2_EVAL_OTHER_FILES").is_some_and(|value| value == "1");
         let uses = FirstUses::open(&ours.join("hub.lock.json"))?;
         let watch = Downloads::new(quiet);
-        Ok(Self { hub: Hub::new(settings)?, watch, uses, ours, files: Vec::new(), checks: false })
+        Ok(Self {
+            hub: Hub::new(settings)?,
+            watch,
+            uses,
+            ours,
+            mirror,
+            takes_other_files,
+            files: Vec::new(),
+            checks: false,
+        })
     }
 
     /// The directory of a model in the cache, with all its files.
     pub fn model(&mut self, location: &Location) -> anyhow::Result<PathBuf> {
-        let [config, weights] = MODEL_FILES;
-        let first = self.file(location, config)?;
+        if let Some(location) = self.under_old_name(location)? {
+            return self.model(&location);
+        }
+        let first = self.file(location, CONFIG_FILE, None)?;
         // One commit for all files, even if the branch moves meanwhile.
         let commit = location.at(&first.commit);
         for names in TOKENIZER_FILES {
@@ -106,123 +124,305 @@ impl Remote {
                 found &= self.hub.fetch_optional(&commit, name, &mut self.watch)?.is_some();
             }
             if found {
-                names.iter().try_for_each(|name| self.file(&commit, name).map(|_| ()))?;
+                names.iter().try_for_each(|name| self.file(&commit, name, None).map(|_| ()))?;
                 break;
             }
         }
-        self.file(&commit, weights).map_err(explain_weights)?;
+        let size = PAPER_SIZES.iter().find(|size| {
+            [size.location(), size.old_location()]
+                .into_iter()
+                .any(|known| known.is_ok_and(|known| known == commit))
+        });
+        for name in self.weights(&commit)? {
+            let pinned = size.filter(|_| name == "model.safetensors").map(|size| size.sha256);
+            self.file(&commit, &name, pinned)?;
+        }
         let directory = first.path.parent().map(Path::to_owned);
         directory.with_context(|| format!("{} has no directory", first.path.display()))
     }
 
+    /// Where the cache has one of the paper's models under its old name, if it does not have it under the new one.
+    pub fn under_old_name(&self, location: &Location) -> anyhow::Result<Option<Location>> {
+        let [config, weights] = [CONFIG_FILE, "model.safetensors"];
+        let has = |location: &Location| {
+            [config, weights].iter().all(|name| self.hub.cached(location, name).is_some())
+        };
+        let Some(size) =
+            PAPER_SIZES.iter().find(|size| size.location().is_ok_and(|known| known == *location))
+        else {
+            return Ok(None);
+        };
+        let old = size.old_location()?;
+        Ok(Some(old).filter(|old| !has(location) && has(old)))
+    }
+
+    /// The files of a model's weights: one, or an index and what it names. An index is fetched, nothing else.
+    pub fn weights(&mut self, location: &Location) -> anyhow::Result<Vec<String>> {
+        for name in WEIGHT_FILES {
+            if !name.ends_with(".index.json") {
+                let is_here = self.hub.cached(location, name).is_some();
+                if is_here || self.has(location, name)? {
+                    return Ok(vec![name.to_owned()]);
+                }
+            } else if let Some(index) = self.hub.fetch_optional(location, name, &mut self.watch)? {
+                let mut names = vec![name.to_owned()];
+                names.extend(files_of_index(&index.path)?);
+                return Ok(names);
+            }
+        }
+        let first = WEIGHT_FILES.first().copied().unwrap_or_default();
+        if self.hub.settings().offline {
+            let cache = self.hub.settings().cache.clone();
+            return Err(HubError::Offline { what: format!("{location}/{first}"), cache }.into());
+        }
+        bail!(
+            "{location}: the repository has no weights that are read: expected one of {}",
+            WEIGHT_FILES.join(", ")
+        )
+    }
+
+    fn has(&mut self, location: &Location, name: &str) -> anyhow::Result<bool> {
+        match self.hub.look(location, name, &mut self.watch) {
+            Ok(_) => Ok(true),
+            Err(HubError::NotFound { missing: "file", .. } | HubError::Offline { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// A directory with the files of the tasks, under the names that their readers look for; nothing else is in it.
     pub fn data(&mut self, tasks: &[PlannedTask]) -> anyhow::Result<PathBuf> {
-        let wanted = parts_of(tasks)?;
-        let mut found: Vec<(Part<'_>, CachedFile)> = Vec::new();
-        for choice in wanted {
-            found.extend(self.first_there(choice)?);
+        let mut found = Vec::new();
+        for ways in parts_of(tasks)? {
+            found.extend(self.first_there(ways)?);
         }
         // Named by its content, so that runs of other tasks or states of the hub do not meet in it.
         let mut hasher = Sha256::new_with_prefix(format!("forms {FORMS_VERSION}\n"));
         for (part, file) in &found {
-            let content = file
-                .digest
-                .as_ref()
-                .map_or_else(|| format!("{}/{}", file.commit, part.hub.path), ToString::to_string);
-            let column = part.hub.column.as_deref().unwrap_or_default();
-            hasher.update(format!("{}\t{content}\t{}\t{column}\n", part.name, part.hub.form.as_str()));
+            let how = match &part.from {
+                From::Hub { card, .. } => {
+                    format!("{}\t{}", card.form.as_str(), card.column.as_deref().unwrap_or_default())
+                }
+                From::Original(original) => original.member.clone().unwrap_or_default(),
+            };
+            hasher.update(format!("{}\t{}\t{how}\n", part.name, file.content));
         }
         let key = hexadecimal(&hasher.finalize());
         let directory = self.ours.join("data").join(key.get(..16).unwrap_or(&key));
         for (part, file) in found.iter().filter(|(part, _)| !directory.join(part.name).is_file()) {
-            put(&directory, part, file)?;
+            put(&directory, part, &file.path, file.is_pinned)?;
         }
         Ok(directory)
     }
 
     /// Copies what [`Self::data`] makes into a directory of the user's.
     pub fn data_into(&mut self, tasks: &[PlannedTask], directory: &Path) -> anyhow::Result<()> {
-        for choice in parts_of(tasks)? {
-            for (part, file) in self.first_there(choice)? {
-                put(directory, &part, &file)?;
+        for ways in parts_of(tasks)? {
+            for (part, file) in self.first_there(ways)? {
+                put(directory, &part, &file.path, file.is_pinned)?;
             }
         }
         Ok(())
     }
 
-    /// Of several places that a file can be made from, the first that the hub has.
-    fn first_there<'a>(&mut self, choice: Vec<Vec<Part<'a>>>) -> anyhow::Result<Vec<(Part<'a>, CachedFile)>> {
-        let mut missing = None;
-        for parts in choice {
-            let mut found = Vec::new();
-            for part in parts {
-                match self.file(&part.location, &part.hub.path) {
-                    Ok(file) => found.push((part, file)),
-                    Err(error)
-                        if matches!(
-                            error.downcast_ref(),
-                            Some(HubError::Offline { .. } | HubError::NotFound { missing: "file", .. })
-                        ) =>
-                    {
-                        missing.get_or_insert(error);
-                        found.clear();
-                        break;
+    /// Whether a file need not be downloaded any more.
+    pub fn is_here(&self, from: &From) -> bool {
+        match from {
+            From::Hub { card, location } => self.hub.cached(location, &card.path).is_some(),
+            From::Original(original) => self.place_of(original).is_file(),
+        }
+    }
+
+    /// Of several ways to get a split, the first that is open.
+    fn first_there(&mut self, ways: Vec<Way>) -> anyhow::Result<Vec<(Part, Fetched)>> {
+        let mut first_error = None;
+        for way in ways {
+            let is_hub = matches!(way.first().map(|part| &part.from), Some(From::Hub { .. }));
+            match way.into_iter().map(|part| self.bring(&part).map(|file| (part, file))).collect() {
+                Ok(found) => return Ok(found),
+                Err(error) => {
+                    let is_closed = matches!(
+                        error.downcast_ref(),
+                        Some(
+                            HubError::Offline { .. }
+                                | HubError::NotFound { .. }
+                                | HubError::NoPermission { .. }
+                                | HubError::Gone { .. }
+                        )
+                    );
+                    // Each of the makers' hosts may be down by itself; the hub is one for all.
+                    let is_closed = is_closed
+                        || !is_hub
+                            && matches!(
+                                error.downcast_ref(),
+                                Some(
+                                    HubError::NoNetwork { .. }
+                                        | HubError::Server { .. }
+                                        | HubError::Checksum { .. }
+                                )
+                            );
+                    if !is_closed {
+                        return Err(error);
                     }
-                    Err(error) => return Err(error),
+                    first_error.get_or_insert(error);
                 }
             }
-            if !found.is_empty() {
-                return Ok(found);
-            }
         }
-        Err(missing.unwrap_or_else(|| anyhow::anyhow!("a task has no file on the hub")))
+        Err(first_error.unwrap_or_else(|| anyhow::anyhow!("a task has no file to download")))
+    }
+
+    fn bring(&mut self, part: &Part) -> anyhow::Result<Fetched> {
+        match &part.from {
+            From::Hub { card, location } => {
+                let file = self.file(location, &card.path, card.sha256.as_deref())?;
+                let content = file
+                    .digest
+                    .as_ref()
+                    .map_or_else(|| format!("{}/{}", file.commit, card.path), ToString::to_string);
+                let is_pinned = match &card.sha256 {
+                    Some(pinned) => sha256_of(&file)? == *pinned,
+                    None => false,
+                };
+                Ok(Fetched { path: file.path, is_pinned, content })
+            }
+            From::Original(original) => self.original(original),
+        }
+    }
+
+    /// Where the download of a file outside the hub is kept.
+    fn place_of(&self, original: &OriginalCard) -> PathBuf {
+        let key = hexadecimal(&Sha256::digest(&original.url));
+        let folder = original.sha256.as_deref().unwrap_or(&key);
+        self.ours.join("downloads").join(folder.get(..16).unwrap_or(folder)).join(original.file_name())
+    }
+
+    /// A file outside the hub, noted for the manifest and held against its first use.
+    fn original(&mut self, original: &OriginalCard) -> anyhow::Result<Fetched> {
+        let path = self.place_of(original);
+        let (origin, rest) = split_address(&original.url);
+        let url = match &self.mirror {
+            Some(mirror) => format!("{mirror}/{}/{rest}", origin.rsplit('/').next().unwrap_or_default()),
+            None => original.url.clone(),
+        };
+        self.hub.fetch_url(&url, original.sha256.as_deref(), &path, &mut self.watch)?;
+        let digest = match &original.sha256 {
+            Some(sha256) if !self.checks => format!("sha256 {sha256}"),
+            _ => Digest::sha256_of(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?
+                .to_string(),
+        };
+        if let Some(sha256) = original.sha256.as_ref().filter(|sha256| digest != format!("sha256 {sha256}")) {
+            std::fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
+            bail!(
+                "{} was damaged ({digest}, expected sha256 {sha256}) and is deleted: run the same command again",
+                path.display()
+            );
+        }
+        let noted = HubFile {
+            repository: origin.to_owned(),
+            revision: String::new(),
+            commit: String::new(),
+            path: rest.to_owned(),
+            digest: Some(digest.clone()),
+            first_digest: None,
+        };
+        self.note(noted, &original.url)?;
+        Ok(Fetched { path, is_pinned: original.sha256.is_some(), content: digest })
     }
 
     /// A file of the hub, noted for the manifest and held against its first use.
-    fn file(&mut self, location: &Location, path: &str) -> anyhow::Result<CachedFile> {
+    fn file(&mut self, location: &Location, path: &str, sha256: Option<&str>) -> anyhow::Result<CachedFile> {
         let file = if self.checks {
             self.hub.fetch_checked(location, path, &mut self.watch)?
         } else {
             self.hub.fetch(location, path, &mut self.watch)?
         };
-        let digest = file.digest.as_ref().map(ToString::to_string);
-        let mut first_digest = None;
-        if let Some(digest) = &digest {
-            let key = format!("{}@{}:{path}", location.repository, location.revision);
-            let now = FirstUse { digest: digest.clone(), commit: file.commit.clone() };
-            if let Some(first) = self.uses.check(&key, now)? {
-                self.watch.note(&format!(
-                    "warning: {location}/{path} has changed: {} at its first use here (commit {}), now {digest} (commit \
-                     {}); results are not comparable with earlier ones. Delete its entry in {} to accept it",
-                    first.digest,
-                    first.commit,
-                    file.commit,
-                    self.uses.path().display()
-                ));
-                first_digest = Some(first.digest);
+        if let Some(expected) = sha256
+            && let found = sha256_of(&file)?
+            && found != expected
+        {
+            let what = format!(
+                "{location}/{path}: its sha256 is {found}, and {expected} is the published file's: this is another file"
+            );
+            if !self.takes_other_files {
+                bail!(
+                    "{what}; is HF_ENDPOINT a mirror of your own? Set GPT2_EVAL_OTHER_FILES=1 to measure with what it has"
+                );
             }
+            self.watch.note(&format!("warning: {what}"));
         }
         let noted = HubFile {
             repository: location.repository.to_string(),
             revision: location.revision.clone(),
             commit: file.commit.clone(),
             path: path.to_owned(),
-            digest,
-            first_digest,
+            digest: file.digest.as_ref().map(ToString::to_string),
+            first_digest: None,
         };
+        self.note(noted, &format!("{}@{}:{path}", location.repository, location.revision))?;
+        Ok(file)
+    }
+
+    /// Notes a file for the manifest; one that has changed since its first use is pointed out.
+    fn note(&mut self, mut noted: HubFile, key: &str) -> anyhow::Result<()> {
+        if let Some(digest) = &noted.digest {
+            let now = FirstUse { digest: digest.clone(), commit: noted.commit.clone() };
+            if let Some(first) = self.uses.check(key, now)? {
+                self.watch.note(&format!(
+                    "warning: {key} has changed: {} at its first use here (commit {}), now {digest} (commit {}); results \
+                     are not comparable with earlier ones. Delete its entry in {} to accept it",
+                    first.digest,
+                    first.commit,
+                    noted.commit,
+                    self.uses.path().display()
+                ));
+                noted.first_digest = Some(first.digest);
+            }
+        }
         if !self.files.contains(&noted) {
             self.files.push(noted);
         }
-        Ok(file)
+        Ok(())
     }
 }
 
-/// What to say of a repository without weights that are read.
-fn explain_weights(error: anyhow::Error) -> anyhow::Error {
-    if error.downcast_ref().is_some_and(HubError::is_missing_file) {
-        return error.context("only repositories with a single model.safetensors are read");
+/// sha256 of a file of the hub, as the hub says or as it is.
+fn sha256_of(file: &CachedFile) -> anyhow::Result<String> {
+    let digest = match &file.digest {
+        Some(digest @ Digest::Sha256(_)) => digest.clone(),
+        _ => Digest::sha256_of(&file.path).with_context(|| format!("cannot read {}", file.path.display()))?,
+    };
+    Ok(digest.value().to_owned())
+}
+
+/// A file that was downloaded.
+struct Fetched {
+    path: PathBuf,
+    /// Whether it is what the card pins.
+    is_pinned: bool,
+    /// Its sum, or what else tells its content from others.
+    content: String,
+}
+
+/// The files that an index of weights names, each once; plain names only.
+fn files_of_index(path: &Path) -> anyhow::Result<Vec<String>> {
+    let wrong = || format!("{}: not an index of weights", path.display());
+    let bytes = read_at_most(path, MOST_INDEX_BYTES).with_context(wrong)?;
+    let index: serde_json::Value = serde_json::from_slice(&bytes).with_context(wrong)?;
+    let map = index.get("weight_map").and_then(serde_json::Value::as_object).with_context(wrong)?;
+    let mut names: Vec<String> = map.values().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    names.sort();
+    names.dedup();
+    if let Some(name) = names.iter().find(|name| !is_plain_name(name)) {
+        bail!("{}: `{}` is no name of a file beside it", path.display(), clipped(name));
     }
-    error
+    Ok(names)
+}
+
+/// Scheme and host of an address, and the rest behind the slash.
+fn split_address(url: &str) -> (&str, &str) {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(host..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host + at);
+    (url.get(..end).unwrap_or(url), url.get(end + 1..).unwrap_or_default())
 }
 
 /// `GPT2_EVAL_CACHE`, else `XDG_CACHE_HOME/gpt2-eval`, else `~/.cache/gpt2-eval`.
@@ -232,89 +432,4 @@ fn own_cache(get: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     path("GPT2_EVAL_CACHE")
         .or_else(|| path("XDG_CACHE_HOME").map(|cache| cache.join("gpt2-eval")))
         .or_else(|| home().map(|home| home.join(".cache").join("gpt2-eval")))
-}
-
-/// What the tasks need of the hub: for each split of each, the ways to get it, best first, each with its files.
-///
-/// Examples of few-shot prompts are among it wherever a card has them, so that a result does not depend on what
-/// happens to be on a machine. `Err` names the tasks whose data are not on the hub, with what to do.
-pub(super) fn parts_of(tasks: &[PlannedTask]) -> anyhow::Result<Vec<Vec<Vec<Part<'static>>>>> {
-    let mut wanted = Vec::new();
-    let mut seen: Vec<(&str, Split)> = Vec::new();
-    let mut by_hand: Vec<String> = Vec::new();
-    for planned in tasks {
-        let Some(task) = tasks::find(&planned.task) else { continue };
-        let card = task.card();
-        let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
-        let measured = split.unwrap_or(card.data.split);
-        let takes_shots = card
-            .protocol(&planned.protocol.name)
-            .is_some_and(|protocol| protocol.options.iter().any(|option| option == "shots"));
-        let examples = DataCard::example_splits(measured)
-            .filter(|split| takes_shots && card.data.on_hub(*split).next().is_some())
-            .take(1);
-        for split in std::iter::once(measured).chain(examples) {
-            if seen.contains(&(card.name.as_str(), split)) {
-                continue;
-            }
-            seen.push((&card.name, split));
-            let ways: anyhow::Result<Vec<Vec<Part<'_>>>> =
-                card.data.on_hub(split).map(|file| parts(&card.data, file)).collect();
-            let ways = ways?;
-            if ways.is_empty() {
-                by_hand.push(by_hand_text(&card.name, &card.data, split));
-            } else {
-                wanted.push(ways);
-            }
-        }
-    }
-    if !by_hand.is_empty() {
-        bail!(
-            "the hub has no published copy of the data of some tasks that this version knows. Put these files into a \
-             directory and name it, for example `--data data`, or leave the tasks out, or use the bundled samples with \
-             `--data sample`:{}",
-            by_hand.concat()
-        );
-    }
-    Ok(wanted)
-}
-
-/// The files of one way to get a split: the file and its companion.
-fn parts(data: &DataCard, file: &'static FileCard) -> anyhow::Result<Vec<Part<'static>>> {
-    let pairs = [(Some(&file.name), &file.hub), (file.with.as_ref(), &file.with_hub)];
-    let pairs = pairs.into_iter().filter_map(|(name, hub)| Some((name?, hub.as_ref()?)));
-    pairs
-        .map(|(name, hub)| {
-            let repository = hub.repository.as_deref().or(data.hub.as_deref()).unwrap_or_default();
-            let repository = Repository::new(Kind::Dataset, repository)?;
-            let location = Location::new(repository, hub.revision.as_deref().unwrap_or("main"))?;
-            Ok(Part { name, hub, location })
-        })
-        .collect()
-}
-
-/// A line for a file that is to be had elsewhere only.
-fn by_hand_text(task: &str, data: &DataCard, split: Split) -> String {
-    let mut files = data.files.iter().filter(|file| file.split.unwrap_or(data.split) == split);
-    let Some(file) = files.next() else {
-        return format!("\n  {task}: no file of the split `{}`", split.as_str());
-    };
-    let sum = file.sha256.as_ref().map(|sum| format!(", sha256 {sum}")).unwrap_or_default();
-    format!("\n  data/{}{sum}", file.name)
-}
-
-/// Puts a file into the data directory, in the form that its task reads.
-fn put(directory: &Path, part: &Part<'_>, file: &CachedFile) -> anyhow::Result<()> {
-    let path = directory.join(part.name);
-    let place = || format!("cannot write {}", path.display());
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).with_context(place)?;
-    }
-    let bytes = std::fs::read(&file.path).with_context(|| format!("cannot read {}", file.path.display()))?;
-    let converted = part
-        .hub
-        .convert(bytes)
-        .map_err(|reason| anyhow::anyhow!("{}/{}: {reason}", part.location, part.hub.path))?;
-    write_atomically(&path, &converted)?;
-    Ok(())
 }

@@ -26,24 +26,10 @@ pub(super) struct Wanted {
 /// The plan that the command line means.
 pub(super) fn wanted(arguments: &RunArguments) -> anyhow::Result<Wanted> {
     let registry = Registry::read(&arguments.task_file)?;
-    let mut tasks = if !arguments.tasks.is_empty() {
-        tasks_of(&arguments.tasks, &registry)?
-    } else if !arguments.task_file.is_empty() {
-        tasks_of(&[OWN_GROUP.to_owned()], &registry)?
-    } else {
+    let tasks = planned_tasks(arguments, &registry)?;
+    if tasks.is_empty() {
         bail!("no tasks: say which with --tasks, for example `--tasks all` (`gpt2-eval ls` lists them)");
-    };
-    if let Some(stride) = arguments.stride {
-        set_option(&mut tasks, ("stride", &stride.to_string()), &registry)?;
     }
-    if let Some(seeds) = arguments.seeds {
-        set_option(&mut tasks, ("seeds", &seeds.to_string()), &registry)?;
-    }
-    if let Some(split) = &arguments.split {
-        set_split(&mut tasks, split, &registry)?;
-    }
-    let mut tasks = with_shots(tasks, &arguments.shots, &registry)?;
-    without_what_goes_without_saying(&mut tasks, &registry);
     let data = data_source(&arguments.data, &tasks, &registry)?;
     let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.models_dir))?;
     if models.is_empty() {
@@ -70,6 +56,30 @@ pub(super) fn wanted(arguments: &RunArguments) -> anyhow::Result<Wanted> {
         shard,
     };
     Ok(Wanted { models, data, plan })
+}
+
+/// The tasks of the command line with all their options; none if it names none.
+pub(super) fn planned_tasks(
+    arguments: &RunArguments,
+    registry: &Registry,
+) -> anyhow::Result<Vec<PlannedTask>> {
+    let mut tasks = match (arguments.tasks.is_empty(), arguments.task_file.is_empty()) {
+        (true, true) => return Ok(Vec::new()),
+        (true, false) => tasks_of(&[OWN_GROUP.to_owned()], registry)?,
+        (false, _) => tasks_of(&arguments.tasks, registry)?,
+    };
+    if let Some(stride) = arguments.stride {
+        set_option(&mut tasks, ("stride", &stride.to_string()), registry)?;
+    }
+    if let Some(seeds) = arguments.seeds {
+        set_option(&mut tasks, ("seeds", &seeds.to_string()), registry)?;
+    }
+    if let Some(split) = &arguments.split {
+        set_split(&mut tasks, split, registry)?;
+    }
+    let mut tasks = with_shots(tasks, &arguments.shots, registry)?;
+    without_what_goes_without_saying(&mut tasks, registry);
+    Ok(tasks)
 }
 
 /// Tasks and protocols, each once, in the order typed; groups in the order of the registry.

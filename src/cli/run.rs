@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use super::arguments::RunArguments;
 use super::observer::Reporter;
+use super::one_model::start_threads;
 use super::progress::Progress;
 use super::provenance::Machine;
 use super::stop::Stop;
@@ -23,12 +23,7 @@ use crate::text::{command_line, hexadecimal, thousands};
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
     let wanted = resolve::wanted(arguments)?;
     let request: DeviceRequest = arguments.device.parse()?;
-    if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .context("cannot start the threads")?;
-    }
+    start_threads(arguments.threads)?;
     let device = request.open()?;
     // Before anything is downloaded, all that is typed has been understood and the device is there.
     let (plan, hub_files) = remote::bring(wanted, arguments.offline, arguments.quiet)?;

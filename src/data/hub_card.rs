@@ -19,6 +19,8 @@ pub struct HubCard {
     pub revision: Option<String>,
     /// Path in the repository.
     pub path: String,
+    /// sha256 of the hub's file, where it is known for certain.
+    pub sha256: Option<String>,
     /// What it is turned into.
     #[serde(default)]
     pub form: Form,
@@ -222,7 +224,7 @@ mod tests {
 
     fn card(form: Form, column: Option<&str>) -> HubCard {
         let column = column.map(str::to_owned);
-        HubCard { repository: None, revision: None, path: "p".to_owned(), form, column }
+        HubCard { repository: None, revision: None, path: "p".to_owned(), sha256: None, form, column }
     }
 
     fn convert(form: Form, column: Option<&str>, lines: &str) -> Result<String, String> {

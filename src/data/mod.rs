@@ -4,10 +4,12 @@ mod cbt;
 mod coqa;
 mod hub_card;
 mod jsonl;
+mod original;
 mod parallel;
 mod parquet;
 mod rows;
 mod summaries;
+mod verified;
 mod winograd;
 
 use std::borrow::Cow;
@@ -19,8 +21,11 @@ pub use cbt::{BLANK, CbtQuestion, read_cbt};
 pub use coqa::{CoqaStory, CoqaTurn, read_coqa};
 pub use hub_card::{Form, HubCard};
 pub use jsonl::read_json_lines;
+pub use original::OriginalCard;
 pub use parallel::{SentencePair, read_parallel};
+pub use parquet::read_parquet;
 pub use summaries::{Article, read_articles};
+pub use verified::{VerifiedFile, VerifiedFiles};
 pub use winograd::{WinogradForm, WinogradSchema, read_winograd};
 
 use crate::files::read_at_most;
@@ -180,6 +185,10 @@ pub struct FileCard {
     pub hub: Option<HubCard>,
     /// The file of the hub that its companion is made from.
     pub with_hub: Option<HubCard>,
+    /// Where its makers have put it on the web.
+    pub original: Option<OriginalCard>,
+    /// Where the makers of its companion have put that.
+    pub with_original: Option<OriginalCard>,
 }
 
 /// A file that is part of the program: its name in the task's folder and its content.
@@ -200,9 +209,9 @@ impl DataCard {
         )
     }
 
-    /// The split's files that the hub has, in order of preference.
-    pub fn on_hub(&self, split: Split) -> impl Iterator<Item = &FileCard> {
-        self.of_split(&self.files, split).filter(|file| file.hub.is_some())
+    /// The split's files that can be downloaded, in order of preference.
+    pub fn downloads(&self, split: Split) -> impl Iterator<Item = &FileCard> {
+        self.of_split(&self.files, split).filter(|file| file.hub.is_some() || file.original.is_some())
     }
 
     /// Splits that a file or a bundled sample is known for.
@@ -310,9 +319,14 @@ impl DataFile {
             return Err(DataError::NoDirectory { path: directory.to_owned() });
         }
         let Some((known, path)) = card.at_hand(directory, split) else { return Ok(None) };
-        let mut file = Self::read(&path, known.sha256.as_deref())?;
+        let verified = VerifiedFiles::of(directory);
+        let published = |name: &str, sha256: &'_ Option<String>| {
+            sha256.clone().or_else(|| verified.sha256(name).map(str::to_owned))
+        };
+        let mut file = Self::read(&path, published(&known.name, &known.sha256).as_deref())?;
         if let Some(with) = &known.with {
-            let companion = Self::read(&directory.join(with), known.with_sha256.as_deref())?;
+            let companion =
+                Self::read(&directory.join(with), published(with, &known.with_sha256).as_deref())?;
             if companion.provenance != Provenance::Complete {
                 file.provenance = companion.provenance;
             }

@@ -14,7 +14,7 @@ pub(super) type Row = Vec<(String, Value)>;
 /// The rows of a table. `Err` says what is wrong with it.
 pub(super) fn rows(bytes: Vec<u8>) -> Result<Vec<Row>, String> {
     if bytes.starts_with(parquet::MAGIC) {
-        return parquet::rows(&bytes);
+        return parquet::rows(bytes);
     }
     let text = String::from_utf8(bytes).map_err(|error| format!("not UTF-8: {error}"))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());

@@ -28,12 +28,13 @@ struct Text<'a> {
 /// The prompts are read in one pass, padded on the right, and then one token of every text a pass. A finished text's row
 /// is read on with the others until half of the rows are finished; then those that go on are moved together. What comes
 /// back from the device in each pass is one transfer: three numbers a row and part of the vocabulary where all texts
-/// are greedy, else the logits.
+/// are greedy, else the logits. `grown` gets the index of each text with what there is of it, after each of its tokens.
 pub(super) fn generate(
     model: &Gpt2,
     device: &ComputeDevice,
     tokenizer: &Gpt2Tokenizer,
     prompts: &[Prompt<'_>],
+    grown: &mut dyn FnMut(usize, &str),
 ) -> Result<(Vec<Generated>, Effort), EngineError> {
     let lengths: Vec<usize> = prompts.iter().map(|(continuation, _)| continuation.prompt.len()).collect();
     let width = lengths.iter().copied().max().unwrap_or(0);
@@ -68,7 +69,9 @@ pub(super) fn generate(
         let mut tokens = vec![0; rows.len()];
         for (row, (slot, next)) in rows.iter_mut().zip(next).enumerate() {
             let (Some(mut text), Some(next)) = (slot.take(), next) else { continue };
-            if text.writing.push(next.token, next.log_prob, tokenizer)? {
+            let is_over = text.writing.push(next.token, next.log_prob, tokenizer)?;
+            grown(text.index, text.writing.text());
+            if is_over {
                 written.push((text.index, text.writing.finish()));
                 cache.finish(row);
             } else {

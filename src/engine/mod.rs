@@ -143,6 +143,41 @@ impl<'a> Engine<'a> {
         self.run_wanted(work, |_| true, sink)
     }
 
+    /// Continues one prompt, of which `truncated_tokens` were dropped, and hands over what there is of the text after each
+    /// of its tokens. The text is that of [`Engine::run`].
+    pub fn write(
+        &self,
+        continuation: &Continuation,
+        truncated_tokens: usize,
+        mut grown: impl FnMut(&str),
+    ) -> Result<Generated, EngineError> {
+        let prompts = [(continuation, truncated_tokens)];
+        let mut grown = |_: usize, text: &str| grown(text);
+        let mut texts = match self.model {
+            LanguageModel::Tensors(model) => {
+                self.guard(|| generate::generate(model, self.device, self.tokenizer, &prompts, &mut grown))?.0
+            }
+            LanguageModel::Packed(model) => {
+                let (mut texts, mut effort) = (Vec::new(), Effort::default());
+                let done = |_: usize, text: Generated| {
+                    texts.push(text);
+                    Ok::<(), EngineError>(())
+                };
+                packed::decode(
+                    model,
+                    self.tokenizer,
+                    &prompts,
+                    self.batch_tokens,
+                    &mut effort,
+                    &mut grown,
+                    done,
+                )?;
+                texts
+            }
+        };
+        texts.pop().ok_or_else(|| EngineError::device(&"it wrote no text"))
+    }
+
     /// Does the part of `work` whose indices are wanted, with the very bits that [`Engine::run`] of all of it has. Where
     /// an answer may depend on its batch, whole batches are done again, and other answers can come along.
     pub fn run_wanted<E: From<EngineError>>(
@@ -205,7 +240,9 @@ impl<'a> Engine<'a> {
                     .collect();
                 let generate = |batch: &[usize]| {
                     let prompts: Vec<Prompt<'_>> = batch.iter().map(|&place| prompts[place]).collect();
-                    self.guard(|| generate::generate(model, self.device, self.tokenizer, &prompts))
+                    self.guard(|| {
+                        generate::generate(model, self.device, self.tokenizer, &prompts, &mut |_, _| {})
+                    })
                 };
                 let wanted_text = |place: usize| wanted(continued[place]);
                 in_batches(&sizes, self.text_limits(model), wanted_text, generate, |report| match report {
@@ -227,6 +264,7 @@ impl<'a> Engine<'a> {
                     &prompts,
                     batch_tokens,
                     &mut effort,
+                    &mut |_, _| {},
                     |place, generated| written(&mut sink, place, generated),
                 )?;
             }

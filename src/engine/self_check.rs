@@ -119,7 +119,8 @@ fn answer(checkpoint: &Checkpoint, device: &ComputeDevice) -> Result<Answers, Se
     });
     let [first, second] = prompts;
     let (first, second) = (first?, second?);
-    let (texts, _) = generate::generate(&model, device, &checkpoint.tokenizer, &[(&first, 0), (&second, 0)])?;
+    let prompts = [(&first, 0), (&second, 0)];
+    let (texts, _) = generate::generate(&model, device, &checkpoint.tokenizer, &prompts, &mut |_, _| {})?;
     let written = texts.into_iter().flat_map(|text| text.tokens).collect();
     Ok(Answers { log_probs, written })
 }

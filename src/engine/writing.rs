@@ -51,6 +51,11 @@ impl<'a> Writing<'a> {
         Ok(generated.tokens.len() == self.max_new_tokens)
     }
 
+    /// What there is of the text; its last character may be the first bytes of one.
+    pub fn text(&self) -> &str {
+        &self.generated.text
+    }
+
     /// The text.
     pub fn finish(self) -> Generated {
         self.generated

@@ -121,12 +121,16 @@ pub(super) fn remove(path: &Path) -> Result<(), HubError> {
 }
 
 /// Waits until no other process downloads this blob; the lock is the one that `huggingface_hub` takes.
-pub(super) fn lock(cache: &Path, location: &Location, etag: &str) -> Result<File, HubError> {
-    let directory = cache.join(".locks").join(location.repository.folder());
-    let path = directory.join(format!("{etag}.lock"));
-    let in_cache = |error| HubError::of_disk(&path, error);
-    std::fs::create_dir_all(&directory).map_err(in_cache)?;
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(in_cache)?;
+pub(super) fn lock_blob(cache: &Path, location: &Location, etag: &str) -> Result<File, HubError> {
+    let path = cache.join(".locks").join(location.repository.folder()).join(format!("{etag}.lock"));
+    make_room_for(&path)?;
+    lock(&path)
+}
+
+/// Waits until no other process has the lock at `path`.
+pub(super) fn lock(path: &Path) -> Result<File, HubError> {
+    let in_cache = |error| HubError::of_disk(path, error);
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(in_cache)?;
     match file.lock() {
         // Some network file systems have no locks; a download there is worth more than the lock.
         Err(error) if error.kind() != std::io::ErrorKind::Unsupported => Err(in_cache(error)),

@@ -34,6 +34,18 @@ impl Digest {
         }
     }
 
+    /// Its digits.
+    pub fn value(&self) -> &str {
+        match self {
+            Self::Sha256(sum) | Self::GitBlob(sum) => sum,
+        }
+    }
+
+    /// The sha256 of the file at `path`.
+    pub fn sha256_of(path: &Path) -> std::io::Result<Self> {
+        Ok(Self::Sha256(sum(Sha256::new(), &mut std::fs::File::open(path)?)?))
+    }
+
     /// The same sum of the file at `path`.
     pub fn again(&self, path: &Path) -> std::io::Result<Self> {
         let mut file = std::fs::File::open(path)?;

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
-use super::cache::{CachedFile, Folder, lock, make_room_for, remove};
+use super::cache::{CachedFile, Folder, lock, lock_blob, make_room_for, remove};
 use super::http::{ATTEMPTS, Answer, Client, Method, origin};
 use super::repository::{Location, is_commit};
 use super::{Digest, HubError, Settings};
@@ -41,6 +41,20 @@ pub struct RemoteFile {
 pub struct Hub {
     settings: Settings,
     client: Client,
+}
+
+/// Content that is to come.
+struct Wanted<'a> {
+    /// Its name in messages.
+    what: &'a str,
+    url: &'a str,
+    remote: &'a RemoteFile,
+    /// The repository it is of; none outside the hub.
+    location: Option<&'a Location>,
+    /// Where it grows.
+    incomplete: &'a Path,
+    /// Where it lies when it is whole.
+    whole: &'a Path,
 }
 
 /// What came of one request for content.
@@ -83,9 +97,15 @@ impl Hub {
         let url = location.url(&self.settings.endpoint, path);
         let answer = self.client.ask(Method::Head, &url, &what, &mut |text| watch.note(text))?;
         self.refuse_errors(&answer, location, &what)?;
-        let odd = |reason: &str| HubError::Odd { what: what.clone(), reason: reason.to_owned() };
+        let odd = |reason: &str| {
+            let reason = format!("{reason}; is HF_ENDPOINT a Hugging Face hub?");
+            HubError::Odd { what: what.clone(), reason }
+        };
         let commit = answer.commit.filter(|commit| is_commit(commit));
         let commit = commit.ok_or_else(|| odd("an answer without X-Repo-Commit"))?;
+        if location.is_commit() && commit != location.revision {
+            return Err(odd(&format!("an answer of the commit {commit}, which was not asked for")));
+        }
         let etag = answer.etag.filter(|etag| is_plain_name(etag) && etag.len() <= 200);
         let etag = etag.ok_or_else(|| odd("an answer without ETag"))?;
         Ok(RemoteFile { commit, etag, bytes: answer.size })
@@ -119,9 +139,20 @@ impl Hub {
         let blob = folder.blob(&remote.etag);
         if !is_whole(&blob, &remote) {
             make_room_for(&blob)?;
-            let _lock = lock(&self.settings.cache, location, &remote.etag)?;
+            let _lock = lock_blob(&self.settings.cache, location, &remote.etag)?;
             if !is_whole(&blob, &remote) {
-                self.download(&folder, location, path, &remote, watch)?;
+                // Of the commit: the branch may move meanwhile.
+                let url = location.at(&remote.commit).url(&self.settings.endpoint, path);
+                let (what, incomplete) = (format!("{location}/{path}"), folder.incomplete(&remote.etag));
+                let wanted = Wanted {
+                    what: &what,
+                    url: &url,
+                    remote: &remote,
+                    location: Some(location),
+                    incomplete: &incomplete,
+                    whole: &blob,
+                };
+                self.download(&wanted, watch)?;
             }
         }
         folder.link(&location.revision, &remote.commit, path, &remote.etag)?;
@@ -173,6 +204,37 @@ impl Hub {
         self.fetch(location, path, watch)
     }
 
+    /// A file outside the hub, such as its makers have put it on the web, at `path`: what is there already, else
+    /// downloaded from `url` and held against `sha256`, if that is known.
+    pub fn fetch_url(
+        &self,
+        url: &str,
+        sha256: Option<&str>,
+        path: &Path,
+        watch: &mut dyn Watch,
+    ) -> Result<(), HubError> {
+        if path.is_file() {
+            return Ok(());
+        }
+        if self.settings.offline {
+            let cache = path.parent().unwrap_or(path).to_owned();
+            return Err(HubError::Offline { what: url.to_owned(), cache });
+        }
+        make_room_for(path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let _lock = lock(&path.with_file_name(format!("{name}.lock")))?;
+        if path.is_file() {
+            return Ok(());
+        }
+        let etag = sha256.unwrap_or_default().to_owned();
+        let incomplete = path.with_file_name(format!("{name}.incomplete"));
+        let answer = self.client.ask(Method::Head, url, url, &mut |text| watch.note(text))?;
+        refuse_errors_elsewhere(&answer, url)?;
+        let remote = RemoteFile { commit: String::new(), etag, bytes: answer.size };
+        let (incomplete, whole) = (incomplete.as_path(), path);
+        self.download(&Wanted { what: url, url, remote: &remote, location: None, incomplete, whole }, watch)
+    }
+
     /// `Err` for an answer that is an error.
     fn refuse_errors(&self, answer: &Answer, location: &Location, what: &str) -> Result<(), HubError> {
         let status = answer.response.status();
@@ -194,76 +256,55 @@ impl Hub {
                 HubError::NoPermission { what: what.to_owned(), status: status.as_u16(), page, hint }
             }
             (status, _) => {
-                let reason = format!("HTTP {status}");
+                let reason = format!("HTTP {status}; is HF_ENDPOINT a Hugging Face hub?");
                 HubError::Odd { what: what.to_owned(), reason }
             }
         })
     }
 
-    /// Downloads a blob, behind what is there of it.
-    fn download(
-        &self,
-        folder: &Folder,
-        location: &Location,
-        path: &str,
-        remote: &RemoteFile,
-        watch: &mut dyn Watch,
-    ) -> Result<(), HubError> {
-        let what = format!("{location}/{path}");
-        let incomplete = folder.incomplete(&remote.etag);
-        // Of the commit: the branch may move meanwhile.
-        let url = location.at(&remote.commit).url(&self.settings.endpoint, path);
-        let on_disk = |error| HubError::of_disk(&incomplete, error);
-        let mut began_with = length(&incomplete);
-        watch.begin(&what, remote.bytes, began_with);
+    /// Downloads content, behind what is there of it.
+    fn download(&self, wanted: &Wanted<'_>, watch: &mut dyn Watch) -> Result<(), HubError> {
+        let Wanted { what, url, remote, incomplete, .. } = *wanted;
+        let on_disk = |error| HubError::of_disk(incomplete, error);
+        let mut began_with = length(incomplete);
+        watch.begin(what, remote.bytes, began_with);
         let mut attempt = 1;
         loop {
-            let before = length(&incomplete);
+            let before = length(incomplete);
             let is_there = remote.bytes.is_some_and(|bytes| bytes == before);
-            let part = if is_there {
-                Part::All
-            } else {
-                self.part(&incomplete, location, &url, &what, remote, watch)?
-            };
+            let part = if is_there { Part::All } else { self.part(wanted, watch)? };
             if let Part::BrokenOff(reason) = part {
                 // A try that brought something is none in vain.
-                attempt = if length(&incomplete) > before { 1 } else { attempt + 1 };
+                attempt = if length(incomplete) > before { 1 } else { attempt + 1 };
                 if attempt > ATTEMPTS {
-                    return Err(HubError::NoNetwork { host: origin(&url).to_owned(), reason });
+                    return Err(HubError::NoNetwork { host: origin(url).to_owned(), reason });
                 }
                 self.client.wait(attempt, None, &format!("{what}: {reason}"), &mut |text| watch.note(text));
                 continue;
             }
-            match wrong_sum(&incomplete, remote).map_err(on_disk)? {
+            match wrong_sum(incomplete, remote).map_err(on_disk)? {
                 None => break,
                 Some((expected, found)) => {
-                    std::fs::remove_file(&incomplete).map_err(on_disk)?;
+                    std::fs::remove_file(incomplete).map_err(on_disk)?;
                     if began_with == 0 {
-                        return Err(HubError::Checksum { what, expected, found });
+                        return Err(HubError::Checksum { what: what.to_owned(), expected, found });
                     }
                     // What was there before may be of something else.
                     began_with = 0;
                     watch.note(&format!("note: {what}: the part that was here did not fit; beginning anew"));
-                    watch.begin(&what, remote.bytes, 0);
+                    watch.begin(what, remote.bytes, 0);
                 }
             }
         }
-        File::open(&incomplete).and_then(|file| file.sync_all()).map_err(on_disk)?;
-        std::fs::rename(&incomplete, folder.blob(&remote.etag)).map_err(on_disk)?;
+        File::open(incomplete).and_then(|file| file.sync_all()).map_err(on_disk)?;
+        std::fs::rename(incomplete, wanted.whole).map_err(on_disk)?;
         watch.end();
         Ok(())
     }
 
     /// One request for what is missing, written as it comes.
-    fn part(
-        &self,
-        incomplete: &Path,
-        location: &Location,
-        url: &str,
-        what: &str,
-        remote: &RemoteFile,
-        watch: &mut dyn Watch,
-    ) -> Result<Part, HubError> {
+    fn part(&self, wanted: &Wanted<'_>, watch: &mut dyn Watch) -> Result<Part, HubError> {
+        let Wanted { what, url, remote, incomplete, .. } = *wanted;
         let on_disk = |error| HubError::of_disk(incomplete, error);
         let mut file = OpenOptions::new().create(true).append(true).open(incomplete).map_err(on_disk)?;
         let mut have = length(incomplete);
@@ -276,7 +317,10 @@ impl Hub {
             file.set_len(0).map_err(on_disk)?;
             return Ok(Part::BrokenOff("HTTP 416: the part that was here did not fit".to_owned()));
         }
-        self.refuse_errors(&answer, location, what)?;
+        match wanted.location {
+            Some(location) => self.refuse_errors(&answer, location, what)?,
+            None => refuse_errors_elsewhere(&answer, what)?,
+        }
         let is_rest = answer.response.status() == 206
             && begins_at(
                 answer.response.headers().get("content-range").and_then(|range| range.to_str().ok()),
@@ -319,6 +363,15 @@ impl Hub {
             _ => Ok(Part::All),
         }
     }
+}
+
+/// `Err` for an answer that is an error, of a place that is not the hub.
+fn refuse_errors_elsewhere(answer: &Answer, url: &str) -> Result<(), HubError> {
+    let status = answer.response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    Err(HubError::Gone { url: url.to_owned(), status: status.as_u16() })
 }
 
 fn length(path: &Path) -> u64 {

@@ -98,12 +98,23 @@ pub enum HubError {
         source: std::io::Error,
     },
     /// An answer that no hub gives.
-    #[error("{what}: {reason}; is HF_ENDPOINT a Hugging Face hub?")]
+    #[error("{what}: {reason}")]
     Odd {
         /// The file.
         what: String,
         /// What is odd.
         reason: String,
+    },
+    /// A place outside the hub that has not, or gives not, what it once had.
+    #[error(
+        "{url}: HTTP {status}: its makers have moved it; get the file elsewhere, put it into a directory under the name \
+         that `gpt2-eval show TASK` names, and name that with --data DIR"
+    )]
+    Gone {
+        /// The address.
+        url: String,
+        /// Its answer.
+        status: u16,
     },
     /// A name or setting that cannot be meant.
     #[error("{0}")]

@@ -248,17 +248,17 @@ pub struct FileFingerprint {
     pub sha256: String,
 }
 
-/// A file of the Hugging Face hub.
+/// A file of the Hugging Face hub, or one where its makers have put it on the web.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HubFile {
-    /// `OWNER/NAME` of a model, `datasets/OWNER/NAME` of data.
+    /// `OWNER/NAME` of a model, `datasets/OWNER/NAME` of data; of a file outside the hub, scheme and host.
     pub repository: String,
-    /// The branch, tag or commit that was asked for.
+    /// The branch, tag or commit that was asked for; empty outside the hub.
     pub revision: String,
-    /// The commit that it was.
+    /// The commit that it was; empty outside the hub.
     pub commit: String,
-    /// Path in the repository.
+    /// Path in the repository, or on that host.
     pub path: String,
     /// Sum of the content by the hub: `sha256 …`, or `git blob …` for small files; where the hub tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]

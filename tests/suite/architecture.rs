@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each top-level module may use. `text` is below everything but the leaves.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("kernels", &[]),
     ("draw", &[]),
     ("files", &["text"]),
+    ("panics", &[]),
     ("hub", &["files", "text"]),
     ("request", &["text"]),
     ("plan", &["kernels", "record"]),
@@ -15,7 +16,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("text", &[]),
     ("tokenizer", &["files", "text"]),
     ("metrics", &["record"]),
-    ("data", &["files", "plan", "record", "text"]),
+    ("data", &["files", "panics", "plan", "record", "text"]),
     ("tasks", &["data", "draw", "files", "metrics", "plan", "record", "request", "text"]),
     ("model", &["files", "kernels", "text", "tokenizer"]),
     ("engine", &["kernels", "model", "request", "text", "tokenizer"]),

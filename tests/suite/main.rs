@@ -36,4 +36,5 @@ mod report;
 mod resume;
 mod schemas;
 mod shards;
+mod texts;
 mod writers;

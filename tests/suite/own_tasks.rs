@@ -49,6 +49,41 @@ fn change(path: &Path, from: &str, to: &str) {
 }
 
 #[test]
+fn a_parquet_table_is_read_as_json_lines_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    std::fs::create_dir(path.join("tasks")).unwrap();
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parquet/snappy.parquet");
+    std::fs::copy(table, path.join("tasks/table.parquet")).unwrap();
+    // What make.py beside the table says is in it.
+    let line = |index: usize| {
+        format!(
+            "{{\"unique\": \"row {index}\", \"number\": {index}, \"translation\": {{\"en\": \"yes {index}\"}}}}\n"
+        )
+    };
+    std::fs::write(path.join("tasks/lines.jsonl"), (0..300).map(line).collect::<String>()).unwrap();
+    for (name, file) in [("table", "table.parquet"), ("lines", "lines.jsonl")] {
+        let card = format!(
+            "name = \"{name}\"\ntitle = \"T\"\nmeasures = \"m\"\nkind = \"last-word\"\nprompt = \"{{unique}} of {{number}}: \
+             {{translation.en}}\"\n[data]\nfile = \"{file}\"\nid = \"unique\"\n"
+        );
+        std::fs::write(path.join(format!("tasks/{name}.toml")), card).unwrap();
+    }
+    run(path, &["table", "lines"], &["--limit", "5", "--out", "run"]);
+    let [table, lines] = ["table.jsonl", "lines.jsonl"].map(|journal| records(&path.join("run"), journal));
+    assert_eq!(table.len(), 5);
+    for (one, other) in table.iter().zip(&lines) {
+        assert_eq!((&one.id, &one.statistics), (&other.id, &other.statistics));
+    }
+    std::fs::write(path.join("tasks/table.parquet"), b"PAR1 and no more").unwrap();
+    let output =
+        gpt2_eval(path).args(["--task-file", "tasks/table.toml", "--sizes", "tiny-3M"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("table.parquet:1") && !message.contains("panicked"), "{message}");
+}
+
+#[test]
 fn examples_are_listed_shown_run_and_read_without_their_cards() {
     let directory = with_examples();
     let path = directory.path();

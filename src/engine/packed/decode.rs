@@ -15,7 +15,8 @@ const MOST_TEXTS: usize = 64;
 /// Bytes of keys and values that are kept, at most, unless one text alone needs more.
 const KEY_VALUE_BYTES: usize = 400 << 20;
 
-/// Continues all prompts; `done` gets the index of each with its text.
+/// Continues all prompts; `grown` gets the index of each text with what there is of it, after each of its tokens, and
+/// `done` the whole.
 ///
 /// No text depends on the others: the kernels' sums do not, and each has its own draws.
 pub fn decode<E: From<EngineError>>(
@@ -24,11 +25,12 @@ pub fn decode<E: From<EngineError>>(
     prompts: &[Prompt<'_>],
     batch_tokens: usize,
     effort: &mut Effort,
+    grown: &mut dyn FnMut(usize, &str),
     mut done: impl FnMut(usize, Generated) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut decoder = Decoder::new(model, prompts);
     while decoder.admit(batch_tokens) {
-        decoder.step(tokenizer, effort, &mut done)?;
+        decoder.step(tokenizer, effort, grown, &mut done)?;
     }
     Ok(())
 }
@@ -209,6 +211,7 @@ impl<'a> Decoder<'a> {
         &mut self,
         tokenizer: &Gpt2Tokenizer,
         effort: &mut Effort,
+        grown: &mut dyn FnMut(usize, &str),
         done: &mut impl FnMut(usize, Generated) -> Result<(), E>,
     ) -> Result<(), E> {
         let reads = std::mem::take(&mut self.reads);
@@ -228,7 +231,10 @@ impl<'a> Decoder<'a> {
         let next = next_tokens(self.model, &hidden, &mut self.texts);
         let mut going_on = Vec::with_capacity(self.texts.len());
         for (mut text, next) in std::mem::take(&mut self.texts).into_iter().zip(next) {
-            if text.writing.push(next.token, next.log_prob, tokenizer).map_err(EngineError::from)? {
+            let is_over =
+                text.writing.push(next.token, next.log_prob, tokenizer).map_err(EngineError::from)?;
+            grown(text.index, text.writing.text());
+            if is_over {
                 self.release(text.stretch);
                 done(text.index, text.writing.finish())?;
             } else {

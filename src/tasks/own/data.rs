@@ -108,11 +108,12 @@ fn format_of(name: &Spanned<String>) -> Result<Format, Problem> {
     match extension {
         "jsonl" | "ndjson" => Ok(Format::Jsonl),
         "csv" => Ok(Format::Csv),
+        "parquet" => Ok(Format::Parquet),
         "txt" => Ok(Format::Text),
         other => {
-            let hint = did_you_mean(other, ["jsonl", "csv", "txt"]);
+            let hint = did_you_mean(other, ["jsonl", "csv", "parquet", "txt"]);
             let reason = format!(
-                "{:?} does not say how it is read{hint}: add format = \"jsonl\", \"csv\" or \"text\"",
+                "{:?} does not say how it is read{hint}: add format = \"jsonl\", \"csv\", \"parquet\" or \"text\"",
                 name.get_ref()
             );
             Err(Problem::new(name.span(), reason))

@@ -133,6 +133,8 @@ fn card_of(own: &OwnCard) -> Card {
         with_sha256: None,
         hub: None,
         with_hub: None,
+        original: None,
+        with_original: None,
         records: None,
     };
     let mut files = vec![file(&own.data.file, Split::Test)];

@@ -100,6 +100,8 @@ pub enum Format {
     Jsonl,
     /// Comma-separated, with a header.
     Csv,
+    /// A table in Apache Parquet.
+    Parquet,
     /// One text.
     Text,
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::data::OwnData;
 use super::raw::Format;
 use super::record::{Record, text_of};
-use crate::data::{DataError, DataFile, read_json_lines};
+use crate::data::{DataError, DataFile, read_json_lines, read_parquet};
 use crate::tasks::Item;
 
 /// The samples of a file in its order, each with its name and cluster.
@@ -16,6 +16,7 @@ use crate::tasks::Item;
 pub(super) fn samples(file: &DataFile, data: &OwnData) -> Result<Vec<Item<Record>>, DataError> {
     let records = match data.format {
         Format::Csv => csv_records(file)?,
+        Format::Parquet => read_parquet(file)?,
         // A file that is one text has no records, and none are asked for.
         Format::Jsonl | Format::Text => read_json_lines(file)?,
     };

@@ -6,7 +6,7 @@ use super::server::{COMMIT, Fault, HubServer};
 use crate::common::gpt2_eval;
 
 const DATA: &str = "datasets/EleutherAI/lambada_openai";
-const DATA_FILE: &str = "data/lambada_test_en.jsonl";
+const DATA_FILE: &str = "data/lambada_test.jsonl";
 
 fn bundled(path: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -46,6 +46,9 @@ fn run(directory: &Path, endpoint: &str, arguments: &str) -> Output {
     let output = gpt2_eval(directory)
         .env("HF_HUB_OFFLINE", "0")
         .env("HF_ENDPOINT", endpoint)
+        .env("GPT2_EVAL_MIRROR", format!("{endpoint}/mirror"))
+        // What this hub has under the published names is not what was published.
+        .env("GPT2_EVAL_OTHER_FILES", "1")
         .args(arguments.split_whitespace())
         .output()
         .unwrap();
@@ -64,10 +67,13 @@ fn what_was_fetched_is_enough_without_a_network() {
     let (server, directory) = (hub(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
     let missing = run(directory, &endpoint, &format!("{TASK} --sizes 117M --offline"));
-    missing.has(2, &["is not in the cache", "gpt2-eval fetch", "lambada_test_en.jsonl"]);
+    missing.has(2, &["is not in the cache", "gpt2-eval fetch", "lambada_test.jsonl"]);
     assert!(server.seen().is_empty(), "--offline asks nothing");
     let fetched = run(directory, &endpoint, "fetch --tasks lambada --sizes gpt2 --out plain");
-    fetched.has(0, &["openai-community/gpt2@main/model.safetensors", "3 of 3 files to download", "copies"]);
+    fetched.has(
+        0,
+        &["openai-community/gpt2@607a30d783/model.safetensors", "3 of 3 files to download", "copies"],
+    );
     let again = run(directory, &endpoint, "fetch --tasks lambada --sizes gpt2 --quiet");
     again.has(0, &["in the cache", "0 of 3 files to download"]);
     drop(server);
@@ -77,7 +83,7 @@ fn what_was_fetched_is_enough_without_a_network() {
     let files = manifest["environment"]["hub"].as_array().unwrap();
     let paths: Vec<&str> = files.iter().map(|file| file["path"].as_str().unwrap()).collect();
     assert_eq!(paths, [DATA_FILE, "config.json", "model.safetensors"]);
-    assert!(files.iter().all(|file| file["commit"] == COMMIT && file["revision"].is_string()));
+    assert!(files.iter().all(|file| file["commit"] == file["revision"]), "all are pinned");
     assert_eq!(files[2]["repository"], "openai-community/gpt2");
     assert!(files[2]["digest"].as_str().unwrap().starts_with("sha256 "));
     // The plain directories need neither hub nor cache.
@@ -119,10 +125,158 @@ fn a_run_brings_what_it_needs() {
 fn a_table_stands_in_for_a_file_that_is_gone() {
     let (server, directory) = (HubServer::start(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
-    server.add_large(DATA, "default/test/0000.parquet", &bundled("tasks/lambada/sample.jsonl"));
+    server.add_large(DATA, "en/test/en.parquet", &bundled("tests/fixtures/parquet/lambada.parquet"));
     let output = run(directory, &endpoint, &format!("{TASK} --sizes tiny-3M --out run"));
     output.has(0, &["tiny-3M", "data=unverified"]);
-    assert_eq!(manifest(&directory.join("run"))["environment"]["hub"][0]["revision"], "refs/convert/parquet");
+    let sample = run(directory, &endpoint, &format!("{TASK} --sizes tiny-3M --data sample --out sample"));
+    sample.has(0, &["tiny-3M"]);
+    let journal =
+        |run: &str| std::fs::read(directory.join(run).join("samples/tiny-3M/lambada.jsonl")).unwrap();
+    assert_eq!(journal("run"), journal("sample"), "what the table holds is what the lines hold");
+    assert_eq!(manifest(&directory.join("run"))["environment"]["hub"][0]["path"], "en/test/en.parquet");
+}
+
+/// A zip with one stored member.
+fn zip_of(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut archive, content).unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
+#[test]
+fn what_the_hub_has_not_comes_from_its_makers() {
+    let (server, directory) = (hub(), tempfile::tempdir().unwrap());
+    let (directory, endpoint) = (directory.path(), server.endpoint());
+    let arguments = "--tasks enwik8 --stride 1024 --limit 1 --sizes tiny-3M --quiet";
+    // The sum of the archive is pinned, and this one has another.
+    let other = zip_of("enwik8", &bundled("tasks/enwik8/sample.xml"));
+    server.add_plain("mattmahoney.net/dc/enwik8.zip", &other);
+    run(directory, &endpoint, arguments)
+        .has(2, &["dc/enwik8.zip", "547994d9980ebed1288380d652999f38", "deleted"]);
+    assert!(!directory.join("cache/downloads").join("547994d9980ebed1").join("enwik8.zip").exists());
+    // A download that was cut off, and then one without a sum.
+    let (source, reference) =
+        (bundled("tasks/wmt14-fr-en/sample.fr.sgm"), bundled("tasks/wmt14-fr-en/sample.en.sgm"));
+    let mut archive =
+        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (name, content) in [("src.fr", &source), ("ref.en", &reference)] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        let name = format!("test-full/newstest2014-fren-{name}.sgm");
+        archive.append_data(&mut header, name, content.as_slice()).unwrap();
+    }
+    let archive = archive.into_inner().unwrap().finish().unwrap();
+    server.add_plain("www.statmt.org/wmt14/test-full.tgz", &archive);
+    server.fail("GET", "www.statmt.org/wmt14/test-full.tgz", Fault::CutAfter(500));
+    let text = bundled("tasks/wmt14-fr-en/examples.fr");
+    server.add_large("datasets/wmt/wmt14", "fr-en/validation-00000-of-00001.parquet", &pairs(&text));
+    let fetched = run(directory, &endpoint, "fetch --tasks wmt14-fr-en --out plain");
+    fetched.has(0, &["https://www.statmt.org/wmt14/test-full.tgz", "trying again", "copies"]);
+    let data = directory.join("plain/data/wmt14");
+    assert!(std::fs::read(data.join("newstest2014-fren-src.fr.sgm")).unwrap() == source);
+    assert!(std::fs::read(data.join("newstest2014-fren-ref.en.sgm")).unwrap() == reference);
+    drop(server);
+    let offline = format!("--tasks wmt14-fr-en --limit 1 --sizes tiny-3M --quiet --offline --out run");
+    run(directory, &endpoint, &offline).has(0, &["tiny-3M"]);
+    let files = &manifest(&directory.join("run"))["environment"]["hub"];
+    let archive =
+        files.as_array().unwrap().iter().find(|file| file["path"] == "wmt14/test-full.tgz").unwrap();
+    assert_eq!(archive["repository"], "https://www.statmt.org");
+    assert!(archive["digest"].as_str().unwrap().starts_with("sha256 "));
+}
+
+/// The hub's table of French lines, each with itself as its translation.
+fn pairs(lines: &[u8]) -> Vec<u8> {
+    let lines = std::str::from_utf8(lines).unwrap().lines();
+    let row = |line| serde_json::json!({"translation": {"fr": line, "en": line}}).to_string() + "\n";
+    lines.map(row).collect::<String>().into_bytes()
+}
+
+#[test]
+fn published_files_are_told_from_others() {
+    let (server, directory) = (hub(), tempfile::tempdir().unwrap());
+    let (directory, endpoint) = (directory.path(), server.endpoint());
+    let strict = |arguments: &str| {
+        let mut command = gpt2_eval(directory);
+        command.env("HF_HUB_OFFLINE", "0").env("HF_ENDPOINT", &endpoint).args(arguments.split_whitespace());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (arguments, pinned) in [
+        (
+            format!("{TASK} --sizes tiny-3M"),
+            "4aa8d02cd17c719165fc8a7887fddd641f43fcafa4b1c806ca8abc31fabdb226",
+        ),
+        (
+            format!("{TASK} --sizes 117M --data sample"),
+            "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",
+        ),
+    ] {
+        let (code, message) = strict(&arguments);
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains(pinned) && message.contains("GPT2_EVAL_OTHER_FILES"), "{message}");
+    }
+    run(directory, &endpoint, &format!("{TASK} --sizes 117M --data sample --out run"))
+        .has(0, &["warning: openai-community/gpt2@607a30d783/model.safetensors: its sha256 is", "117M"]);
+}
+
+#[test]
+fn weights_in_several_files_or_of_pytorch_are_brought() {
+    let (server, directory) = (hub(), tempfile::tempdir().unwrap());
+    let (directory, endpoint) = (directory.path(), server.endpoint());
+    let fixture = |name: &str| bundled(&format!("tests/golden/checkpoints/gelu_new/{name}"));
+    for repository in ["in/parts", "of/torch"] {
+        server.add_small(repository, "config.json", &fixture("config.json"));
+        server.add_small(repository, "vocab.json", &fixture("vocab.json"));
+        server.add_small(repository, "merges.txt", &fixture("merges.txt"));
+    }
+    server.add_large("of/torch", "pytorch_model.bin", &fixture("f32.bin"));
+    let index = "model.safetensors.index.json";
+    server.add_small("in/parts", index, &fixture(&format!("sharded/{index}")));
+    let parts: Vec<String> = (1..=3).map(|part| format!("model-{part:05}-of-00003.safetensors")).collect();
+    for part in &parts {
+        server.add_large("in/parts", part, &fixture(&format!("sharded/{part}")));
+    }
+    let fetched = run(directory, &endpoint, "fetch --model hf:in/parts --model hf:of/torch --out plain");
+    fetched.has(0, &["in/parts@", &parts[2], "pytorch_model.bin"]);
+    for file in [&parts[0], index] {
+        assert!(directory.join("plain/models/parts").join(file).is_file(), "{file}");
+    }
+    drop(server);
+    for place in ["hf:in/parts", "hf:of/torch"] {
+        let card = directory.join("card.toml");
+        std::fs::write(
+            &card,
+            "name = \"mine\"\ntitle = \"M\"\nmeasures = \"m\"\nkind = \"perplexity\"\ntext = \"{t}\"\n[data]\nfile = \
+             \"d.jsonl\"\n",
+        )
+        .unwrap();
+        std::fs::write(directory.join("d.jsonl"), "{\"t\": \"abbaab\"}\n").unwrap();
+        let arguments =
+            format!("--task-file card.toml --model {place} --offline --quiet --out {}", &place[3..5]);
+        run(directory, &endpoint, &arguments).has(0, &["perplexity"]);
+    }
+    let perplexity = |run: &str| {
+        let scores = std::fs::read_to_string(directory.join(run).join("scores.csv")).unwrap();
+        scores.lines().nth(1).unwrap().split(',').nth(5).unwrap().to_owned()
+    };
+    assert_eq!(perplexity("in"), perplexity("of"), "the same weights in two formats");
+}
+
+#[test]
+fn models_under_their_old_names_are_found() {
+    let (server, directory) = (hub(), tempfile::tempdir().unwrap());
+    let (directory, endpoint) = (directory.path(), server.endpoint());
+    let commit = "607a30d783dfa663caf39e06633721c8d4cfcd7e";
+    server.add_small("gpt2", "config.json", &bundled("models/tiny-3M/config.json"));
+    server.add_large("gpt2", "model.safetensors", &bundled("models/tiny-3M/model.safetensors"));
+    // As `from_pretrained("gpt2")` does.
+    run(directory, &endpoint, &format!("fetch --model x=hf:gpt2@{commit}")).has(0, &[]);
+    drop(server);
+    let offline = format!("{TASK} --sizes 117M --data sample --offline --out run");
+    run(directory, &endpoint, &offline).has(0, &["117M"]);
+    assert_eq!(manifest(&directory.join("run"))["environment"]["hub"][0]["repository"], "gpt2");
 }
 
 #[test]
@@ -148,16 +302,20 @@ fn messages_say_the_next_step() {
     let refused = |arguments: &str, words: &[&str]| {
         run(directory, &endpoint, arguments).has(2, words);
     };
-    refused(
-        "--tasks enwik8,text8 --sizes tiny",
-        &["data/enwik8/enwik8", "data/text8/text8", "--data sample"],
-    );
+    refused("--tasks enwik8 --sizes tiny", &["enwik8.zip: HTTP 404", "gpt2-eval show", "--data DIR"]);
+    refused("--tasks 1bw --split train --sizes tiny", &["1bw", "no split `train`"]);
     refused("--tasks lambada --model hf:a/b/c --data sample", &["no repository of the hub"]);
     refused("--tasks lambada --model hf:no/body --data sample", &["no such repository", "HF_TOKEN"]);
-    refused("--tasks winograd --sizes tiny", &["datasets/lighteval/winograd_wsc", "no such repository"]);
+    refused("--tasks winograd --sizes tiny", &["datasets/ErnestSDavis/winograd_wsc", "no such repository"]);
     refused("fetch", &["nothing to fetch"]);
     server.add_small("only/config", "config.json", b"{}");
-    refused("--tasks lambada --model hf:only/config --data sample", &["model.safetensors", "no such file"]);
+    refused(
+        "--tasks lambada --model hf:only/config --data sample",
+        &[
+            "only/config@0123456789: the repository has no weights",
+            "model.safetensors, model.safetensors.index.json",
+        ],
+    );
     server.demand_token("hf_x");
     refused("--tasks lambada --sizes tiny", &["no permission (HTTP 401)", "HF_TOKEN"]);
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -182,7 +340,11 @@ fn doctor_says_what_is_missing() {
     );
     before.has(
         3,
-        &["missing  datasets/EleutherAI/lambada_openai@main/data", "gpt2-eval fetch", "GB free on its disk"],
+        &[
+            "missing  datasets/EleutherAI/lambada_openai@900124bf3b/data",
+            "gpt2-eval fetch",
+            "GB free on its disk",
+        ],
     );
     run(directory, &endpoint, "fetch --tasks lambada --sizes 117M --quiet").has(0, &[]);
     run(directory, &endpoint, arguments).has(0, &["missing  nothing"]);

@@ -99,6 +99,16 @@ impl HubServer {
         self.add(repository, path, content, &hexadecimal(&Sha256::digest(content)), true);
     }
 
+    /// A file that is not the hub's; `place` is its address without `https://`. For `GPT2_EVAL_MIRROR`: [`Self::mirror`].
+    pub fn add_plain(&self, place: &str, content: &[u8]) {
+        self.add("mirror", place, content, "no-sum", false);
+    }
+
+    /// Where the files are that are not the hub's.
+    pub fn mirror(&self) -> String {
+        format!("{}/mirror", self.endpoint())
+    }
+
     fn add(&self, repository: &str, path: &str, content: &[u8], etag: &str, is_large: bool) {
         let file = File { content: content.to_vec(), etag: etag.to_owned(), is_large };
         self.state.lock().unwrap().files.insert(format!("{repository}:{path}"), file);
@@ -170,17 +180,23 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, at_store: bool, store: Socket
 fn answer(stream: &TcpStream, state: &mut State, seen: Seen, store: SocketAddr) -> std::io::Result<()> {
     let Seen { method, path, range, authorization, at_store } = seen.clone();
     state.seen.push(seen);
-    let is_inner = at_store || path.starts_with("/api/resolve-cache/");
+    let is_plain = path.starts_with("/mirror/");
+    let is_inner = at_store || is_plain || path.starts_with("/api/resolve-cache/");
     // `/REPOSITORY/resolve/REVISION/PATH`, and the same behind `/store` or `/api/resolve-cache`.
     let plain =
         path.trim_start_matches("/store").trim_start_matches("/api/resolve-cache").trim_start_matches('/');
-    let plain = plain.replace("%2F", "/");
+    let plain =
+        plain.replace("%2F", "/").replace("mirror/", if is_plain { "mirror/resolve/x/" } else { "mirror/" });
     let Some((repository, rest)) = plain.split_once("/resolve/") else {
         return respond(stream, 404, &[], b"", &method);
     };
     let revision =
         rest.strip_prefix("refs/convert/parquet/").or_else(|| rest.split_once('/').map(|(_, path)| path));
     let name = revision.unwrap_or_default().to_owned();
+    // A branch is always the same commit; a commit is itself.
+    let first = rest.split('/').next().unwrap_or_default();
+    let is_commit = first.len() == 40 && first.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let commit = if is_commit { first } else { COMMIT };
     let demanded = state.token.as_ref().filter(|_| !at_store).map(|token| format!("Bearer {token}"));
     if demanded.is_some() && demanded != authorization {
         return respond(stream, 401, &[("X-Error-Code", "GatedRepo")], b"", &method);
@@ -189,7 +205,7 @@ fn answer(stream: &TcpStream, state: &mut State, seen: Seen, store: SocketAddr) 
     let Some(file) = state.files.get(&format!("{repository}:{name}")).cloned() else {
         let code = if known { "EntryNotFound" } else { "RepoNotFound" };
         let status = if known { 404 } else { 401 };
-        return respond(stream, status, &[("X-Error-Code", code), ("X-Repo-Commit", COMMIT)], b"", &method);
+        return respond(stream, status, &[("X-Error-Code", code), ("X-Repo-Commit", commit)], b"", &method);
     };
     let content_is_next = is_inner || method == "HEAD";
     let faults = state
@@ -206,7 +222,7 @@ fn answer(stream: &TcpStream, state: &mut State, seen: Seen, store: SocketAddr) 
         let place = format!("http://{store}/store{path}");
         let headers = [
             ("Location", place.as_str()),
-            ("X-Repo-Commit", COMMIT),
+            ("X-Repo-Commit", commit),
             ("X-Linked-Etag", &quoted),
             ("X-Linked-Size", &size),
         ];
@@ -214,7 +230,7 @@ fn answer(stream: &TcpStream, state: &mut State, seen: Seen, store: SocketAddr) 
     }
     if !is_inner {
         let place = format!("/api/resolve-cache{path}");
-        let headers = [("Location", place.as_str()), ("X-Repo-Commit", COMMIT)];
+        let headers = [("Location", place.as_str()), ("X-Repo-Commit", commit)];
         return respond(stream, 307, &headers, b"", &method);
     }
     let mut content = file.content.clone();

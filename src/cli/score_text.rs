@@ -1,0 +1,216 @@
+//! `gpt2-eval score-text`: how probable a model finds a text, and what surprises it.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use super::arguments::{ScoreTextArguments, ScoreTextFormat};
+use super::generate::{MOST_BYTES, standard_input};
+use super::one_model::OneModel;
+use super::progress::Progress;
+use crate::engine::{EngineError, Event, Planner, Work};
+use crate::files::read_at_most;
+use crate::report::number;
+use crate::request::{Document, LogLikelihood, Request, Response, Window};
+use crate::text::{thousands, visible_bytes, visible_white_space};
+
+/// Characters before a surprising token that are shown.
+const CONTEXT_CHARACTERS: usize = 40;
+
+/// What is said of a text.
+#[derive(Serialize)]
+struct Scored {
+    model: String,
+    file: String,
+    bytes: usize,
+    /// Split at white space.
+    words: usize,
+    tokens: usize,
+    /// Tokens a window holds, and tokens between two of them.
+    context: usize,
+    stride: usize,
+    /// Natural logarithm.
+    log_likelihood: f64,
+    token_perplexity: f64,
+    /// `None` for a text of white space.
+    word_perplexity: Option<f64>,
+    byte_perplexity: f64,
+    bits_per_byte: f64,
+    most_surprising: Vec<Surprise>,
+}
+
+/// A token that the model did not expect.
+#[derive(Serialize)]
+struct Surprise {
+    /// From 1.
+    line: usize,
+    /// Characters, from 1.
+    column: usize,
+    /// From 0.
+    token_index: usize,
+    token: u32,
+    /// Its bytes, as far as they are text.
+    text: String,
+    log_probability: f64,
+    /// What stands before it in its line.
+    before: String,
+}
+
+/// Scores a text in overlapping windows, each token once.
+pub(super) fn score_text(arguments: &ScoreTextArguments) -> anyhow::Result<String> {
+    let text = read(&arguments.file)?;
+    if text.is_empty() {
+        bail!("{}: the text is empty", arguments.file.display());
+    }
+    let model = OneModel::load(&arguments.model)?;
+    let context = model.checkpoint.config.context;
+    let stride = usize::from(arguments.stride).min(context);
+    let mut planner = Planner::new(&model.checkpoint.tokenizer, context);
+    let request = Request::Rolling {
+        document: Document::new(&text),
+        part: 0..text.len(),
+        window: Window { context, stride },
+    };
+    let Work::Score { sequences, .. } = planner.plan(&request)? else { bail!("the text cannot be scored") };
+    let tokens: Vec<u32> = sequences.iter().flat_map(|sequence| &sequence.targets).copied().collect();
+    // Without the mark of a document, the answer has every token.
+    let work = Work::Score { sequences, rolling_bytes: None, truncated_tokens: 0 };
+    let mut progress = Progress::new(work.tokens() as u64, arguments.model.quiet);
+    progress.stage(format!("{} on {}", model.label, arguments.file.display()), 0);
+    let mut scored: Option<LogLikelihood> = None;
+    model.engine().run(&[&work], |event| -> Result<(), EngineError> {
+        match event {
+            Event::Response { response: Response::LogLikelihood(score), .. } => scored = Some(score),
+            Event::Progress { tokens } => progress.advance(tokens as u64),
+            Event::Note(note) => progress.note(&note),
+            Event::Response { .. } => {}
+        }
+        Ok(())
+    })?;
+    progress.finish();
+    let score = scored.context("the model gave no answer")?;
+    if !score.log_likelihood.is_finite() {
+        bail!(
+            "the log-likelihood is {}, no number: the weights hold or make values that are none",
+            score.log_likelihood
+        );
+    }
+    let surprises = surprises(&model, &text, &tokens, &score, arguments.top);
+    let (sum, bytes, words) = (score.log_likelihood, text.len(), text.split_whitespace().count());
+    let scored = Scored {
+        model: model.label.clone(),
+        file: arguments.file.display().to_string(),
+        bytes,
+        words,
+        tokens: tokens.len(),
+        context,
+        stride,
+        log_likelihood: sum,
+        token_perplexity: (-sum / tokens.len() as f64).exp(),
+        word_perplexity: (words > 0).then(|| (-sum / words as f64).exp()),
+        byte_perplexity: (-sum / bytes as f64).exp(),
+        bits_per_byte: -sum / bytes as f64 / std::f64::consts::LN_2,
+        most_surprising: surprises,
+    };
+    match arguments.format {
+        ScoreTextFormat::Json => Ok(format!("{}\n", serde_json::to_string_pretty(&scored)?)),
+        ScoreTextFormat::Table => Ok(table(&scored)),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    if path.as_os_str() == "-" {
+        return standard_input();
+    }
+    let place = || format!("cannot read {}", path.display());
+    let bytes = read_at_most(path, MOST_BYTES).with_context(place)?;
+    String::from_utf8(bytes).map_err(|error| error.utf8_error()).with_context(place)
+}
+
+/// The `most` tokens with the lowest log-probabilities, the first of equals first.
+fn surprises(
+    model: &OneModel,
+    text: &str,
+    tokens: &[u32],
+    score: &LogLikelihood,
+    most: usize,
+) -> Vec<Surprise> {
+    let mut starts = Vec::with_capacity(tokens.len());
+    let mut start = 0;
+    for &token in tokens {
+        starts.push(start);
+        start += model.checkpoint.tokenizer.token_bytes(token).map_or(0, |bytes| bytes.len());
+    }
+    let mut order: Vec<usize> = (0..tokens.len().min(score.token_log_probs.len())).collect();
+    order.sort_by(|&a, &b| score.token_log_probs[a].total_cmp(&score.token_log_probs[b]).then(a.cmp(&b)));
+    order.truncate(most);
+    let surprise = |index: usize| {
+        let token = tokens[index];
+        let bytes = model.checkpoint.tokenizer.token_bytes(token).unwrap_or_default();
+        // A token may begin inside a character.
+        let before = text.floor_char_boundary(starts[index]);
+        let before = text.get(..before).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let in_line = before.get(line_start..).unwrap_or_default();
+        let characters = in_line.chars().count();
+        Surprise {
+            line: 1 + before.bytes().filter(|byte| *byte == b'\n').count(),
+            column: 1 + characters,
+            token_index: index,
+            token,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            log_probability: f64::from(score.token_log_probs[index]),
+            before: in_line.chars().skip(characters.saturating_sub(CONTEXT_CHARACTERS)).collect(),
+        }
+    };
+    order.into_iter().map(surprise).collect()
+}
+
+fn table(scored: &Scored) -> String {
+    let mut values = Table::new();
+    values.load_style(presets::NOTHING);
+    let row = |name: &str, value: String| [name.to_owned(), value];
+    values.add_row(row(
+        "text",
+        format!(
+            "{}: {} bytes, {} words, {} tokens",
+            scored.file,
+            thousands(scored.bytes as u64),
+            thousands(scored.words as u64),
+            thousands(scored.tokens as u64)
+        ),
+    ));
+    values.add_row(row(
+        "model",
+        format!("{}, windows of {} tokens, {} apart", scored.model, scored.context, scored.stride),
+    ));
+    values.add_row(row("log-likelihood", format!("{:.4} nats", scored.log_likelihood)));
+    values.add_row(row("token perplexity", number(scored.token_perplexity)));
+    values.add_row(row("word perplexity", scored.word_perplexity.map_or_else(|| "–".to_owned(), number)));
+    values.add_row(row("byte perplexity", format!("{:.4}", scored.byte_perplexity)));
+    values.add_row(row("bits per byte", format!("{:.4}", scored.bits_per_byte)));
+    let mut text = lines(&values);
+    if scored.most_surprising.is_empty() {
+        return text;
+    }
+    let mut surprising = Table::new();
+    surprising.load_style(presets::NOTHING);
+    surprising.add_row(["line:column", "log P (nats)", "token", "before it"]);
+    for surprise in &scored.most_surprising {
+        surprising.add_row([
+            format!("{}:{}", surprise.line, surprise.column),
+            format!("{:.2}", surprise.log_probability),
+            visible_bytes(surprise.text.as_bytes()),
+            visible_white_space(&surprise.before),
+        ]);
+    }
+    text.push_str("\nMost surprising tokens; · is a space, ↵ a new line\n");
+    text.push_str(&lines(&surprising));
+    text
+}
+
+fn lines(table: &Table) -> String {
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}

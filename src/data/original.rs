@@ -1,0 +1,128 @@
+//! Files where their makers have put them on the web, as they are or in an archive.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+
+use crate::text::clipped;
+
+/// Most bytes of a file in an archive: ten times the largest test set, so that a small archive cannot fill the disk.
+const MOST_BYTES: u64 = 1_000_000_000;
+
+/// A download that is or holds a file that a task reads.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OriginalCard {
+    /// Where it is.
+    pub url: String,
+    /// sha256 of what is downloaded, where it is known for certain.
+    pub sha256: Option<String>,
+    /// Its length.
+    pub bytes: Option<u64>,
+    /// The file's name in the archive, if it is one: `.zip`, `.tar.gz` or `.tgz`.
+    pub member: Option<String>,
+}
+
+impl OriginalCard {
+    /// The last part of the address.
+    pub fn file_name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Writes the file that tasks read to `out`, from the download at `path`.
+    ///
+    /// `Err` says what is wrong with the download.
+    pub fn extract(&self, path: &Path, out: &mut impl Write) -> Result<(), String> {
+        let file = File::open(path).map_err(|error| error.to_string())?;
+        let Some(member) = &self.member else { return copy(file, out) };
+        let missing = || format!("the archive has no `{member}`");
+        let name = self.file_name();
+        if name.ends_with(".zip") {
+            let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(words)?;
+            let index = archive.index_for_name(member).ok_or_else(missing)?;
+            return copy(archive.by_index(index).map_err(words)?, out);
+        }
+        if !(name.ends_with(".tar.gz") || name.ends_with(".tgz")) {
+            return Err(format!("`{name}` is no archive that is read: expected .zip, .tar.gz or .tgz"));
+        }
+        let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(file)));
+        for entry in archive.entries().map_err(words)? {
+            let entry = entry.map_err(words)?;
+            if entry.path_bytes().as_ref() == member.as_bytes() {
+                return copy(entry, out);
+            }
+        }
+        Err(missing())
+    }
+}
+
+fn copy(from: impl Read, out: &mut impl Write) -> Result<(), String> {
+    let copied = std::io::copy(&mut from.take(MOST_BYTES + 1), out).map_err(words)?;
+    if copied > MOST_BYTES {
+        return Err(format!("the file in it has more than {MOST_BYTES} bytes"));
+    }
+    Ok(())
+}
+
+fn words(error: impl std::fmt::Display) -> String {
+    clipped(&error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    fn card(url: &str, member: Option<&str>) -> OriginalCard {
+        let member = member.map(str::to_owned);
+        OriginalCard { url: url.to_owned(), sha256: None, bytes: None, member }
+    }
+
+    fn extracted(card: &OriginalCard, content: &[u8]) -> Result<Vec<u8>, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("download");
+        std::fs::write(&path, content).unwrap();
+        let mut out = Vec::new();
+        card.extract(&path, &mut out).map(|()| out)
+    }
+
+    fn tar_gz() -> Vec<u8> {
+        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        for (name, content) in [("a/b.txt", "first"), ("a/c.txt", "second")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            archive.append_data(&mut header, name, content.as_bytes()).unwrap();
+        }
+        archive.into_inner().unwrap().finish().unwrap()
+    }
+
+    fn zip_file() -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        archive.start_file("enwik8", zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(b"<mediawiki").unwrap();
+        archive.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn files_come_out_as_they_went_in() {
+        assert_eq!(extracted(&card("http://h/x.jsonl", None), b"text").unwrap(), b"text");
+        assert_eq!(extracted(&card("http://h/x.tar.gz", Some("a/c.txt")), &tar_gz()).unwrap(), b"second");
+        assert_eq!(extracted(&card("http://h/x.zip", Some("enwik8")), &zip_file()).unwrap(), b"<mediawiki");
+    }
+
+    #[test]
+    fn what_is_not_there_is_named() {
+        let error = |url, member, content: &[u8]| extracted(&card(url, Some(member)), content).unwrap_err();
+        assert!(error("http://h/x.tgz", "b.txt", &tar_gz()).contains("no `b.txt`"));
+        assert!(error("http://h/x.zip", "b.txt", &zip_file()).contains("no `b.txt`"));
+        assert!(error("http://h/x.rar", "b.txt", b"").contains("expected .zip"));
+        for length in [0, 1, 10, 40] {
+            assert!(!error("http://h/x.tgz", "a/c.txt", &tar_gz()[..length]).is_empty());
+            assert!(!error("http://h/x.zip", "enwik8", &zip_file()[..length]).is_empty());
+        }
+    }
+}

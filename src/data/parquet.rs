@@ -1,0 +1,194 @@
+//! Tables in Apache Parquet.
+
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::record::{Field, List, Map as FieldMap};
+use bytes::Bytes;
+use serde_json::{Map, Number, Value};
+
+use super::rows::Row;
+use super::{DataError, DataFile};
+use crate::panics::caught;
+use crate::text::clipped;
+
+/// What a file begins and ends with.
+pub(super) const MAGIC: &[u8] = b"PAR1";
+/// Most rows of a table: far above every test set.
+const MOST_ROWS: i64 = 20_000_000;
+
+/// The rows of a table in Apache Parquet as records, each with its number from 1 in the place of a line.
+///
+/// `Err` names the file if it is damaged, holds values that JSON has not, or no rows.
+pub fn read_parquet(file: &DataFile) -> Result<Vec<(usize, Map<String, Value>)>, DataError> {
+    let rows = rows(file.bytes.to_vec()).map_err(|reason| file.record_error(1, reason))?;
+    if rows.is_empty() {
+        return Err(DataError::Empty { file: file.name.clone() });
+    }
+    Ok(rows.into_iter().enumerate().map(|(index, row)| (index + 1, row.into_iter().collect())).collect())
+}
+
+/// All rows of the file. `Err` says what is wrong with it, or what is not read.
+pub(super) fn rows(bytes: Vec<u8>) -> Result<Vec<Row>, String> {
+    // The library's row reader panics on schemas that contradict themselves.
+    caught(|| read(Bytes::from(bytes)))
+        .unwrap_or_else(|reason| Err(format!("damaged table: {reason}")))
+        .map_err(|reason| clipped(&reason))
+}
+
+fn read(bytes: Bytes) -> Result<Vec<Row>, String> {
+    let text = |error: ::parquet::errors::ParquetError| error.to_string();
+    let reader = SerializedFileReader::new(bytes).map_err(text)?;
+    let promised = reader.metadata().file_metadata().num_rows();
+    if !(0..=MOST_ROWS).contains(&promised) {
+        return Err(format!("the table says that it has {promised} rows, expected at most {MOST_ROWS}"));
+    }
+    let mut rows = Vec::new();
+    for row in reader.get_row_iter(None).map_err(text)? {
+        let columns = row.map_err(text)?.into_columns();
+        let fields = columns.into_iter().map(|(name, field)| Ok((name, value(field)?)));
+        rows.push(fields.collect::<Result<Row, String>>()?);
+    }
+    if rows.len() as i64 != promised {
+        return Err(format!("the table has {} rows, expected {promised}", rows.len()));
+    }
+    Ok(rows)
+}
+
+/// A value as JSON has it.
+fn value(field: Field) -> Result<Value, String> {
+    let value = match field {
+        Field::Null => Value::Null,
+        Field::Bool(truth) => Value::Bool(truth),
+        Field::Byte(number) => number.into(),
+        Field::Short(number) => number.into(),
+        Field::Int(number) => number.into(),
+        Field::Long(number) => number.into(),
+        Field::UByte(number) => number.into(),
+        Field::UShort(number) => number.into(),
+        Field::UInt(number) => number.into(),
+        Field::ULong(number) => number.into(),
+        Field::Float16(number) => real(number.to_f64())?,
+        Field::Float(number) => real(f64::from(number))?,
+        Field::Double(number) => real(number)?,
+        Field::Str(text) => Value::String(text),
+        Field::Bytes(bytes) => {
+            let text = std::str::from_utf8(bytes.data()).map_err(|error| format!("not UTF-8: {error}"))?;
+            Value::String(text.to_owned())
+        }
+        Field::Group(row) => {
+            let fields = row.into_columns().into_iter().map(|(name, field)| Ok((name, value(field)?)));
+            Value::Object(fields.collect::<Result<_, String>>()?)
+        }
+        Field::ListInternal(list) => elements(&list)?,
+        Field::MapInternal(map) => entries(&map)?,
+        other => {
+            return Err(format!(
+                "a value `{other}` that no task reads: expected texts, numbers and truth values"
+            ));
+        }
+    };
+    Ok(value)
+}
+
+fn elements(list: &List) -> Result<Value, String> {
+    let values = list.elements().iter().map(|element| value(element.clone()));
+    Ok(Value::Array(values.collect::<Result<_, _>>()?))
+}
+
+fn entries(map: &FieldMap) -> Result<Value, String> {
+    let mut object = Map::new();
+    for (key, element) in map.entries() {
+        let Value::String(key) = value(key.clone())? else {
+            return Err("a map whose keys are no texts".to_owned());
+        };
+        object.insert(key, value(element.clone())?);
+    }
+    Ok(Value::Object(object))
+}
+
+fn real(number: f64) -> Result<Value, String> {
+    Number::from_f64(number)
+        .map(Value::Number)
+        .ok_or_else(|| format!("the number {number}, which JSON has not"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn fixture(name: &str) -> Vec<u8> {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parquet").join(name);
+        std::fs::read(path).unwrap()
+    }
+
+    fn json_of(name: &str) -> Vec<Value> {
+        let rows = rows(fixture(name)).unwrap();
+        rows.into_iter().map(|row| Value::Object(row.into_iter().collect())).collect()
+    }
+
+    /// Written by pyarrow (tests/fixtures/parquet/make.py), in each of its forms.
+    #[test]
+    fn tables_of_pyarrow() {
+        for name in ["plain.parquet", "snappy.parquet", "pages_v2.parquet", "small_pages.parquet"] {
+            let found = json_of(name);
+            assert_eq!(found.len(), 300, "{name}");
+            for (index, row) in found.into_iter().enumerate() {
+                let texts = ["", "a", "été \u{1f600}", "a longer one"];
+                let answers: Vec<String> = (0..index % 4).map(|k| format!("answer {k} of {index}")).collect();
+                let expected = json!({
+                    "text": if index % 7 == 3 { Value::Null } else { json!(texts[index % 4]) },
+                    "unique": format!("row {index}"),
+                    "number": index,
+                    "wide": -(index as i64) * 10_000_000_000,
+                    "real": index as f64 / 8.0,
+                    "truth": index % 3 == 0,
+                    "answers": answers,
+                    "translation": { "en": format!("yes {index}"), "fr": if index % 5 == 0 { Value::Null } else { json!("oui") } },
+                    "turns": { "input_text": answers, "turn_id": (0..index % 4).collect::<Vec<_>>() },
+                    "none": if index % 2 == 0 { Value::Null } else { json!([null, "x", null]) },
+                    "nested": [[index], [], [1, 2]],
+                });
+                assert_eq!(row, expected, "{name}: row {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn columns_keep_their_order() {
+        let first = rows(fixture("plain.parquet")).unwrap().remove(0);
+        assert_eq!(
+            first.iter().take(3).map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            ["text", "unique", "number"]
+        );
+    }
+
+    #[test]
+    fn other_compressions_and_encodings() {
+        for name in ["gzip.parquet", "zstd.parquet", "delta.parquet"] {
+            let texts: Vec<Value> =
+                rows(fixture(name)).unwrap().into_iter().map(|row| row[0].1.clone()).collect();
+            assert_eq!(texts, ["", "a", "été \u{1f600}"], "{name}");
+        }
+    }
+
+    #[test]
+    fn damaged_tables_are_errors() {
+        let good = fixture("small_pages.parquet");
+        for bad in
+            [&b"PAR1"[..], b"PAR1PAR1", b"PAR1\xff\xff\xff\xffPAR1", &good[..good.len() - 1], &good[4..]]
+        {
+            assert!(rows(bad.to_vec()).is_err());
+        }
+        let mut state = 1_u64;
+        for _ in 0..3000 {
+            let mut bad = good.clone();
+            for _ in 0..3 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let place = (state >> 33) as usize % bad.len();
+                bad[place] = (state >> 20) as u8;
+            }
+            // Whatever comes of it, no panic and no memory without end.
+            let _ = rows(bad);
+        }
+    }
+}
