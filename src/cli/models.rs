@@ -231,7 +231,13 @@ mod tests {
         let models = models_of(&["117M".to_owned()], &[], Some(Path::new("nowhere"))).unwrap();
         assert_eq!(
             models[0].place,
-            Place::Hub(Location::parse(Kind::Model, "openai-community/gpt2").unwrap())
+            Place::Hub(
+                Location::parse(
+                    Kind::Model,
+                    "openai-community/gpt2@607a30d783dfa663caf39e06633721c8d4cfcd7e"
+                )
+                .unwrap()
+            )
         );
     }
 

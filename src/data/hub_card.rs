@@ -268,6 +268,6 @@ mod tests {
         assert!(convert(Form::Text, None, "{\"text\":1}\n").unwrap_err().contains("no text"));
         assert!(convert(Form::Lines, Some("a.b"), "{\"a\":{}}\n").unwrap_err().contains("no `a.b`"));
         assert!(convert(Form::Text, None, "").unwrap_err().contains("no rows"));
-        assert!(convert(Form::Text, None, "PAR1").unwrap_err().contains("cut off"));
+        assert!(convert(Form::Text, None, "PAR1").unwrap_err().contains("Parquet"));
     }
 }

@@ -52,7 +52,7 @@ fn names_that_do_not_exist() {
 #[test]
 fn what_is_on_the_hub_alone_is_named_when_offline() {
     let message = in_new_directory(&["--tasks", "lambada", "--sizes", "tiny"]);
-    contains(&message, &["EleutherAI/lambada_openai", "data/lambada_test_en.jsonl", "--offline", "fetch"]);
+    contains(&message, &["EleutherAI/lambada_openai", "data/lambada_test.jsonl", "--offline", "fetch"]);
     for (size, hub) in
         [("117M", "gpt2"), ("345M", "gpt2-medium"), ("762M", "gpt2-large"), ("1542M", "gpt2-xl")]
     {

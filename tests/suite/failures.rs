@@ -148,6 +148,7 @@ fn one_failing_task_does_not_take_the_others_with_it() {
     let directory = tempfile::tempdir().unwrap();
     let models = ["tiny-3M", "tiny-8M"];
     let plan = Plan {
+        own_tasks: Vec::new(),
         models: models
             .map(|label| PlannedModel { label: label.to_owned(), source: ModelSource::Bundled })
             .to_vec(),

@@ -99,14 +99,9 @@ impl HubServer {
         self.add(repository, path, content, &hexadecimal(&Sha256::digest(content)), true);
     }
 
-    /// A file that is not the hub's; `place` is its address without `https://`. For `GPT2_EVAL_MIRROR`: [`Self::mirror`].
+    /// A file that is not the hub's; `place` is its address without `https://`. They are below `/mirror`.
     pub fn add_plain(&self, place: &str, content: &[u8]) {
         self.add("mirror", place, content, "no-sum", false);
-    }
-
-    /// Where the files are that are not the hub's.
-    pub fn mirror(&self) -> String {
-        format!("{}/mirror", self.endpoint())
     }
 
     fn add(&self, repository: &str, path: &str, content: &[u8], etag: &str, is_large: bool) {
@@ -204,7 +199,7 @@ fn answer(stream: &TcpStream, state: &mut State, seen: Seen, store: SocketAddr) 
     let known = state.files.keys().any(|key| key.starts_with(&format!("{repository}:")));
     let Some(file) = state.files.get(&format!("{repository}:{name}")).cloned() else {
         let code = if known { "EntryNotFound" } else { "RepoNotFound" };
-        let status = if known { 404 } else { 401 };
+        let status = if known || is_plain { 404 } else { 401 };
         return respond(stream, status, &[("X-Error-Code", code), ("X-Repo-Commit", commit)], b"", &method);
     };
     let content_is_next = is_inner || method == "HEAD";
