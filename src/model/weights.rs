@@ -10,13 +10,13 @@ mod error;
 mod format;
 mod llm_c;
 mod locate;
-mod pickle;
+mod nano_gpt;
 mod safetensors;
 mod shards;
 mod source;
 mod tensorflow;
 mod torch;
-mod zip;
+mod whole;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -141,15 +141,23 @@ impl WeightFile {
 
     /// The rows `rows` of tensor `name` as f32, row after row; a vector is one row.
     ///
-    /// `Err` if the file has no such tensor; [`Self::check`] makes sure that it has.
+    /// Rows are read from the first on: a tensor whose file has its sum is held against it then.
+    ///
+    /// `Err` if the file has no such tensor, of which [`Self::check`] makes sure, or if it is damaged.
     pub(super) fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>, WeightsError> {
-        let read = self.entries.get(name).and_then(|entry| entry.read_rows(&self.sources, rows));
-        read.ok_or_else(|| WeightsError::Missing {
+        let missing = || WeightsError::Missing {
             path: self.path.clone(),
             tensor: name.to_owned(),
             expected: vec![],
             others: 0,
-        })
+        };
+        let entry = self.entries.get(name).ok_or_else(missing)?;
+        let read = entry.read_rows(&self.sources, rows);
+        let read = read.map_err(|unreadable| {
+            let path = self.sources.get(unreadable.source).map_or(self.path(), Source::path);
+            self.format.unreadable(path, &entry.stored_name, unreadable)
+        })?;
+        read.ok_or_else(missing)
     }
 
     /// sha256 of the whole file, in hexadecimal; of several files as if they were one, in the order of [`Self::parts`].

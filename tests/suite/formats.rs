@@ -172,6 +172,42 @@ fn any_path_of_a_tensorflow_checkpoint_is_the_model() {
 }
 
 #[test]
+fn damaged_numbers_are_noticed_where_a_file_has_their_sum() {
+    let load_error = |path: &Path| {
+        let checkpoint = Checkpoint::open(path).unwrap();
+        checkpoint.load(&crate::common::open("flex")).err().unwrap().to_string()
+    };
+    let directory = alone("gelu_new", "f32.bin", true);
+    let path = directory.path().join("f32.bin");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let embedding = bytes.windows(6).position(|bytes| bytes == b"data/0").unwrap();
+    bytes[embedding + 200] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let error = load_error(&path);
+    assert!(
+        error.contains("tensor `transformer.wte.weight`: ") && error.contains("Invalid checksum"),
+        "{error}"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("hparams.json"), HPARAMS).unwrap();
+    writers::tensorflow(directory.path(), &plain_tensors("tiny-3M"), false);
+    let data = directory.path().join("model.ckpt.data-00000-of-00001");
+    let mut bytes = std::fs::read(&data).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&data, bytes).unwrap();
+    let error = load_error(directory.path());
+    assert!(
+        error.contains("model.ckpt.data-00000-of-00001: not the data of a TensorFlow checkpoint"),
+        "{error}"
+    );
+    assert!(
+        error.contains("tensor `wte.weight`: at byte ") && error.contains("their sum is another"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_run_from_a_file_and_its_description() {
     let directory = alone("gelu", "ckpt.pt", false);
     let output =

@@ -31,6 +31,7 @@ mod invariance;
 mod json_schema;
 mod kernels;
 mod memory;
+mod one_model;
 mod own_tasks;
 mod report;
 mod resume;

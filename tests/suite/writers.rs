@@ -159,13 +159,23 @@ fn varint(mut number: usize) -> Vec<u8> {
     bytes
 }
 
-/// A state dict as `torch.save` writes it, in f32.
-pub fn torch(tensors: &Tensors) -> Vec<u8> {
-    let mut pickle = b"\x80\x02ccollections\nOrderedDict\n)Rq\0(".to_vec();
-    let mut storages = Vec::new();
-    let number = |number: usize| [&b"J"[..], &(number as i32).to_le_bytes()].concat();
-    let text = |text: &str| [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
-    for (key, (name, (shape, values))) in tensors.iter().enumerate() {
+fn number(number: usize) -> Vec<u8> {
+    [&b"J"[..], &(number as i32).to_le_bytes()].concat()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
+}
+
+/// The opcodes of a state dict in f32, and the numbers of its storages. Tensors of the same numbers share them, as tied
+/// ones do.
+fn state_dict(tensors: &Tensors) -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
+    let mut pickle = b"ccollections\nOrderedDict\n)R(".to_vec();
+    let mut storages: Vec<(String, Vec<u8>)> = Vec::new();
+    for (name, (shape, values)) in tensors {
+        let bytes = bytes_of(values);
+        let known = storages.iter().position(|(_, stored)| *stored == bytes && values.len() > 10_000);
+        let key = known.unwrap_or(storages.len());
         let sizes: Vec<u8> = shape.iter().flat_map(|&size| number(size)).collect();
         let strides = (0..shape.len()).flat_map(|axis| number(shape[axis + 1..].iter().product()));
         let strides: Vec<u8> = strides.collect();
@@ -190,12 +200,57 @@ pub fn torch(tensors: &Tensors) -> Vec<u8> {
             b"tR",
         ];
         pickle.extend(made.concat());
-        storages.push((format!("archive/data/{key}"), bytes_of(values)));
+        if known.is_none() {
+            storages.push((format!("archive/data/{key}"), bytes));
+        }
     }
-    pickle.extend(b"u.");
-    let mut members = vec![("archive/data.pkl".to_owned(), pickle)];
-    members.extend(storages);
-    zip(&members)
+    pickle.extend(b"u");
+    (pickle, storages)
+}
+
+/// A state dict as `torch.save` writes it, in f32.
+pub fn torch(tensors: &Tensors) -> Vec<u8> {
+    zip(&torch_members(tensors))
+}
+
+/// The members of the zip of a state dict.
+pub fn torch_members(tensors: &Tensors) -> Vec<(String, Vec<u8>)> {
+    let (state, storages) = state_dict(tensors);
+    members([&b"\x80\x02"[..], &state, b"."].concat(), storages)
+}
+
+fn members(pickle: Vec<u8>, storages: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    std::iter::once(("archive/data.pkl".to_owned(), pickle)).chain(storages).collect()
+}
+
+/// nanoGPT's `ckpt.pt`, with the output projection `output`; layers, heads and context as given.
+pub fn nano_gpt(tensors: &Tensors, [layers, heads, context]: [usize; 3], output: &[f32]) -> Vec<u8> {
+    let shape = &tensors["wte.weight"].0;
+    let mut stored = Tensors::new();
+    for (name, (shape, values)) in tensors {
+        let name = format!("_orig_mod.transformer.{name}");
+        let (rows, columns) = (shape[0], shape.last().copied().unwrap());
+        let tensor = if is_linear(&name) {
+            (vec![columns, rows], transposed(values, columns))
+        } else {
+            (shape.clone(), values.clone())
+        };
+        stored.insert(name, tensor);
+    }
+    stored.insert("_orig_mod.lm_head.weight".to_owned(), (shape.clone(), output.to_vec()));
+    let (state, storages) = state_dict(&stored);
+    let mut pickle = [&b"\x80\x02}("[..], &text("model"), &state, &text("model_args"), b"}("].concat();
+    for (name, value) in [
+        ("n_layer", layers),
+        ("n_head", heads),
+        ("n_embd", shape[1]),
+        ("block_size", context),
+        ("vocab_size", shape[0]),
+    ] {
+        pickle.extend([text(name), number(value)].concat());
+    }
+    pickle.extend([&text("bias")[..], b"\x88u", &text("iter_num"), &number(2000), b"u."].concat());
+    zip(&members(pickle, storages))
 }
 
 /// A zip of stored members.

@@ -1,6 +1,11 @@
 //! Which format a weight file has, by its content.
 
-use super::safetensors;
+use std::io;
+use std::path::Path;
+
+use super::entry::Unreadable;
+use super::{WeightsError, safetensors};
+use crate::text::clipped;
 
 /// Who wrote a model's weights, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +39,25 @@ impl WeightFormat {
             Self::BurnRecord => "Burn record",
         }
     }
+
+    /// The error of a tensor whose numbers cannot be read.
+    pub(super) fn unreadable(self, path: &Path, tensor: &str, why: Unreadable) -> WeightsError {
+        let path = path.to_owned();
+        if !matches!(why.error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) {
+            return WeightsError::Read { path, source: why.error };
+        }
+        let format = match self {
+            Self::TensorFlow => "the data of a TensorFlow checkpoint",
+            _ => TORCH,
+        };
+        let offset = why.offset.map(|offset| offset as u64);
+        let reason = clipped(&why.error.to_string());
+        WeightsError::Malformed { path, format, tensor: Some(clipped(tensor)), offset, reason }
+    }
 }
+
+/// What a file of `torch.save` should be, for messages.
+pub(super) const TORCH: &str = "a file of torch.save with a GPT-2";
 
 /// What a file holds by its first bytes, and, for tables of TensorFlow, its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -81,6 +81,22 @@ impl Source {
         }
     }
 
+    /// The CRC-32C of these bytes; `None` if they are not there.
+    pub fn crc32c(&self, range: Range<usize>) -> Option<u32> {
+        let mut sum = 0;
+        for start in range.clone().step_by(CHUNK_BYTES) {
+            let chunk = start..range.end.min(start + CHUNK_BYTES);
+            sum = crc32c::crc32c_append(sum, self.bytes().get(chunk.clone())?);
+            self.give_back(chunk);
+        }
+        Some(sum)
+    }
+
+    /// Whether it is a file, which others can open by its path.
+    pub fn is_file(&self) -> bool {
+        matches!(self.bytes, Bytes::Mapped(_))
+    }
+
     /// Tells the system that these mapped pages are not needed for now.
     #[allow(unsafe_code)]
     pub fn give_back(&self, range: Range<usize>) {

@@ -15,7 +15,7 @@ use super::{Contents, WeightFormat, WeightsError};
 use crate::text::clipped;
 
 /// Most data files; `OpenAI`'s checkpoints have one.
-const MOST_FILES: u64 = 1000;
+const MOST_FILES: i32 = 1000;
 
 /// The largest table that is read; that of a GPT-2 has some ten thousand bytes.
 const MOST_TABLE_BYTES: usize = 64 << 20;
@@ -41,16 +41,16 @@ pub(super) fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> 
     };
     let header =
         protobuf::header(&header.value).map_err(|reason| malformed(Some(header.offset), None, reason))?;
-    if header.is_big_endian {
+    if header.endianness != 0 {
         return Err(malformed(None, None, "its numbers are big-endian, expected little-endian".to_owned()));
     }
-    if header.shards > MOST_FILES {
-        let reason = format!("it claims {} data files, expected at most {MOST_FILES}", header.shards);
+    if header.num_shards > MOST_FILES {
+        let reason = format!("it claims {} data files, expected at most {MOST_FILES}", header.num_shards);
         return Err(malformed(None, None, reason));
     }
     let first = sources.len();
-    for shard in 0..header.shards {
-        let data = data_path(&path, shard, header.shards);
+    for shard in 0..header.num_shards {
+        let data = data_path(&path, shard, header.num_shards);
         sources.push(Source::open(&data)?);
     }
     let mut entries: Vec<Named> = Vec::new();
@@ -67,10 +67,10 @@ pub(super) fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> 
         };
         let dtype = dtype_of(found.dtype)
             .ok_or_else(|| wrong(format!("it has the type {}, expected DT_FLOAT", found.dtype)))?;
-        let source = usize::try_from(found.shard).ok().and_then(|shard| shard.checked_add(first));
+        let source = usize::try_from(found.shard_id).ok().and_then(|shard| shard.checked_add(first));
         let data = source.and_then(|source| Some((source, sources.get(source)?)));
         let Some((source, data)) = data else {
-            return Err(wrong(format!("it is in data file {} of {}", found.shard, header.shards)));
+            return Err(wrong(format!("it is in data file {} of {}", found.shard_id, header.num_shards)));
         };
         let start = usize::try_from(found.offset).ok();
         let end =
@@ -85,7 +85,11 @@ pub(super) fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> 
             );
             return Err(wrong(reason));
         };
-        let entry = Entry::contiguous(dtype, found.shape, (source, start), end).map_err(wrong)?;
+        let entry = found.shape().and_then(|shape| Entry::contiguous(dtype, shape, (source, start), end));
+        let entry = entry.map_err(wrong)?.with_sum(table::unmasked(found.crc32c));
+        if found.size != entry.bytes() as i64 {
+            return Err(wrong(format!("it has {} bytes, its shape {}", found.size, entry.bytes())));
+        }
         // Products are written as convolutions of width 1: [1, inputs, outputs].
         entries.push((known, entry.without_first_axis()));
     }
@@ -93,14 +97,14 @@ pub(super) fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> 
 }
 
 /// `model.ckpt.data-00000-of-00001` for `model.ckpt.index`.
-fn data_path(index: &Path, shard: u64, shards: u64) -> PathBuf {
+fn data_path(index: &Path, shard: i32, shards: i32) -> PathBuf {
     let name = index.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = name.strip_suffix(".index").unwrap_or(&name);
     index.with_file_name(format!("{stem}.data-{shard:05}-of-{shards:05}"))
 }
 
 /// Types by their numbers in `tensorflow/core/framework/types.proto`.
-fn dtype_of(number: u64) -> Option<Dtype> {
+fn dtype_of(number: i32) -> Option<Dtype> {
     match number {
         1 => Some(Dtype::F32),
         2 => Some(Dtype::F64),

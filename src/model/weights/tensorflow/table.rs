@@ -1,8 +1,6 @@
 //! Sorted tables of keys and values in the format of LevelDB (`table_format.md` of LevelDB, `table` of TensorFlow):
 //! blocks of rows, an index of the blocks, and a footer with the index's place.
 
-use super::protobuf::varint;
-
 /// Why a table cannot be read, and at which byte.
 pub(super) type Refused = (usize, String);
 
@@ -47,24 +45,25 @@ pub(super) fn rows(all: &[u8]) -> Result<Vec<Row>, Refused> {
 }
 
 /// Offset and size of a block.
-fn handle(bytes: &mut &[u8]) -> Option<(u64, u64)> {
+fn handle(bytes: &mut &[u8]) -> Option<(usize, usize)> {
     Some((varint(bytes)?, varint(bytes)?))
 }
 
+/// A number in groups of seven bits, least first, as in protocol buffers; taken off `bytes`.
+fn varint(bytes: &mut &[u8]) -> Option<usize> {
+    prost::decode_length_delimiter(bytes).ok()
+}
+
 /// The rows of one block.
-fn block(all: &[u8], (offset, size): (u64, u64), allowed: &mut usize) -> Result<Vec<Row>, Refused> {
-    let range = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
-    let Some((start, stored)) = range.and_then(|(start, size)| {
-        let end = start.checked_add(size)?;
-        end.checked_add(TRAILER).filter(|end| *end <= all.len())?;
-        Some((start, &all[start..end + TRAILER]))
-    }) else {
-        return Err((all.len(), format!("a block of {size} bytes at byte {offset} lies outside the table")));
+fn block(all: &[u8], (start, size): (usize, usize), allowed: &mut usize) -> Result<Vec<Row>, Refused> {
+    let end = start.checked_add(size).and_then(|end| end.checked_add(TRAILER));
+    let Some(stored) = end.and_then(|end| all.get(start..end)) else {
+        return Err((all.len(), format!("a block of {size} bytes at byte {start} lies outside the table")));
     };
     let refused = |reason: &str| (start, format!("a block of the table {reason}"));
     let (checked, sum) = stored.split_at(stored.len() - 4);
     let expected = sum.first_chunk().copied().map_or(0, u32::from_le_bytes);
-    if masked(crc32c::crc32c(checked)) != expected {
+    if crc32c::crc32c(checked) != unmasked(expected) {
         return Err(refused("is damaged: its sum is another"));
     }
     let (body, kind) = checked.split_at(checked.len() - 1);
@@ -94,8 +93,6 @@ fn parse(body: &[u8], offset: usize, allowed: &mut usize) -> Option<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     while !rest.is_empty() {
         let [shared, own, length] = [varint(&mut rest)?, varint(&mut rest)?, varint(&mut rest)?];
-        let [shared, own, length] =
-            [shared, own, length].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         let before = rows.last().map_or(&[][..], |row| row.key.as_slice());
         let key = [before.get(..shared)?, rest.split_off(..own)?].concat();
         let value = rest.split_off(..length)?.to_vec();
@@ -108,7 +105,7 @@ fn parse(body: &[u8], offset: usize, allowed: &mut usize) -> Option<Vec<Row>> {
     Some(rows)
 }
 
-/// The sum as it is stored: sums of sums would be weak.
-fn masked(sum: u32) -> u32 {
-    sum.rotate_right(15).wrapping_add(0xa282_ead8)
+/// A sum by what is stored of it, for sums of sums would be weak.
+pub(super) fn unmasked(stored: u32) -> u32 {
+    stored.wrapping_sub(0xa282_ead8).rotate_left(15)
 }
