@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use gpt2_eval::kernels::Precision;
 use gpt2_eval::model::{Checkpoint, WeightFile, WeightsError};
 use gpt2_eval::tokenizer::Gpt2Tokenizer;
+use proptest::prop_assert_eq;
 use proptest::test_runner::TestCaseError;
-use proptest::{prop_assert, prop_assert_eq};
 
 use super::memory::{bounded, peak_of};
 use super::mutate::mutated;
@@ -253,12 +253,18 @@ fn small_files_of_large_tensors() {
     assert!(message.contains("above the 10737418240 byte limit"), "{message}");
     let message = refused_pickle(&repeated([1, 1], b"J\xff\xff\xff\xff"));
     assert!(message.contains("must be non-negative, got -1"), "{message}");
-    // Two tensors of half the file each, and one more.
-    let half = writers::zip(&[
-        ("archive/data.pkl".to_owned(), repeated([10, 10], b"K\x01")),
-        ("archive/data/0".to_owned(), vec![0; 4]),
-    ]);
-    assert!(refused_torch(&half).contains("is missing"), "400 bytes are fewer than the file has");
+    // Each smaller than the file, together larger.
+    let one = repeated([10, 10], b"K\x01");
+    let (start, tensor) = (&one[..3], &one[3..one.len() - 1]);
+    let many: Vec<u8> = (b'a'..=b'e')
+        .flat_map(|name| {
+            let mut tensor = tensor.to_vec();
+            tensor[5] = name;
+            tensor
+        })
+        .collect();
+    let message = refused_pickle(&[start, &many, b"."].concat());
+    assert!(message.contains("it would have 400 bytes, with the tensors before it more than"), "{message}");
 }
 
 #[test]
