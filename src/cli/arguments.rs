@@ -29,6 +29,7 @@ Examples:
   gpt2-eval ls                                            tasks, protocols, data and models at hand
   gpt2-eval show lambada --limit 3                        what the model sees
   gpt2-eval score results/lambada-117M-1a2b3c4d           the scores of a run again, from its journals alone
+  gpt2-eval report results/A results/B --format latex     runs of several days or machines in one table
   gpt2-eval compare results/OLD results/NEW --models old=new
                                                           two runs: every difference, and the samples that changed
   gpt2-eval check results/baselines/NAME.json results/NEW
@@ -66,7 +67,7 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Put the shards of a run together
     Merge(MergeArguments),
-    /// Write the scores of a run in other formats: table, markdown, csv, json, eee (Every Eval Ever)
+    /// Write the scores of a run, or of several in one table: table, markdown, latex, csv, json, eee (Every Eval Ever)
     Report(ReportArguments),
     /// Compare two runs sample by sample: every metric with the interval and p of its difference, and what changed most
     Compare(CompareArguments),
@@ -143,6 +144,10 @@ pub struct RunArguments {
     /// Run directory [default: results/<name of the run>]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Formats in which the run directory gets the scores when the run ends, comma-separated: table, markdown, latex, csv,
+    /// json, eee (results/README.md); scores.csv, breakdowns.csv and table.md are there anyway
+    #[arg(long, value_delimiter = ',', value_name = "FORMAT,…", value_parser = format)]
+    pub format: Vec<Format>,
     /// Delete what an earlier run left in the run directory, instead of continuing it
     #[arg(long)]
     pub fresh: bool,
@@ -274,10 +279,11 @@ pub struct MergeArguments {
 /// `gpt2-eval report`.
 #[derive(Debug, Args)]
 pub struct ReportArguments {
-    /// Run directory
-    #[arg(value_name = "RUN")]
-    pub run: PathBuf,
-    /// Formats, comma-separated: table, markdown, csv, json, and eee for the schema of Every Eval Ever (results/README.md)
+    /// Run directories; several become one table
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Formats, comma-separated: table, markdown, latex, csv, json, and eee for the schema of Every Eval Ever
+    /// (results/README.md)
     #[arg(short, long, value_delimiter = ',', value_name = "FORMAT,…", default_value = "table", value_parser = format)]
     pub format: Vec<Format>,
     /// Directory for the files, made if need be; with one format also a file, if the name has an extension [default:

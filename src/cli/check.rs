@@ -8,7 +8,7 @@ use super::arguments::{CheckArguments, CheckFormat};
 use super::{GateFailed, Report};
 use crate::gate::{Check, CheckOptions, CheckedRecords, ModelMap, Side, Tolerances};
 use crate::gate::{check as check_run, check_records, check_sections, check_summary, junit};
-use crate::report::{markdown, terminal, terminal_width};
+use crate::report::{Screen, markdown, terminal};
 use crate::text::thousands;
 
 /// Holds a run against a baseline.
@@ -22,12 +22,12 @@ pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<Report> {
     let checked = check_run(base.named(), new.named(), &options)?;
     let records = if arguments.exact { check_records(&base, &new, &options.models)? } else { Vec::new() };
     let title = format!("{} against {}", new.name, base.name);
-    let written = |format, width| written(format, width, &checked, &records, &title);
+    let written = |format, screen| written(format, screen, &checked, &records, &title);
     for path in &arguments.output {
-        let content = written(format_of(path, arguments.format), None);
+        let content = written(format_of(path, arguments.format), Screen::FILE);
         std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let text = written(arguments.format, terminal_width());
+    let text = written(arguments.format, Screen::of_standard_output());
     if checked.is_failure() || records.iter().any(|records| records.difference.is_some()) {
         let reason = format!("{title}: {}", check_summary(&checked, &records));
         return Err(GateFailed { report: text, reason }.into());
@@ -45,14 +45,14 @@ pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<Report> {
 
 fn written(
     format: CheckFormat,
-    width: Option<u16>,
+    screen: Screen,
     check: &Check,
     records: &[CheckedRecords],
     title: &str,
 ) -> String {
     match format {
-        CheckFormat::Text => terminal(&check_sections(check, records), width),
-        CheckFormat::Markdown => markdown(&check_sections(check, records), title),
+        CheckFormat::Text => terminal(&check_sections(check, records), screen),
+        CheckFormat::Markdown => markdown(&check_sections(check, records), title, &[]),
         CheckFormat::Junit => junit(check, records),
     }
 }

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::progress::Progress;
-use super::results::write_error;
+use super::results::{terms, write_error};
 use crate::record::{MeasuredTask, ModelIdentity, SampleRecord, Statistics};
-use crate::report::{Results, Section, TaskResults};
+use crate::report::{Results, TaskResults};
 use crate::run::{Observer, Preflight, ReadyTask, RunError, write_atomically};
 
 /// Writes `scores.csv`, `breakdowns.csv` and `table.md` as the run goes.
@@ -42,15 +42,21 @@ impl Reporter {
         files.iter().try_for_each(|(name, content)| write_atomically(&self.directory.join(name), content))
     }
 
-    /// Ends the progress and returns the tables.
-    pub fn finish(self) -> Vec<Section> {
+    /// Ends the progress and returns what the tables are made of.
+    pub fn finish(self) -> Results {
         self.progress.finish();
-        self.results.sections()
+        self.results
     }
 }
 
 fn results_of<'a>(task: &'a ReadyTask, measured: &'a MeasuredTask) -> TaskResults<'a> {
-    TaskResults { measured, title: &task.card.title, metrics: &task.metrics, breakdowns: &task.breakdowns }
+    TaskResults {
+        measured,
+        title: &task.card.title,
+        metrics: &task.metrics,
+        breakdowns: &task.breakdowns,
+        terms: terms(task.card, &measured.protocol),
+    }
 }
 
 impl Observer for Reporter {

@@ -1,39 +1,104 @@
-//! `gpt2-eval report RUN --format …`.
+//! `gpt2-eval report RUN… --format …`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::Report;
 use super::arguments::ReportArguments;
-use super::results;
-use crate::report::{ExportedRun, ExportedTask, Format};
+use super::{Report, results, say};
+use crate::report::{Export, ExportedRun, ExportedTask, Format, Results, Screen};
 use crate::run::{FinishedRun, FinishedTask, write_atomically};
 
-/// Writes the scores of a run in the formats that are asked for, and returns them or the names of their files.
+/// Who made a run, where nobody says.
+const UNKNOWN: &str = "unknown";
+
+/// Writes the scores of runs in the formats that are asked for, and returns them or the names of their files.
 pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
-    let run = FinishedRun::open(&arguments.run)?;
-    let scores = results::of_run(&run);
-    let tasks = run.tasks.iter().map(|task| exported(&run, task)).collect::<anyhow::Result<_>>()?;
-    let exported = ExportedRun {
-        manifest: &run.manifest,
-        results: &scores,
-        tasks,
-        organization: &arguments.organization,
-    };
+    let paths = without_repetitions(&arguments.runs);
+    let runs = paths.iter().map(|path| Ok(FinishedRun::open(path)?)).collect::<anyhow::Result<Vec<_>>>()?;
+    let scores: Vec<Results> = runs.iter().map(results::of_run).collect();
+    let names = names(&paths);
+    let export = export(&runs, &scores, &names, &arguments.organization)?;
+    for warning in export.results.warnings() {
+        say(&format!("warning: {warning}"));
+    }
     let text = match (arguments.format.as_slice(), &arguments.out) {
-        ([format], None) => String::from_utf8(format.text(&exported)?)?,
+        ([format], None) => String::from_utf8(format.text(&export, Screen::of_standard_output())?)?,
         ([format], Some(file)) if file.extension().is_some() && !file.is_dir() => {
-            write(file, &format.text(&exported)?)?;
+            write(file, &format.text(&export, Screen::FILE)?)?;
             format!("{}\n", file.display())
         }
-        (formats, Some(directory)) => write_all(formats, &exported, directory)?,
+        (formats, Some(directory)) => write_all(formats, &export, directory)?,
         (formats, None) => {
             let names: Vec<&str> = formats.iter().map(|format| format.as_str()).collect();
             bail!("--format {}: several formats need a directory: --out DIR", names.join(","))
         }
     };
-    Ok(Report { text, problem: results::problem(&run) })
+    Ok(Report { text, problem: problem(&runs, &names) })
+}
+
+/// Writes the scores of the run at `path` into its own directory.
+pub(super) fn write_formats(path: &Path, formats: &[Format]) -> anyhow::Result<()> {
+    let runs = [FinishedRun::open(path)?];
+    let scores = [results::of_run(&runs[0])];
+    let export = export(&runs, &scores, &names(&[path.to_owned()]), UNKNOWN)?;
+    write_all(formats, &export, path).map(drop)
+}
+
+fn export<'a>(
+    runs: &'a [FinishedRun],
+    scores: &'a [Results],
+    names: &[String],
+    organization: &'a str,
+) -> anyhow::Result<Export<'a>> {
+    let runs = runs.iter().zip(scores).zip(names).map(|((run, results), name)| {
+        let tasks = run.tasks.iter().map(|task| exported(run, task)).collect::<anyhow::Result<_>>()?;
+        Ok(ExportedRun { name: name.clone(), manifest: &run.manifest, results, tasks, organization })
+    });
+    Ok(Export::new(runs.collect::<anyhow::Result<_>>()?))
+}
+
+/// Each directory once, by whatever path it is named.
+fn without_repetitions(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let mut seen = Vec::new();
+    let mut once = Vec::new();
+    for path in paths {
+        let place = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if !seen.contains(&place) {
+            seen.push(place);
+            once.push(path.clone());
+        }
+    }
+    once
+}
+
+/// What runs are called beside each other: the names of their directories, or the paths where those are the same.
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    let short = |path: &PathBuf| {
+        let place = path.canonicalize().unwrap_or_else(|_| path.clone());
+        place
+            .file_name()
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    };
+    let all: Vec<String> = paths.iter().map(short).collect();
+    let is_unique = |name: &String| all.iter().filter(|other| *other == name).count() == 1;
+    let names = all.iter().zip(paths);
+    names
+        .map(|(name, path)| if is_unique(name) { name.clone() } else { path.display().to_string() })
+        .collect()
+}
+
+/// What the runs lack, with their names if there are several.
+fn problem(runs: &[FinishedRun], names: &[String]) -> Option<String> {
+    if let [run] = runs {
+        return results::problem(run);
+    }
+    let problems = runs.iter().zip(names).filter_map(|(run, name)| {
+        let problem = results::problem(run)?;
+        Some(format!("{name}: {problem}"))
+    });
+    let problems: Vec<String> = problems.collect();
+    (!problems.is_empty()).then(|| problems.join("\n"))
 }
 
 fn exported<'a>(run: &FinishedRun, task: &'a FinishedTask) -> anyhow::Result<ExportedTask<'a>> {
@@ -49,10 +114,10 @@ fn exported<'a>(run: &FinishedRun, task: &'a FinishedTask) -> anyhow::Result<Exp
     })
 }
 
-fn write_all(formats: &[Format], run: &ExportedRun<'_>, directory: &Path) -> anyhow::Result<String> {
+fn write_all(formats: &[Format], export: &Export<'_>, directory: &Path) -> anyhow::Result<String> {
     let mut written = String::new();
     for format in formats {
-        for file in format.files(run)? {
+        for file in format.files(export)? {
             let path = directory.join(&file.path);
             write(&path, &file.content)?;
             written.push_str(&format!("{}\n", path.display()));

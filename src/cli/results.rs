@@ -1,9 +1,10 @@
 //! From a run's files to its tables.
 
 use super::Report;
-use crate::record::{Environment, Identity};
-use crate::report::{Results, TaskResults, terminal, terminal_width};
+use crate::record::{Environment, Identity, Protocol};
+use crate::report::{Results, Screen, TaskResults, Terms};
 use crate::run::{FinishedRun, FinishedTask, RunError, write_atomically};
+use crate::tasks::{Card, PAPER_STRIDE};
 use crate::text::thousands;
 
 /// The line under a run's tables.
@@ -41,7 +42,23 @@ pub(super) fn of_run(run: &FinishedRun) -> Results {
 
 pub(super) fn task_results(task: &FinishedTask) -> TaskResults<'_> {
     let FinishedTask { measured, card, metrics, breakdowns, .. } = task;
-    TaskResults { measured, title: &card.title, metrics, breakdowns }
+    let terms = terms(card, &measured.protocol);
+    TaskResults { measured, title: &card.title, metrics, breakdowns, terms }
+}
+
+/// What a protocol's label leaves out because it goes without saying.
+pub(super) fn terms<'a>(card: &'a Card, protocol: &Protocol) -> Terms<'a> {
+    let known = card.protocol(&protocol.name);
+    let takes = |option: &str| known.is_some_and(|known| known.options.iter().any(|name| name == option));
+    let number = |option: &str| protocol.options.get(option).and_then(|value| value.parse().ok());
+    // The cards of users' own tasks have strides of their own.
+    let has_paper_stride = takes("stride") && protocol.name != Protocol::OWN;
+    Terms {
+        is_default: card.default_protocol() == protocol.name,
+        own_options: known.map(|known| &known.defaults),
+        stride: number("stride").or_else(|| has_paper_stride.then_some(PAPER_STRIDE)),
+        shots: number("shots").or_else(|| takes("shots").then_some(0)),
+    }
 }
 
 /// Writes a run's tables into its directory and returns them for the terminal.
@@ -50,7 +67,7 @@ pub(super) fn write(run: &FinishedRun) -> anyhow::Result<Report> {
     for (name, content) in results.files()? {
         write_atomically(&run.path.join(name), &content)?;
     }
-    let text = format!("{}{}\n", terminal(&results.sections(), terminal_width()), run.path.display());
+    let text = format!("{}{}\n", results.terminal(Screen::of_standard_output()), run.path.display());
     Ok(Report { text, problem: problem(run) })
 }
 

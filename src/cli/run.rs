@@ -10,12 +10,12 @@ use super::one_model::start_threads;
 use super::progress::Progress;
 use super::provenance::Machine;
 use super::stop::Stop;
-use super::{Incomplete, Report, remote, resolve, results};
+use super::{Incomplete, Report, remote, report, resolve, results};
 use crate::engine::{SelfCheckError, check_device, default_batch_tokens};
 use crate::model::{ComputeDevice, DeviceRequest};
 use crate::plan::{ModelSource, Plan};
 use crate::record::{Identity, Manifest, Shard, Status};
-use crate::report::{terminal, terminal_width};
+use crate::report::{Format, Screen};
 use crate::run::{Outcome, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute, write_inputs};
 use crate::text::{command_line, hexadecimal, thousands};
 
@@ -55,13 +55,18 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
         stop_wanted: &|| stop.is_wanted(),
     };
     match measure(&preflight, &options, &mut directory, progress, made_by) {
-        Ok((table, outcome)) => end(&mut directory, &table, &outcome),
+        Ok((table, outcome)) => end(&mut directory, &table, &outcome, &arguments.format),
         Err(error) => Err(cut_off(&mut directory, error)),
     }
 }
 
 /// The table of a run that came to its end, and what failed in it.
-fn end(directory: &mut RunDirectory, table: &str, outcome: &Outcome) -> anyhow::Result<Report> {
+fn end(
+    directory: &mut RunDirectory,
+    table: &str,
+    outcome: &Outcome,
+    formats: &[Format],
+) -> anyhow::Result<Report> {
     let Outcome { failed_samples, failed_tasks } = outcome;
     let mut problems = failed_tasks.clone();
     if *failed_samples > 0 {
@@ -74,6 +79,10 @@ fn end(directory: &mut RunDirectory, table: &str, outcome: &Outcome) -> anyhow::
     // A failed task lacks samples; failed samples are there, with their errors.
     let status = if failed_tasks.is_empty() { Status::Complete } else { Status::Failed };
     directory.end(status, *failed_samples, problem.clone())?;
+    // From the files, as `gpt2-eval report` does it later.
+    if !formats.is_empty() {
+        report::write_formats(directory.path(), formats)?;
+    }
     let text = format!("{table}{}\n", directory.path().display());
     let problem =
         problem.map(|problem| format!("{problem}\nrun the same command again to try what failed once more"));
@@ -110,7 +119,7 @@ fn measure(
     let mut reporter = Reporter::new(directory.path(), preflight, progress, made_by)?;
     check_device(options.device)?;
     let outcome = execute(preflight, options, directory, &mut reporter)?;
-    Ok((terminal(&reporter.finish(), terminal_width()), outcome))
+    Ok((reporter.finish().terminal(Screen::of_standard_output()), outcome))
 }
 
 /// Says what is not as the user may expect.

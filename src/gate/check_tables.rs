@@ -56,12 +56,9 @@ pub fn check_sections(check: &Check, records: &[CheckedRecords]) -> Vec<Section>
     for (name, left_out) in &check.left_out {
         notes.extend(left_out.describe().map(|note| format!("{name}: {note}")));
     }
-    let mut sections = vec![Section {
-        title: check_summary(check, records),
-        header: header.map(str::to_owned).to_vec(),
-        rows: check.metrics.iter().map(row).collect(),
-        notes,
-    }];
+    let (title, rows) = (check_summary(check, records), check.metrics.iter().map(row).collect());
+    let mut sections =
+        vec![Section { notes, ..Section::new(title, 3, header.map(str::to_owned).to_vec(), rows) }];
     let different: Vec<Vec<String>> = records
         .iter()
         .filter_map(|records| {
@@ -70,12 +67,9 @@ pub fn check_sections(check: &Check, records: &[CheckedRecords]) -> Vec<Section>
         })
         .collect();
     if !different.is_empty() {
-        sections.push(Section {
-            title: "Records that are not those of the baseline".to_owned(),
-            header: ["model", "task", "what differs"].map(str::to_owned).to_vec(),
-            rows: different,
-            notes: Vec::new(),
-        });
+        let title = "Records that are not those of the baseline".to_owned();
+        let header = ["model", "task", "what differs"].map(str::to_owned).to_vec();
+        sections.push(Section::new(title, 2, header, different));
     }
     sections
 }

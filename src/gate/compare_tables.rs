@@ -1,7 +1,7 @@
 //! A comparison for people: the tables of all tasks, then the samples.
 
 use super::{ChangedAnswer, ChangedSample, Changes, ComparedMetric, ComparedTask, Comparison};
-use crate::report::{Section, difference, escape, markdown, number, terminal};
+use crate::report::{Cell, Screen, Section, difference, escape, markdown, number, terminal};
 use crate::text::{thousands, visible_white_space};
 
 /// Said where a metric is in the comparison that has no test.
@@ -12,11 +12,11 @@ pub(super) fn p_value(p: f64) -> String {
     if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
-/// For the terminal, tables at most `width` columns wide.
-pub fn comparison_text(comparison: &Comparison, width: Option<u16>) -> String {
+/// For the terminal.
+pub fn comparison_text(comparison: &Comparison, screen: Screen) -> String {
     let mut text = format!("{}\n", heading(comparison));
     text.extend(comparison.notes.iter().map(|note| format!("  {note}\n")));
-    text.push_str(&format!("\n{}", terminal(&sections(comparison), width)));
+    text.push_str(&format!("\n{}", terminal(&sections(comparison), screen)));
     for (task, changes) in all_changes(comparison) {
         text.push_str(&format!("{}\n", changes_title(task, changes)));
         for sample in &changes.samples {
@@ -31,7 +31,7 @@ pub fn comparison_text(comparison: &Comparison, width: Option<u16>) -> String {
 
 /// As Markdown.
 pub fn comparison_markdown(comparison: &Comparison) -> String {
-    let mut text = markdown(&sections(comparison), &heading(comparison));
+    let mut text = markdown(&sections(comparison), &heading(comparison), &[]);
     if !comparison.notes.is_empty() {
         text.push_str("\nNot compared:\n\n");
         text.extend(comparison.notes.iter().map(|note| format!("- {}\n", escape(note))));
@@ -66,11 +66,13 @@ fn sections(comparison: &Comparison) -> Vec<Section> {
         let place = sections.iter().position(|section| section.title == title).unwrap_or_else(|| {
             let header = ["model", "metric", "n", "first", "second", "Δ", "95 % interval", "p", "lost / won"];
             let header = header.map(str::to_owned).to_vec();
-            sections.push(Section { title, header, rows: Vec::new(), notes: Vec::new() });
+            sections.push(Section::new(title, 2, header, Vec::new()));
             sections.len() - 1
         });
         let Some(section) = sections.get_mut(place) else { continue };
-        section.rows.extend(task.metrics.iter().map(|metric| row(task, metric)));
+        section.rows.extend(
+            task.metrics.iter().map(|metric| row(task, metric).into_iter().map(Cell::from).collect()),
+        );
         let without = task.metrics.iter().any(|metric| metric.p.is_none());
         let notes = task.left_out.describe().map(|note| format!("{}: {note}", models(task)));
         for note in notes.into_iter().chain(without.then(|| NO_TEST.to_owned())) {

@@ -1,8 +1,6 @@
 //! The formats in which the scores of a finished run are written.
 
-use super::{
-    Document, Results, TaskResults, every_eval_ever, group_scores_csv, scores_csv, terminal, terminal_width,
-};
+use super::{Document, Results, Screen, TaskResults, every_eval_ever, group_scores_csv, merge, scores_csv};
 use crate::record::{Manifest, PromptRecord, SampleRecord};
 
 /// Why a run cannot be written in a format.
@@ -29,6 +27,8 @@ pub enum ExportError {
 /// A finished run as exporters see it.
 #[derive(Debug, Clone)]
 pub struct ExportedRun<'a> {
+    /// What it is called beside other runs: the name of its directory.
+    pub name: String,
     /// Its manifest.
     pub manifest: &'a Manifest,
     /// Its scores.
@@ -56,6 +56,22 @@ pub struct ExportedTask<'a> {
     pub split: &'a str,
 }
 
+/// What exporters write: one run, or several in one table.
+#[derive(Debug, Clone)]
+pub struct Export<'a> {
+    /// The scores of all runs together.
+    pub results: Results,
+    /// Each run by itself.
+    pub runs: Vec<ExportedRun<'a>>,
+}
+
+impl<'a> Export<'a> {
+    /// One run, or several that are merged; their names differ.
+    pub fn new(runs: Vec<ExportedRun<'a>>) -> Self {
+        Self { results: merge(&runs), runs }
+    }
+}
+
 /// A file of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedFile {
@@ -72,6 +88,8 @@ pub enum Format {
     Table,
     /// The tables in Markdown.
     Markdown,
+    /// The tables as a LaTeX document.
+    Latex,
     /// `scores.csv` and `breakdowns.csv`.
     Csv,
     /// All scores as one JSON document.
@@ -82,13 +100,15 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Table, Self::Markdown, Self::Csv, Self::Json, Self::EveryEvalEver];
+    pub const ALL: [Self; 6] =
+        [Self::Table, Self::Markdown, Self::Latex, Self::Csv, Self::Json, Self::EveryEvalEver];
 
     /// Its name on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Table => "table",
             Self::Markdown => "markdown",
+            Self::Latex => "latex",
             Self::Csv => "csv",
             Self::Json => "json",
             Self::EveryEvalEver => "eee",
@@ -100,19 +120,22 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.as_str() == name)
     }
 
-    /// The run as one text: of CSV the scores without their breakdowns, of Every Eval Ever one line a model, without
+    /// The runs as one text, for standard output or a file: of CSV the scores without their breakdowns, of Every Eval Ever one line a model, without
     /// the samples, for which there would be no file to name.
-    pub fn text(self, run: &ExportedRun<'_>) -> Result<Vec<u8>, ExportError> {
+    pub fn text(self, export: &Export<'_>, screen: Screen) -> Result<Vec<u8>, ExportError> {
         let content = match self {
-            Self::Table => terminal(&run.results.sections(), terminal_width()).into_bytes(),
-            Self::Markdown => run.results.markdown().into_bytes(),
-            Self::Csv => scores_csv(run.results.scores())?,
-            Self::Json => json(run)?,
+            Self::Table => export.results.terminal(screen).into_bytes(),
+            Self::Markdown => export.results.markdown().into_bytes(),
+            Self::Latex => export.results.latex().into_bytes(),
+            Self::Csv => scores_csv(export.results.scores())?,
+            Self::Json => json(export)?,
             Self::EveryEvalEver => {
                 let mut lines = Vec::new();
-                for model in every_eval_ever(run)? {
-                    serde_json::to_writer(&mut lines, &model.log)?;
-                    lines.push(b'\n');
+                for run in &export.runs {
+                    for model in every_eval_ever(run)? {
+                        serde_json::to_writer(&mut lines, &model.log)?;
+                        lines.push(b'\n');
+                    }
                 }
                 lines
             }
@@ -120,21 +143,24 @@ impl Format {
         Ok(content)
     }
 
-    /// The run as files, whose names no other format has.
-    pub fn files(self, run: &ExportedRun<'_>) -> Result<Vec<ExportedFile>, ExportError> {
+    /// The runs as files, whose names no other format has.
+    pub fn files(self, export: &Export<'_>) -> Result<Vec<ExportedFile>, ExportError> {
         let file = |path: &str, content| ExportedFile { path: path.to_owned(), content };
         let files = match self {
-            Self::Table => vec![file("table.txt", terminal(&run.results.sections(), None).into_bytes())],
-            Self::Markdown => vec![file("table.md", run.results.markdown().into_bytes())],
+            Self::Table => vec![file("table.txt", export.results.terminal(Screen::FILE).into_bytes())],
+            Self::Markdown => vec![file("table.md", export.results.markdown().into_bytes())],
+            Self::Latex => vec![file("table.tex", export.results.latex().into_bytes())],
             Self::Csv => vec![
-                file("scores.csv", scores_csv(run.results.scores())?),
-                file("breakdowns.csv", group_scores_csv(run.results.groups())?),
+                file("scores.csv", scores_csv(export.results.scores())?),
+                file("breakdowns.csv", group_scores_csv(export.results.groups())?),
             ],
-            Self::Json => vec![file("report.json", json(run)?)],
+            Self::Json => vec![file("report.json", json(export)?)],
             Self::EveryEvalEver => {
                 let mut files = Vec::new();
-                for model in every_eval_ever(run)? {
-                    files.extend(model.files()?);
+                for run in &export.runs {
+                    for model in every_eval_ever(run)? {
+                        files.extend(model.files()?);
+                    }
                 }
                 files
             }
@@ -143,8 +169,8 @@ impl Format {
     }
 }
 
-fn json(run: &ExportedRun<'_>) -> Result<Vec<u8>, ExportError> {
-    let mut json = serde_json::to_vec_pretty(&Document::new(run.manifest, run.results))?;
+fn json(export: &Export<'_>) -> Result<Vec<u8>, ExportError> {
+    let mut json = serde_json::to_vec_pretty(&Document::new(export))?;
     json.push(b'\n');
     Ok(json)
 }

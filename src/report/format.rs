@@ -17,6 +17,18 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// A value for narrow columns: from ten thousand without decimals, from a million three digits and an exponent.
+pub fn short_number(value: f64) -> String {
+    match value.abs() {
+        small if small < 1e4 => number(value),
+        whole if whole < 999_999.5 => {
+            let sign = if value < 0.0 { "−" } else { "" };
+            format!("{sign}{}", thousands(whole.round() as u64))
+        }
+        _ => format!("{value:.2e}"),
+    }
+}
+
 /// A difference, with its sign.
 pub fn difference(value: f64) -> String {
     if value < 0.0 { number(value) } else { format!("+{}", number(value)) }
@@ -33,6 +45,9 @@ mod tests {
         assert_eq!(number(0.0), "0.00");
         assert_eq!(number(0.001_234), "1.23e-3");
         assert_eq!(number(1e30), "1.000e30");
+        assert_eq!(short_number(9_999.5), "9,999.50");
+        assert_eq!(short_number(530_881.5), "530,882");
+        assert_eq!(short_number(2_346_902.6), "2.35e6");
         assert_eq!(difference(-0.5), "−0.50");
         assert_eq!(difference(0.5), "+0.50");
     }

@@ -1,11 +1,11 @@
-//! `report.json`: all scores of a run as one document.
+//! `report.json`: all scores of a run, or of several, as one document.
 
 use serde::Serialize;
 
-use super::{Heading, Results};
-use crate::record::{GroupScore, Manifest, SCHEMA_VERSION, Score, Status};
+use super::{Export, ExportedRun, Heading, Summary};
+use crate::record::{GroupScore, SCHEMA_VERSION, Score, Status};
 
-/// `report.json`: the scores of a run with the reservations under which they stand.
+/// `report.json`: the scores of a run, or of several, with the reservations under which they stand.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document<'a> {
@@ -14,14 +14,22 @@ pub struct Document<'a> {
     pub schema_version: u32,
     /// Program, precision and device.
     pub made_by: &'a str,
-    /// How far the run has come.
+    /// How far the run has come; of several runs that which is not complete.
     pub status: Status,
-    /// When the last run into the directory began, RFC 3339, UTC.
+    /// When the last run into the directory began, RFC 3339, UTC; the first of several.
     pub started: &'a str,
-    /// When it ended.
+    /// When it ended; the last of several.
     pub ended: Option<&'a str>,
-    /// Samples that have an error instead of statistics, over all models and tasks.
+    /// Samples that have an error instead of statistics, over all runs, models and tasks.
     pub failed_samples: usize,
+    /// Each run by itself.
+    pub runs: Vec<RunSummary<'a>>,
+    /// In what the runs differ that measured the same task.
+    pub warnings: &'a [String],
+    /// What else there is to say of the runs together.
+    pub remarks: &'a [String],
+    /// The paper's own table with our numbers.
+    pub summary: Summary,
     /// The tasks with their protocols, in the plan's order; `task` and `protocol` are those of the scores.
     pub headings: &'a [Heading],
     /// The rows of `scores.csv`.
@@ -30,19 +38,59 @@ pub struct Document<'a> {
     pub breakdowns: &'a [GroupScore],
 }
 
+/// A run of a report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RunSummary<'a> {
+    /// Name of its directory.
+    pub name: &'a str,
+    /// Program, precision and device.
+    pub made_by: &'a str,
+    /// How far it has come.
+    pub status: Status,
+    /// When it began, RFC 3339, UTC.
+    pub started: &'a str,
+    /// When it ended.
+    pub ended: Option<&'a str>,
+    /// Samples that have an error instead of statistics.
+    pub failed_samples: usize,
+}
+
 impl<'a> Document<'a> {
-    /// The document of a run.
-    pub fn new(manifest: &'a Manifest, results: &'a Results) -> Self {
+    /// The document of runs.
+    pub fn new(export: &'a Export<'_>) -> Self {
+        let results = &export.results;
+        let runs: Vec<RunSummary<'a>> = export.runs.iter().map(RunSummary::new).collect();
+        let statuses = || runs.iter().map(|run| run.status);
+        let status = statuses().find(|status| *status != Status::Complete).or_else(|| statuses().next());
+        let ends: Option<Vec<&str>> = runs.iter().map(|run| run.ended).collect();
         Self {
             schema_version: SCHEMA_VERSION,
             made_by: results.made_by(),
-            status: manifest.status,
-            started: &manifest.started,
-            ended: manifest.ended.as_deref(),
-            failed_samples: manifest.failed_samples,
+            status: status.unwrap_or(Status::Started),
+            started: runs.iter().map(|run| run.started).min().unwrap_or_default(),
+            ended: ends.and_then(|ends| ends.into_iter().max()),
+            failed_samples: runs.iter().map(|run| run.failed_samples).sum(),
+            runs,
+            warnings: results.warnings(),
+            remarks: results.remarks(),
+            summary: results.summary(),
             headings: results.headings(),
             scores: results.scores(),
             breakdowns: results.groups(),
+        }
+    }
+}
+
+impl<'a> RunSummary<'a> {
+    fn new(run: &'a ExportedRun<'_>) -> Self {
+        Self {
+            name: &run.name,
+            made_by: run.results.made_by(),
+            status: run.manifest.status,
+            started: &run.manifest.started,
+            ended: run.manifest.ended.as_deref(),
+            failed_samples: run.manifest.failed_samples,
         }
     }
 }

@@ -2,24 +2,29 @@
 
 use super::Section;
 
-/// The sections as Markdown, under a line that says what made them.
-pub fn markdown(sections: &[Section], made_by: &str) -> String {
+/// The sections as Markdown, under a line that says what made them, and what there is to say of all of them.
+pub fn markdown(sections: &[Section], made_by: &str, preface: &[String]) -> String {
     let mut text = format!("# gpt2-eval\n\n{}\n", escape(made_by));
+    if !preface.is_empty() {
+        text.push('\n');
+    }
+    text.extend(preface.iter().map(|line| format!("- {}\n", escape(line))));
     if sections.is_empty() {
         text.push_str("\nNo results yet.\n");
     }
     for section in sections {
         text.push_str(&format!("\n## {}\n\n", escape(&section.title)));
-        let line = |cells: &[String]| {
-            let cells: Vec<String> = cells.iter().map(|cell| escape(cell)).collect();
+        let line = |cells: &mut dyn Iterator<Item = &str>| {
+            let cells: Vec<String> = cells.map(|cell| escape(cell.trim())).collect();
             format!("| {} |\n", cells.join(" | "))
         };
-        text.push_str(&line(&section.header));
-        let rule: Vec<&str> =
-            (0..section.header.len()).map(|column| if column == 0 { "---" } else { "---:" }).collect();
+        text.push_str(&line(&mut section.header.iter().map(String::as_str)));
+        let rule: Vec<&str> = (0..section.header.len())
+            .map(|column| if column < section.keys { "---" } else { "---:" })
+            .collect();
         text.push_str(&format!("| {} |\n", rule.join(" | ")));
         for row in &section.rows {
-            text.push_str(&line(row));
+            text.push_str(&line(&mut row.iter().map(|cell| cell.text.as_str())));
         }
         if !section.notes.is_empty() {
             text.push('\n');
@@ -50,11 +55,18 @@ pub fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::section::{sections, tests::example};
+    use crate::report::summary::tests::paper_table;
 
     #[test]
     fn markdown_table() {
         let (headings, scores) = example();
-        insta::assert_snapshot!(markdown(&sections(&headings, &scores, &[]), "made by a test"));
+        insta::assert_snapshot!(markdown(&sections(&headings, &scores, &[]), "made by a test", &[]));
+    }
+
+    #[test]
+    fn markdown_summary() {
+        let preface = ["a warning with a | in it".to_owned()];
+        insta::assert_snapshot!(markdown(&paper_table(), "made by a test", &preface));
     }
 
     #[test]

@@ -1,25 +1,40 @@
 //! Tables from scores: one exporter a file.
 
+mod cell;
 mod csv;
 mod every_eval_ever;
 mod export;
 mod format;
+mod groups;
+mod heading;
 mod json;
+mod latex;
 mod markdown;
+mod merge;
 mod paper;
 mod results;
 mod scores;
+mod screen;
 mod section;
+mod split;
+mod summary;
 mod terminal;
 
+pub use cell::{Cell, Tone};
 pub use csv::{group_scores_csv, scores_csv};
 pub use every_eval_ever::{ModelExport, every_eval_ever};
-pub use export::{ExportError, ExportedFile, ExportedRun, ExportedTask, Format};
+pub use export::{Export, ExportError, ExportedFile, ExportedRun, ExportedTask, Format};
 pub use format::{difference, number};
-pub use json::Document;
+pub use heading::{Heading, Mark};
+pub use json::{Document, RunSummary};
+pub use latex::latex;
 pub use markdown::{escape, markdown};
+pub use merge::merge;
+use paper::is_reading;
 pub use paper::{PublishedNumber, paper_value, published_numbers};
-pub use results::{Results, TaskResults};
+pub use results::{Results, TaskResults, Terms};
 pub use scores::{ScoredTask, independent_samples, samples_of, score_groups, score_samples};
-pub use section::{Heading, Mark, Section, sections};
-pub use terminal::{terminal, terminal_width};
+pub use screen::Screen;
+pub use section::{Section, sections};
+pub use summary::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
+pub use terminal::terminal;

@@ -57,6 +57,19 @@ pub fn paper_value(model: &str, task: &str, protocol: &str, metric: &str) -> Opt
         .map(|number| number.value)
 }
 
+/// Whether `value`, which the GPT-2 paper has for a metric of a task, was read off a curve.
+pub(super) fn is_reading(task: &str, metric: &str, value: f64) -> bool {
+    published_numbers().is_ok_and(|numbers| {
+        numbers.iter().any(|number| {
+            number.kind == "paper"
+                && number.precision == "curve"
+                && number.task == task
+                && number.metric == metric
+                && number.value == value
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,27 @@
 //! Everything that a run's tables are made of, and the files that they become.
 
+use std::collections::BTreeMap;
+
 use super::{
-    Heading, Mark, ScoredTask, Section, group_scores_csv, independent_samples, markdown, samples_of,
-    score_groups, score_samples, scores_csv, sections,
+    Heading, Mark, ScoredTask, Screen, Section, Summary, group_scores_csv, independent_samples, latex,
+    markdown, samples_of, score_groups, score_samples, scores_csv, sections, terminal,
 };
 use crate::metrics::{Breakdown, Metric};
 use crate::record::{GroupScore, MeasuredTask, ModelIdentity, SampleRecord, Score, Statistics};
 use crate::text::thousands;
+
+/// What a protocol's label does not say of itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms<'a> {
+    /// Whether it is the protocol that the task's bare name means.
+    pub is_default: bool,
+    /// Options that it always has.
+    pub own_options: Option<&'a BTreeMap<String, String>>,
+    /// Tokens between two windows, where the task reads windows.
+    pub stride: Option<usize>,
+    /// Solved examples in the prompt, where the task takes them.
+    pub shots: Option<usize>,
+}
 
 /// A task as its tables need it.
 #[derive(Debug, Clone, Copy)]
@@ -19,16 +34,23 @@ pub struct TaskResults<'a> {
     pub metrics: &'a [Metric],
     /// What is computed of groups of samples.
     pub breakdowns: &'a [Breakdown],
+    /// What its label does not say.
+    pub terms: Terms<'a>,
 }
 
-/// The scores of a run as far as it has come.
-#[derive(Debug, Default)]
+/// The scores of a run as far as it has come, or of several together.
+#[derive(Debug, Clone, Default)]
 pub struct Results {
-    headings: Vec<Heading>,
-    scores: Vec<Score>,
-    groups: Vec<GroupScore>,
-    made_by: String,
+    pub(super) headings: Vec<Heading>,
+    pub(super) scores: Vec<Score>,
+    pub(super) groups: Vec<GroupScore>,
+    pub(super) made_by: String,
+    pub(super) warnings: Vec<String>,
+    pub(super) remarks: Vec<String>,
 }
+
+/// Fewest tasks for which there is a summary before their own tables.
+const FEWEST_TASKS: usize = 2;
 
 impl Results {
     /// No task yet; `made_by` names program, precision and device.
@@ -39,13 +61,22 @@ impl Results {
     /// Adds a task with what methods without a model score on it.
     pub fn add_task(&mut self, task: TaskResults<'_>, baselines: &[(String, Vec<Statistics>)]) {
         let MeasuredTask { task: name, protocol, label, records, .. } = task.measured;
+        let is_other = |(option, value): &(&String, &String)| {
+            task.terms.own_options.and_then(|own| own.get(*option)) != Some(*value)
+        };
+        let others =
+            protocol.options.iter().filter(is_other).map(|(option, value)| format!("{option}={value}"));
         self.headings.push(Heading {
             task: name.clone(),
             title: task.title.to_owned(),
             protocol: label.to_string(),
+            is_default: task.terms.is_default,
+            other_options: others.collect::<Vec<_>>().join(","),
+            stride: task.terms.stride,
+            shots: task.terms.shots,
             metrics: task.metrics.iter().map(|metric| metric.name.to_owned()).collect(),
             marks: Mark::of_label(label, *records),
-            notes: Vec::new(),
+            ..Heading::default()
         });
         for (method, statistics) in baselines {
             let of = ScoredTask { model: method, parameters: None, task: name, protocol, label, failed: 0 };
@@ -79,7 +110,7 @@ impl Results {
             )
         };
         if truncated > 0 {
-            notes.push(format!("{} are longer than the window and lost tokens", of_all(truncated)));
+            notes.push(format!("* {} are longer than the window and lost tokens", of_all(truncated)));
         }
         if let Some(first) = failed.first() {
             let reason = first.error.as_deref().unwrap_or_default();
@@ -89,20 +120,25 @@ impl Results {
                 first.id
             ));
         }
-        self.note(task, notes);
+        if let Some(heading) = self.heading_of(task) {
+            heading.notes.extend(notes);
+            heading.truncated.extend((truncated > 0).then(|| model.label.clone()));
+        }
     }
 
     /// Says that a model has no scores on a task that was added before.
     pub fn add_failure(&mut self, model: &str, task: TaskResults<'_>, reason: &str) {
-        self.note(task, vec![format!("§ {model}: not measured: {reason}")]);
+        if let Some(heading) = self.heading_of(task) {
+            heading.notes.push(format!("§ {model}: not measured: {reason}"));
+            heading.unmeasured.push(model.to_owned());
+        }
     }
 
-    fn note(&mut self, task: TaskResults<'_>, notes: Vec<String>) {
+    fn heading_of(&mut self, task: TaskResults<'_>) -> Option<&mut Heading> {
         let label = task.measured.label.to_string();
-        let is_own = |heading: &&mut Heading| heading.task == task.measured.task && heading.protocol == label;
-        if let Some(heading) = self.headings.iter_mut().find(is_own) {
-            heading.notes.extend(notes);
-        }
+        self.headings
+            .iter_mut()
+            .find(|heading| heading.task == task.measured.task && heading.protocol == label)
     }
 
     /// The rows of `scores.csv`.
@@ -125,9 +161,38 @@ impl Results {
         &self.made_by
     }
 
-    /// The tables.
+    /// In what the runs differ that a reader must know of; nothing for a single run.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// What else there is to say of the runs together.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// The paper's own table, with our numbers.
+    pub fn summary(&self) -> Summary {
+        Summary::new(&self.headings, &self.scores)
+    }
+
+    /// The tables of the tasks.
     pub fn sections(&self) -> Vec<Section> {
         sections(&self.headings, &self.scores, &self.groups)
+    }
+
+    /// The tables for people: the summary, if there are several tasks for it, and those of the tasks.
+    pub fn tables(&self) -> Vec<Section> {
+        let summary = self.summary();
+        let mut tables = if summary.tasks() < FEWEST_TASKS { Vec::new() } else { summary.sections() };
+        tables.extend(self.sections());
+        tables
+    }
+
+    /// Warnings and remarks, as they stand before the tables.
+    pub fn preface(&self) -> Vec<String> {
+        let warnings = self.warnings.iter().map(|warning| format!("Warning: {warning}"));
+        warnings.chain(self.remarks.iter().cloned()).collect()
     }
 
     /// `scores.csv`, `breakdowns.csv` and `table.md`.
@@ -141,8 +206,22 @@ impl Results {
         ])
     }
 
+    /// The tables of the terminal.
+    pub fn terminal(&self, screen: Screen) -> String {
+        let mut preface: String = self.preface().iter().map(|line| format!("{line}\n")).collect();
+        if !preface.is_empty() {
+            preface.push('\n');
+        }
+        preface + &terminal(&self.tables(), screen)
+    }
+
     /// `table.md`.
     pub fn markdown(&self) -> String {
-        markdown(&self.sections(), &self.made_by)
+        markdown(&self.tables(), &self.made_by, &self.preface())
+    }
+
+    /// `table.tex`.
+    pub fn latex(&self) -> String {
+        latex(&self.tables(), &self.made_by, &self.preface())
     }
 }

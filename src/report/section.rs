@@ -1,97 +1,43 @@
 //! The layout that all table exporters share: one section a task, one row a model and protocol.
 
-use serde::Serialize;
-
+use super::cell::best;
 use super::format::{difference, number};
-use crate::record::{GroupScore, Protocol, Score};
+use super::groups::group_sections;
+use super::{Cell, Heading, Tone};
+use crate::record::{GroupScore, Score};
 use crate::text::thousands;
 
-/// Why a number cannot stand beside the paper's without a word.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Mark {
-    /// Behind every value that it concerns.
-    pub symbol: &'static str,
-    /// Under the table.
-    pub explanation: String,
-}
-
-impl Mark {
-    /// The marks of a protocol label's `data=` and `limit=`, for a data file of `records` records.
-    pub fn of_label(label: &Protocol, records: usize) -> Vec<Self> {
-        let mut marks = Vec::new();
-        let mark = |symbol, explanation: String| Self { symbol, explanation };
-        if label.name == Protocol::OWN {
-            marks.push(mark(
-                "‖",
-                "a task of the user's own, whose card is in manifest.json: the paper has no number for it"
-                    .to_owned(),
-            ));
-        }
-        match label.options.get("data").map(String::as_str) {
-            Some("sample") => marks.push(mark(
-                "†",
-                format!("measured on the bundled sample of {records} records, not on the test set: not comparable \
-                         with the paper"),
-            )),
-            Some("subset") => marks.push(mark("†", "measured on a part of the test set, by the data file's name".to_owned())),
-            Some(_) => marks.push(mark(
-                "†",
-                "the data file is not known to be the published test set (its sha256 differs, or none is known): not \
-                     comparable with the paper"
-                    .to_owned(),
-            )),
-            None => {}
-        }
-        if let Some(shard) = label.options.get("shard") {
-            marks.push(mark(
-                "¶",
-                format!("only the samples of shard {shard}; `gpt2-eval merge` puts the shards together"),
-            ));
-        }
-        if let Some(limit) = label.options.get("limit") {
-            marks.push(mark("‡", format!("measured on {limit} of {records} records (--limit)")));
-        }
-        marks
-    }
-}
-
-/// A task under a protocol, as it stands in tables.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Heading {
-    /// Task.
-    pub task: String,
-    /// Its name in tables.
-    pub title: String,
-    /// Protocol with `data=` and `limit=`, as in the scores.
-    pub protocol: String,
-    /// What is computed; protocols of a task that compute the same share a table.
-    pub metrics: Vec<String>,
-    /// Reservations.
-    pub marks: Vec<Mark>,
-    /// Further remarks.
-    pub notes: Vec<String>,
-}
-
-impl Heading {
-    /// Whether a note under the table tells of what failed.
-    fn has_failures(&self) -> bool {
-        self.notes.iter().any(|note| note.starts_with('§'))
-    }
-}
-
 /// A table of text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Section {
     /// `LAMBADA (paper)`.
     pub title: String,
-    /// Column names; the first is the model.
+    /// Stride, shots and samples in words, for captions.
+    pub terms: String,
+    /// Column names, of one or several lines; the first is the model.
     pub header: Vec<String>,
+    /// The first columns, which say what a row is.
+    pub keys: usize,
+    /// Of the columns behind them, how many belong together; each stands alone where this is empty.
+    pub spans: Vec<usize>,
     /// One a model, and one a method without a model.
-    pub rows: Vec<Vec<String>>,
+    pub rows: Vec<Vec<Cell>>,
     /// Under the table.
     pub notes: Vec<String>,
+}
+
+impl Section {
+    /// A table of plain text, whose first `keys` columns say what a row is.
+    pub fn new(title: String, keys: usize, header: Vec<String>, rows: Vec<Vec<String>>) -> Self {
+        let rows = rows.into_iter().map(|row| row.into_iter().map(Cell::from).collect()).collect();
+        Self { title, keys, header, rows, ..Self::default() }
+    }
+
+    /// How many of the columns behind the keys belong together, over all of them.
+    pub fn all_spans(&self) -> Vec<usize> {
+        let columns = self.header.len().saturating_sub(self.keys);
+        if self.spans.iter().sum::<usize>() == columns { self.spans.clone() } else { vec![1; columns] }
+    }
 }
 
 /// One section a task and set of metrics, so that zero-, one- and few-shot rows stand in one table; headings with
@@ -111,7 +57,7 @@ pub fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupScore]) -
                     |score: &&Score| score.task == heading.task && score.protocol == heading.protocol;
                 (heading, scores.iter().filter(is_own).collect::<Vec<_>>())
             })
-            .filter(|(heading, own)| !own.is_empty() || heading.has_failures())
+            .filter(|(heading, own)| !own.is_empty() || !heading.unmeasured.is_empty())
             .collect();
         if together.is_empty() {
             continue;
@@ -130,17 +76,20 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
     let has_paper = |metric: &str| all.iter().any(|score| score.metric == metric && score.paper.is_some());
     let several = together.len() > 1;
 
-    let mut header = vec!["model".to_owned(), "parameters".to_owned()];
+    let mut header = vec!["model".to_owned()];
     if several {
         header.push("protocol".to_owned());
     }
-    header.push("n".to_owned());
+    let keys = header.len();
+    header.extend(["parameters".to_owned(), "n".to_owned()]);
+    let mut spans = vec![1, 1];
     for metric in &metrics {
         let better = all.iter().any(|score| score.metric == *metric && score.higher_is_better);
         header.push(format!("{metric} {}", if better { "↑" } else { "↓" }));
         if has_paper(metric) {
             header.extend(["paper".to_owned(), "Δ".to_owned()]);
         }
+        spans.push(if has_paper(metric) { 3 } else { 1 });
     }
     // Models before methods without one, each under its protocols.
     let with_model = |is_model: bool| {
@@ -152,14 +101,16 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
         for (heading, scores) in together {
             let own: Vec<&Score> = scores.iter().filter(|score| score.model == model).copied().collect();
             let Some(first) = own.first() else { continue };
-            let mut row = vec![model.to_owned(), first.parameters.map(thousands).unwrap_or_default()];
+            let mut row = vec![Cell::from(model)];
             if several {
-                row.push(heading.protocol.clone());
+                row.push(heading.protocol.as_str().into());
             }
-            row.push(thousands(own.iter().map(|score| score.n).max().unwrap_or_default() as u64));
+            row.push(first.parameters.map(thousands).unwrap_or_default().into());
+            row.push(thousands(own.iter().map(|score| score.n).max().unwrap_or_default() as u64).into());
             for metric in &metrics {
                 let score = own.iter().find(|score| score.metric == *metric).copied();
-                cells(&mut row, score, has_paper(metric), heading);
+                let is_best = score.is_some_and(|score| is_best(score, scores));
+                cells(&mut row, score, has_paper(metric), is_best, heading);
             }
             rows.push(row);
         }
@@ -179,61 +130,41 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
         [(heading, _)] => format!("{} ({})", heading.title, heading.protocol),
         _ => together.first().map(|(heading, _)| heading.title.clone()).unwrap_or_default(),
     };
-    Section { title, header, rows, notes }
+    let terms = together.iter().map(|(heading, scores)| {
+        let n = scores.iter().map(|score| score.n).max().unwrap_or_default() as u64;
+        let own = [heading.terms(), format!("n = {}", thousands(n))];
+        let own: Vec<String> = own.into_iter().filter(|words| !words.is_empty()).collect();
+        if several { format!("{}: {}", heading.protocol, own.join(", ")) } else { own.join(", ") }
+    });
+    let terms = terms.collect::<Vec<_>>().join("; ");
+    Section { title, terms, header, keys, spans, rows, notes }
+}
+
+/// Whether no model is better under the same protocol.
+fn is_best(score: &Score, scores: &[&Score]) -> bool {
+    let alike = scores.iter().filter(|other| other.metric == score.metric && other.parameters.is_some());
+    let values = alike.map(|other| other.value);
+    score.parameters.is_some() && best(values, score.higher_is_better) == Some(score.value)
 }
 
 /// The value with its error, and the paper's with the difference where the column has them.
-fn cells(row: &mut Vec<String>, score: Option<&Score>, has_paper: bool, heading: &Heading) {
-    let mut symbols: String = heading.marks.iter().map(|mark| mark.symbol).collect();
-    if score.is_some_and(|score| score.failed > 0) {
-        symbols.push('§');
+fn cells(row: &mut Vec<Cell>, score: Option<&Score>, has_paper: bool, is_best: bool, heading: &Heading) {
+    let symbols = score.map(|score| heading.symbols_of(score)).unwrap_or_default();
+    let value = score.map(|score| value_with_error(score, &symbols));
+    row.push(Cell { is_best, ..value.map_or_else(|| Cell::from("–"), Cell::from) });
+    if !has_paper {
+        return;
     }
-    let dash = || "–".to_owned();
-    row.push(score.map_or_else(dash, |score| value_with_error(score, &symbols)));
-    if has_paper {
-        let paper = score.and_then(|score| score.paper.map(|paper| (score.value, paper)));
-        row.push(paper.map_or_else(dash, |(_, paper)| paper.to_string()));
-        row.push(paper.map_or_else(dash, |(value, paper)| format!("{}{symbols}", difference(value - paper))));
-    }
-}
-
-/// One section a breakdown: a row a group, a column a model and metric.
-fn group_sections(heading: &Heading, scores: &[GroupScore]) -> Vec<Section> {
-    let own: Vec<&GroupScore> = scores
-        .iter()
-        .filter(|score| score.task == heading.task && score.protocol == heading.protocol)
-        .collect();
-    let symbols: String = heading.marks.iter().map(|mark| mark.symbol).collect();
-    in_order(own.iter().map(|score| score.breakdown.as_str()))
-        .into_iter()
-        .map(|breakdown| {
-            let own: Vec<&GroupScore> =
-                own.iter().filter(|score| score.breakdown == breakdown).copied().collect();
-            let models = in_order(own.iter().map(|score| score.model.as_str()));
-            let metrics = in_order(own.iter().map(|score| score.metric.as_str()));
-            let groups = in_order(own.iter().map(|score| score.group.as_str()));
-            let columns: Vec<(&str, &str)> =
-                models.iter().flat_map(|model| metrics.iter().map(|metric| (*model, *metric))).collect();
-            let mut header = vec![breakdown.to_owned(), "n".to_owned()];
-            header.extend(columns.iter().map(|(model, metric)| format!("{model} {metric}")));
-            let rows = groups
-                .into_iter()
-                .map(|group| {
-                    let of_group: Vec<&GroupScore> =
-                        own.iter().filter(|score| score.group == group).copied().collect();
-                    let n = of_group.iter().map(|score| score.n).max().unwrap_or_default();
-                    let mut row = vec![group.to_owned(), thousands(n as u64)];
-                    row.extend(columns.iter().map(|(model, metric)| {
-                        let found = of_group.iter().find(|s| s.model == *model && s.metric == *metric);
-                        found.map_or_else(|| "–".to_owned(), |s| format!("{}{symbols}", number(s.value)))
-                    }));
-                    row
-                })
-                .collect();
-            let title = format!("{} ({}) by {breakdown}", heading.title, heading.protocol);
-            Section { title, header, rows, notes: Vec::new() }
-        })
-        .collect()
+    let Some((score, paper)) = score.and_then(|score| Some((score, score.paper?))) else {
+        row.extend([Cell::from("–"), Cell::from("–")]);
+        return;
+    };
+    let change = score.value - paper;
+    row.push(Cell::toned(paper.to_string(), Tone::Published));
+    row.push(Cell::toned(
+        format!("{}{symbols}", difference(change)),
+        Tone::of_difference(change, score.higher_is_better),
+    ));
 }
 
 fn value_with_error(score: &Score, symbols: &str) -> String {
@@ -242,7 +173,7 @@ fn value_with_error(score: &Score, symbols: &str) -> String {
 }
 
 /// Each value once, in order of first appearance.
-fn in_order<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(super) fn in_order<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = Vec::new();
     for value in values {
         if !seen.contains(&value) {
@@ -255,6 +186,8 @@ fn in_order<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::record::Protocol;
+    use crate::report::Mark;
 
     pub fn example() -> (Vec<Heading>, Vec<Score>) {
         let mut label = Protocol::new("paper");
@@ -285,10 +218,17 @@ pub(super) mod tests {
             title: "LAMBADA".to_owned(),
             protocol: label.to_string(),
             metrics: vec!["perplexity".to_owned(), "accuracy".to_owned()],
+            is_default: true,
+            shots: Some(0),
             marks: Mark::of_label(&label, 60),
             notes: vec!["a remark".to_owned()],
+            ..Heading::default()
         };
         (vec![heading], scores)
+    }
+
+    fn texts(row: &[Cell]) -> Vec<&str> {
+        row.iter().map(|cell| cell.text.as_str()).collect()
     }
 
     #[test]
@@ -297,10 +237,14 @@ pub(super) mod tests {
         let section = sections(&headings, &scores, &[]).remove(0);
         assert_eq!(section.header, ["model", "parameters", "n", "perplexity ↓", "paper", "Δ", "accuracy ↑"]);
         assert_eq!(
-            section.rows[1],
+            texts(&section.rows[1]),
             ["117M", "3,432,064", "60", "35.50 ± 0.50†", "35.13", "+0.37†", "30.00 ± 0.50†"]
         );
-        assert_eq!(section.rows[0][4..6], ["–", "–"]);
+        assert_eq!(texts(&section.rows[0][4..6]), ["–", "–"]);
+        assert_eq!((section.rows[1][4].tone, section.rows[1][5].tone), (Tone::Published, Tone::Worse));
+        assert!(section.rows[1][3].is_best && !section.rows[0][3].is_best);
+        assert_eq!((section.keys, section.spans.as_slice()), (1, &[1, 1, 3, 1][..]));
+        assert_eq!(section.terms, "0 shots, n = 60");
         assert!(section.notes[0].starts_with("† measured on the bundled sample of 60 records"));
         assert_eq!(section.notes[1], "a remark");
     }
@@ -317,7 +261,8 @@ pub(super) mod tests {
         scores.push(own);
         let sections = sections(&headings, &scores, &[]);
         assert_eq!(sections.len(), 1);
-        let rows: Vec<(&str, &str)> = sections[0].rows.iter().map(|row| (&*row[0], &*row[2])).collect();
+        let rows: Vec<(&str, &str)> =
+            sections[0].rows.iter().map(|row| (&*row[0].text, &*row[1].text)).collect();
         assert_eq!(
             rows,
             [
@@ -327,8 +272,8 @@ pub(super) mod tests {
                 ("Random", "paper,shots=2"),
             ]
         );
-        assert_eq!((&*sections[0].title, &*sections[0].header[2]), ("LAMBADA", "protocol"));
-        assert_eq!(sections[0].rows[3][1], "", "no parameters without a model");
+        assert_eq!((&*sections[0].title, &*sections[0].header[1]), ("LAMBADA", "protocol"));
+        assert_eq!(sections[0].rows[3][2].text, "", "no parameters without a model");
     }
 
     #[test]
@@ -351,16 +296,7 @@ pub(super) mod tests {
         let section = sections(&headings, &scores, &groups).remove(1);
         assert_eq!(section.title, "LAMBADA (paper,data=sample) by domain");
         assert_eq!(section.header, ["domain", "n", "a f1", "b f1"]);
-        assert_eq!(section.rows, [["cnn", "7", "1.00†", "3.00†"], ["race", "7", "2.00†", "–"]]);
-    }
-
-    #[test]
-    fn limits_and_strange_files_are_marked() {
-        let mut label = Protocol::new("paper");
-        assert!(Mark::of_label(&label, 5).is_empty());
-        label.options.insert("limit".to_owned(), "3".to_owned());
-        label.options.insert("data".to_owned(), "unverified".to_owned());
-        let symbols: Vec<_> = Mark::of_label(&label, 5).into_iter().map(|mark| mark.symbol).collect();
-        assert_eq!(symbols, ["†", "‡"]);
+        let rows: Vec<Vec<&str>> = section.rows.iter().map(|row| texts(row)).collect();
+        assert_eq!(rows, [["cnn", "7", "1.00†", "3.00†"], ["race", "7", "2.00†", "–"]]);
     }
 }

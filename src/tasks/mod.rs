@@ -26,6 +26,7 @@ mod written;
 pub use card::{Card, ProtocolCard};
 pub use erased::{AnyTask, LoadedTask, Source};
 pub use own::{CardError, FieldPath, OWN_GROUP, OwnCard, Record, Template};
+pub use perplexity::PAPER_STRIDE;
 pub use registry::Registry;
 
 use crate::data::{BundledFile, DataError, DataFile, Split};

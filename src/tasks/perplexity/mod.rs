@@ -20,7 +20,7 @@ use crate::request::{Document, Request, Response, Window};
 pub(super) const CONTEXT: usize = 1024;
 
 /// The stride of the paper's numbers: Radford, quoted in karpathy/llm.c#276.
-pub(super) const PAPER_STRIDE: usize = 32;
+pub const PAPER_STRIDE: usize = 32;
 
 /// What reading a file gives.
 pub(super) type Parts = Result<Vec<Item<Part>>, DataError>;

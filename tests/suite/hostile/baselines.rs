@@ -46,7 +46,7 @@ fn baselines() {
                     let xml = junit(&checked, &[]);
                     prop_assert!(roxmltree::Document::parse(&xml).is_ok(), "{}", xml);
                     let cells = check_sections(&checked, &[]).into_iter().flat_map(|section| section.rows);
-                    prop_assert!(!cells.flatten().any(|cell| cell.chars().any(char::is_control)));
+                    prop_assert!(!cells.flatten().any(|cell| cell.text.chars().any(char::is_control)));
                 }
             }
             Err(error) => is_good_message(&error.to_string(), &name)?,

@@ -1,0 +1,148 @@
+//! Text that LaTeX prints as it is, in the fonts that every installation has.
+
+/// Most characters of a word without a place where a line may end.
+const LONGEST_WORD: usize = 24;
+
+/// `text` for a cell. Characters that Computer Modern has are written; any other, control characters and marks of
+/// direction among them, by its number.
+pub(super) fn escape(text: &str) -> String {
+    text.chars().map(character).collect()
+}
+
+/// `text` for running text: lines may end within long words too, such as names of files.
+pub(super) fn escape_running(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + text.len() / 8);
+    let mut length = 0;
+    for each in text.chars() {
+        length = if each.is_whitespace() { 0 } else { length + 1 };
+        escaped.push_str(&character(each));
+        if matches!(each, '/' | ',' | '=' | '_' | ':' | '.') && length > LONGEST_WORD / 3
+            || length > LONGEST_WORD
+        {
+            escaped.push_str(r"\allowbreak{}");
+            length = 0;
+        }
+    }
+    escaped
+}
+
+fn character(character: char) -> String {
+    let known = match character {
+        '\\' => r"$\backslash$",
+        '{' => r"\{",
+        '}' => r"\}",
+        '$' => r"\$",
+        '&' => r"\&",
+        '#' => r"\#",
+        '%' => r"\%",
+        '_' => r"\_",
+        '~' => r"\~{}",
+        '^' => r"\^{}",
+        '<' => "$<$",
+        '>' => "$>$",
+        '|' => "$|$",
+        '"' => r"{\ttfamily\char34}",
+        '`' => r"\`{}",
+        // Two of them would be a dash.
+        '-' => "-{}",
+        '\'' => "'{}",
+        ',' => ",{}",
+        '?' => "?{}",
+        '!' => "!{}",
+        '[' => "{[}",
+        ']' => "{]}",
+        '\n' | '\r' | '\t' | '\u{a0}' => " ",
+        '±' => r"$\pm$",
+        '−' => "$-$",
+        '×' => r"$\times$",
+        '·' => r"$\cdot$",
+        '≈' => r"$\approx$",
+        '≤' => r"$\leq$",
+        '≥' => r"$\geq$",
+        '→' => r"$\rightarrow$",
+        '←' => r"$\leftarrow$",
+        '↑' => r"$\uparrow$",
+        '↓' => r"$\downarrow$",
+        'Δ' => r"$\Delta$",
+        'α' => r"$\alpha$",
+        'β' => r"$\beta$",
+        'µ' | 'μ' => r"$\mu$",
+        '†' => r"$^{\dagger}$",
+        '‡' => r"$^{\ddagger}$",
+        '‖' => r"$^{\|}$",
+        '◊' => r"$^{\diamond}$",
+        '§' => r"\textsuperscript{\S}",
+        '¶' => r"\textsuperscript{\P}",
+        '*' => r"$^{\ast}$",
+        '–' => "--",
+        '—' => "---",
+        '…' => r"\ldots{}",
+        '“' => "``{}",
+        '”' => "''{}",
+        '‘' => "`{}",
+        '’' => "'{}",
+        'ß' => r"\ss{}",
+        'æ' => r"\ae{}",
+        'Æ' => r"\AE{}",
+        'œ' => r"\oe{}",
+        'Œ' => r"\OE{}",
+        'ø' => r"\o{}",
+        'Ø' => r"\O{}",
+        'å' => r"\r{a}",
+        'Å' => r"\r{A}",
+        'ł' => r"\l{}",
+        'Ł' => r"\L{}",
+        'ı' => r"\i{}",
+        ' '..='\u{7e}' => return character.to_string(),
+        other => return accented(other).unwrap_or_else(|| format!("{{[}}U+{:04X}{{]}}", u32::from(other))),
+    };
+    known.to_owned()
+}
+
+/// A letter with an accent that TeX puts on it.
+fn accented(character: char) -> Option<String> {
+    const ACCENTS: [(&str, &str, &str); 8] = [
+        (r"\`", "àèìòùÀÈÌÒÙ", "aeiouAEIOU"),
+        (r"\'", "áéíóúýćńśźÁÉÍÓÚÝĆŃŚŹ", "aeiouycnszAEIOUYCNSZ"),
+        (r"\^", "âêîôûÂÊÎÔÛ", "aeiouAEIOU"),
+        (r#"\""#, "äëïöüÿÄËÏÖÜ", "aeiouyAEIOU"),
+        (r"\~", "ãñõÃÑÕ", "anoANO"),
+        (r"\c", "çşÇŞ", "csCS"),
+        (r"\v", "čěňřšžČĚŇŘŠŽ", "cenrszCENRSZ"),
+        (r"\u", "ăğĂĞ", "agAG"),
+    ];
+    ACCENTS.iter().find_map(|(accent, letters, plain)| {
+        let place = letters.chars().position(|letter| letter == character)?;
+        let plain = plain.chars().nth(place)?;
+        let plain = if plain == 'i' { r"\i".to_owned() } else { plain.to_string() };
+        Some(format!("{accent}{{{plain}}}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_become_text() {
+        assert_eq!(escape(r"\input{x}"), r"$\backslash$input\{x\}");
+        assert_eq!(escape("a_b%c&d#e$f~g^h"), r"a\_b\%c\&d\#e\$f\~{}g\^{}h");
+        assert_eq!(escape("--"), "-{}-{}", "no dash");
+        assert_eq!(escape("35.50 ± 0.50†"), r"35.50 $\pm$ 0.50$^{\dagger}$");
+        assert_eq!(escape("naïve ñ Škoda"), r#"na\"{\i}ve \~{n} \v{S}koda"#);
+    }
+
+    #[test]
+    fn what_the_fonts_lack_is_named() {
+        assert_eq!(escape("\u{202e}中🙂\u{0}"), "{[}U+202E{]}{[}U+4E2D{]}{[}U+1F642{]}{[}U+0000{]}");
+        assert!(escape(&('\0'..=char::MAX).step_by(7).collect::<String>()).is_ascii());
+    }
+
+    #[test]
+    fn long_words_may_be_broken() {
+        let running = escape_running(&"a".repeat(60));
+        assert_eq!(running.matches(r"\allowbreak{}").count(), 2);
+        assert!(escape_running("results/a-run/samples/file.jsonl").contains(r"/\allowbreak{}"));
+        assert!(!escape_running("plain words, and no more.").contains("allowbreak"));
+    }
+}

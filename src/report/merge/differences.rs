@@ -1,0 +1,154 @@
+//! In what runs differ that measured the same task: what a reader of one table has to know.
+
+use std::collections::BTreeSet;
+
+use super::listed;
+use crate::report::ExportedRun;
+use crate::report::section::in_order;
+
+/// Most tasks that a warning names.
+const MOST_TASKS: usize = 4;
+
+/// Digits of a sha256 in a message.
+const DIGITS: usize = 8;
+
+/// One sentence a difference: tasks first, then what holds for whole runs.
+pub(super) fn differences(runs: &[ExportedRun<'_>]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let all = runs.iter().flat_map(|run| run.manifest.tasks.iter().map(|task| task.task.as_str()));
+    for task in in_order(all) {
+        let with: Vec<&ExportedRun<'_>> = runs.iter().filter(|run| has(run, task)).collect();
+        let values = |value: &dyn Fn(&ExportedRun<'_>) -> String| {
+            with.iter().map(|run| (value(run), run.name.as_str())).collect::<Vec<_>>()
+        };
+        let common = common_protocols(&with, task);
+        warnings.extend(
+            differing(&values(&|run| labels(run, task, &common)))
+                .map(|values| format!("{task}: protocols or options differ: {values}")),
+        );
+        warnings.extend(
+            differing(&values(&|run| data(run, task)))
+                .map(|values| format!("{task}: the data differ (sha256): {values}")),
+        );
+        warnings.extend(
+            differing(&values(&|run| card(run, task)))
+                .map(|values| format!("{task}: the task's card differs (sha256): {values}")),
+        );
+    }
+    type Field = (&'static str, fn(&ExportedRun<'_>) -> String);
+    let fields: [Field; 5] = [
+        ("program versions", |run| run.manifest.environment.program_version.clone()),
+        ("versions of the engine", |run| run.manifest.identity.engine_version.to_string()),
+        ("precisions", |run| run.manifest.identity.dtype.clone()),
+        ("devices", |run| run.manifest.environment.device.clone()),
+        ("seeds", |run| run.manifest.identity.seed.to_string()),
+    ];
+    for (name, value) in fields {
+        warnings.extend(of_runs(runs, name, value));
+    }
+    warnings
+}
+
+/// A warning if two runs that share a task differ in a field of whole runs.
+fn of_runs(runs: &[ExportedRun<'_>], name: &str, value: fn(&ExportedRun<'_>) -> String) -> Option<String> {
+    let mut tasks: Vec<&str> = Vec::new();
+    let mut concerned: Vec<&str> = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        for other in runs[..index].iter().filter(|other| value(other) != value(run)) {
+            let shared =
+                run.manifest.tasks.iter().map(|task| task.task.as_str()).filter(|task| has(other, task));
+            let before = tasks.len();
+            tasks.extend(shared);
+            if tasks.len() > before {
+                concerned.extend([other.name.as_str(), run.name.as_str()]);
+            }
+        }
+    }
+    let values: Vec<(String, &str)> = runs
+        .iter()
+        .filter(|run| concerned.contains(&run.name.as_str()))
+        .map(|run| (value(run), run.name.as_str()))
+        .collect();
+    let tasks = in_order(tasks.into_iter());
+    let tasks = if tasks.len() > MOST_TASKS { format!("{} tasks", tasks.len()) } else { listed(&tasks) };
+    differing(&values).map(|values| format!("{tasks}: {name} differ: {values}"))
+}
+
+/// `X in a and b, Y in c`, if there are two values.
+fn differing(values: &[(String, &str)]) -> Option<String> {
+    let distinct = in_order(values.iter().map(|(value, _)| value.as_str()));
+    if distinct.len() < 2 {
+        return None;
+    }
+    let of_value = |value: &str| {
+        let runs: Vec<&str> = values.iter().filter(|(own, _)| own == value).map(|(_, run)| *run).collect();
+        format!("{value} in {}", listed(&runs))
+    };
+    Some(distinct.into_iter().map(of_value).collect::<Vec<_>>().join(", "))
+}
+
+fn has(run: &ExportedRun<'_>, task: &str) -> bool {
+    run.manifest.tasks.iter().any(|measured| measured.task == task)
+}
+
+/// Names of protocols that all runs have of the task; all names if they share none.
+fn common_protocols(runs: &[&ExportedRun<'_>], task: &str) -> BTreeSet<String> {
+    let names = |run: &&ExportedRun<'_>| -> BTreeSet<String> {
+        let tasks = run.manifest.tasks.iter().filter(|measured| measured.task == task);
+        tasks.map(|measured| measured.protocol.name.clone()).collect()
+    };
+    let each: Vec<BTreeSet<String>> = runs.iter().map(names).collect();
+    let common = each.iter().cloned().reduce(|one, other| one.intersection(&other).cloned().collect());
+    match common {
+        Some(common) if !common.is_empty() => common,
+        _ => each.into_iter().flatten().collect(),
+    }
+}
+
+/// The labels of a task's protocols of these names.
+fn labels(run: &ExportedRun<'_>, task: &str, names: &BTreeSet<String>) -> String {
+    let tasks = run.manifest.tasks.iter().filter(|measured| measured.task == task);
+    let labels: BTreeSet<String> = tasks
+        .filter(|measured| names.contains(&measured.protocol.name))
+        .map(|m| m.label.to_string())
+        .collect();
+    listed(&labels.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn digits(sha256: &str) -> String {
+    sha256.chars().take(DIGITS).collect::<String>() + "…"
+}
+
+/// The data that a task was measured on, examples included.
+fn data(run: &ExportedRun<'_>, task: &str) -> String {
+    let files = run.manifest.identity.data.iter().filter(|data| data.task == task);
+    let files: BTreeSet<String> = files
+        .map(|data| {
+            let examples = data.examples_sha256.as_deref().map(digits);
+            let examples = examples.map(|digits| format!(", examples {digits}")).unwrap_or_default();
+            format!("{}{examples}", digits(&data.sha256))
+        })
+        .collect();
+    listed(&files.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The card of a user's own task.
+fn card(run: &ExportedRun<'_>, task: &str) -> String {
+    let found = run.manifest.identity.own_tasks.iter().find(|own| own.task == task);
+    found.map_or_else(|| "none".to_owned(), |own| digits(&own.sha256))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_name_their_runs() {
+        let value = |text: &str| text.to_owned();
+        assert_eq!(differing(&[(value("1"), "a"), (value("1"), "b")]), None);
+        assert_eq!(
+            differing(&[(value("1"), "a"), (value("2"), "b"), (value("1"), "c")]).as_deref(),
+            Some("1 in a and c, 2 in b")
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! Several runs in one table: sizes that were evaluated on different days or machines.
+
+mod differences;
+mod names;
+
+use super::section::in_order;
+use super::{ExportedRun, Heading, Results};
+use crate::record::{GroupScore, Score};
+use differences::differences;
+use names::Names;
+
+/// The scores of all runs under common headings, by task and protocol.
+///
+/// A model that two runs measured alike stands once. Where they disagree, or where the same label means other weights,
+/// each has its own rows, named after the run.
+pub fn merge(runs: &[ExportedRun<'_>]) -> Results {
+    if let [run] = runs {
+        return run.results.clone();
+    }
+    let names = Names::new(runs);
+    let mut merged = Results {
+        made_by: made_by(runs),
+        warnings: differences(runs).into_iter().chain(names.warnings()).collect(),
+        remarks: names.remarks(),
+        ..Results::default()
+    };
+    for run in runs {
+        for heading in run.results.headings() {
+            add_heading(&mut merged.headings, heading, run, &names);
+        }
+        for score in run.results.scores() {
+            let model = names.of_score(run, score);
+            let is_there = |other: &Score| {
+                other.model == model
+                    && (&other.task, &other.protocol, &other.metric)
+                        == (&score.task, &score.protocol, &score.metric)
+            };
+            if !merged.scores.iter().any(is_there) {
+                merged.scores.push(Score { model, ..score.clone() });
+            }
+        }
+        for group in run.results.groups() {
+            let model = names.of_model(run, &group.model);
+            let is_there = |other: &GroupScore| {
+                other.model == model
+                    && (&other.task, &other.protocol, &other.metric)
+                        == (&group.task, &group.protocol, &group.metric)
+                    && (&other.breakdown, &other.group) == (&group.breakdown, &group.group)
+            };
+            if !merged.groups.iter().any(is_there) {
+                merged.groups.push(GroupScore { model, ..group.clone() });
+            }
+        }
+    }
+    // As a run of all of them would have them: methods without a model, then the sizes.
+    merged.scores.sort_by_key(|score| score.parameters);
+    for heading in &mut merged.headings {
+        let is_measured = |model: &String| {
+            let mut scores = merged.scores.iter();
+            scores.any(|s| s.model == *model && s.task == heading.task && s.protocol == heading.protocol)
+        };
+        heading.unmeasured.retain(|model| !is_measured(model));
+    }
+    merged
+}
+
+/// Adds a heading, or what it has beyond the one that is there.
+fn add_heading(headings: &mut Vec<Heading>, heading: &Heading, run: &ExportedRun<'_>, names: &Names) {
+    let rename =
+        |models: &[String]| models.iter().map(|model| names.of_model(run, model)).collect::<Vec<_>>();
+    let notes = heading.notes.iter().map(|note| of_run(note, &run.name));
+    let own = Heading {
+        notes: notes.collect(),
+        truncated: rename(&heading.truncated),
+        unmeasured: rename(&heading.unmeasured),
+        ..heading.clone()
+    };
+    let same = headings.iter_mut().find(|known| (&known.task, &known.protocol) == (&own.task, &own.protocol));
+    let Some(known) = same else {
+        headings.push(own);
+        return;
+    };
+    add_new(&mut known.metrics, own.metrics);
+    add_new(&mut known.marks, own.marks);
+    add_new(&mut known.notes, own.notes);
+    add_new(&mut known.truncated, own.truncated);
+    add_new(&mut known.unmeasured, own.unmeasured);
+}
+
+fn add_new<T: PartialEq>(known: &mut Vec<T>, more: Vec<T>) {
+    for value in more {
+        if !known.contains(&value) {
+            known.push(value);
+        }
+    }
+}
+
+/// A note with the run that it is about, behind its symbol.
+fn of_run(note: &str, run: &str) -> String {
+    let symbol = ["§ ", "* "].into_iter().find(|symbol| note.starts_with(symbol)).unwrap_or_default();
+    format!("{symbol}{run}: {}", note.strip_prefix(symbol).unwrap_or(note))
+}
+
+/// What made the runs, once if it is the same.
+fn made_by(runs: &[ExportedRun<'_>]) -> String {
+    let all = in_order(runs.iter().map(|run| run.results.made_by()));
+    let count = format!("{} runs", runs.len());
+    match all.as_slice() {
+        [one] => format!("{count}: {one}"),
+        _ => {
+            let each = runs.iter().map(|run| format!("{}: {}", run.name, run.results.made_by()));
+            format!("{count}: {}", each.collect::<Vec<_>>().join("; "))
+        }
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_keep_their_symbol_in_front() {
+        assert_eq!(of_run("§ m: not measured", "a"), "§ a: m: not measured");
+        assert_eq!(of_run("a remark", "a"), "a: a remark");
+        assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+    }
+}

@@ -1,0 +1,62 @@
+//! What standard output can show.
+
+use std::io::IsTerminal;
+
+use comfy_table::Table;
+
+/// How tables for people are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Screen {
+    /// Columns; as many as needed without it.
+    pub width: Option<u16>,
+    /// Whether there may be colours.
+    pub has_colours: bool,
+}
+
+impl Screen {
+    /// For files and programs: as wide as needed, without colours.
+    pub const FILE: Self = Self { width: None, has_colours: false };
+
+    /// What standard output is: the terminal's width and, but for `NO_COLOR` or `TERM=dumb`, colours; neither where it
+    /// is no terminal, unless `CLICOLOR_FORCE` asks for colours.
+    pub fn of_standard_output() -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        let variable = |name: &str| std::env::var(name).ok();
+        Self { width: Table::new().width(), has_colours: has_colours(is_terminal, variable) }
+    }
+}
+
+/// By <https://no-color.org> and <https://bixense.com/clicolors>.
+fn has_colours(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
+    let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    if is_set("NO_COLOR") {
+        return false;
+    }
+    if is_set("CLICOLOR_FORCE") && variable("CLICOLOR_FORCE").as_deref() != Some("0") {
+        return true;
+    }
+    is_terminal && variable("TERM").as_deref() != Some("dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(is_terminal: bool, set: &[(&str, &str)]) -> bool {
+        has_colours(is_terminal, |name| {
+            set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn colours_are_for_terminals_that_want_them() {
+        assert!(with(true, &[("TERM", "xterm")]));
+        assert!(!with(false, &[("TERM", "xterm")]), "piped");
+        assert!(!with(true, &[("TERM", "xterm"), ("NO_COLOR", "1")]));
+        assert!(with(true, &[("NO_COLOR", "")]), "empty is as not set");
+        assert!(!with(true, &[("TERM", "dumb")]));
+        assert!(with(false, &[("CLICOLOR_FORCE", "1")]));
+        assert!(!with(false, &[("CLICOLOR_FORCE", "0")]));
+        assert!(!with(true, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    }
+}

@@ -1,0 +1,148 @@
+//! The summary as tables of text.
+
+use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
+use crate::report::format::{difference, number, short_number};
+use crate::report::section::in_order;
+use crate::report::{Cell, Section, Tone};
+use crate::text::thousands;
+
+impl Summary {
+    /// One table a group; what the symbols mean stands under the last.
+    pub fn sections(&self) -> Vec<Section> {
+        let mut sections: Vec<Section> = self.groups.iter().map(SummaryGroup::section).collect();
+        if let Some(last) = sections.last_mut() {
+            last.notes.clone_from(&self.notes);
+        }
+        sections
+    }
+
+    /// The terms of all columns in one sentence.
+    pub fn terms(&self) -> String {
+        let columns: Vec<&SummaryColumn> = self.groups.iter().flat_map(|group| &group.columns).collect();
+        terms(&columns)
+    }
+}
+
+impl SummaryGroup {
+    fn section(&self) -> Section {
+        let mut header = vec!["model".to_owned()];
+        header.extend(self.columns.iter().map(SummaryColumn::heading));
+        let cells = || self.columns.iter().flat_map(|column| &column.cells);
+        // Every column has the models in one order, but none has all of them for certain.
+        let longest = self.columns.iter().max_by_key(|column| column.cells.len());
+        let models = longest.into_iter().flat_map(|column| &column.cells).chain(cells());
+        let mut rows = Vec::new();
+        for model in in_order(models.map(|cell| cell.model.as_str())) {
+            let own: Vec<Option<&SummaryCell>> =
+                self.columns.iter().map(|column| column.cells.iter().find(|c| c.model == model)).collect();
+            let row = |name: &str, tone, shown: &dyn Fn(&SummaryCell, &SummaryColumn) -> Cell| {
+                let cells = own.iter().zip(&self.columns).map(|(cell, column)| {
+                    cell.map_or_else(|| Cell::toned("–", tone), |cell| shown(cell, column))
+                });
+                std::iter::once(Cell::toned(name, tone)).chain(cells).collect::<Vec<Cell>>()
+            };
+            rows.push(row(model, Tone::Plain, &|cell, _| value(cell)));
+            if own.iter().flatten().any(|cell| cell.paper.is_some()) {
+                rows.push(row("  paper", Tone::Published, &|cell, _| published(cell)));
+                rows.push(row("  Δ", Tone::Plain, &|cell, column| change(cell, column.higher_is_better)));
+            }
+        }
+        let columns: Vec<&SummaryColumn> = self.columns.iter().collect();
+        let title = format!("Summary: {}", self.title);
+        Section { title, terms: terms(&columns), header, keys: 1, rows, ..Section::default() }
+    }
+}
+
+impl SummaryColumn {
+    fn heading(&self) -> String {
+        let arrow = if self.higher_is_better { "↑" } else { "↓" };
+        let options =
+            if self.other_options.is_empty() { String::new() } else { format!("\n{}", self.other_options) };
+        format!("{}\n{} {arrow}{options}", self.name, self.unit)
+    }
+}
+
+fn value(cell: &SummaryCell) -> Cell {
+    let Some(value) = cell.value else { return format!("–{}", cell.marks).into() };
+    let error = cell.stderr.map(|stderr| format!(" ± {}", short_number(stderr))).unwrap_or_default();
+    Cell { is_best: cell.is_best, ..format!("{}{error}{}", short_number(value), cell.marks).into() }
+}
+
+fn published(cell: &SummaryCell) -> Cell {
+    let reading = if cell.paper_is_reading { "≈ " } else { "" };
+    let text = cell.paper.map_or_else(|| "–".to_owned(), |paper| format!("{reading}{}", number(paper)));
+    Cell::toned(text, Tone::Published)
+}
+
+fn change(cell: &SummaryCell, higher_is_better: bool) -> Cell {
+    let Some(change) = cell.difference else { return "–".into() };
+    Cell::toned(
+        format!("{}{}", difference(change), cell.marks),
+        Tone::of_difference(change, higher_is_better),
+    )
+}
+
+/// Stride, shots and samples of columns.
+fn terms(columns: &[&SummaryColumn]) -> String {
+    let each = |value: &dyn Fn(&SummaryColumn) -> Option<u64>| {
+        let pairs: Vec<(&str, String)> = columns
+            .iter()
+            .filter_map(|column| Some((column.name.as_str(), thousands(value(column)?))))
+            .collect();
+        by_value(&pairs)
+    };
+    let n = |column: &SummaryColumn| column.cells.iter().map(|cell| cell.n as u64).max();
+    let parts = [
+        ("stride ", each(&|column| column.stride.map(|stride| stride as u64))),
+        ("shots ", each(&|column| column.shots.map(|shots| shots as u64))),
+        ("n = ", each(&n)),
+    ];
+    let parts = parts.iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("{name}{text}"));
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+/// `32` if all have the same value, else `32 (PTB, 1BW), 1,024 (WikiText2)`.
+pub(in crate::report) fn by_value(pairs: &[(&str, String)]) -> String {
+    let values = in_order(pairs.iter().map(|(_, value)| value.as_str()));
+    if let [value] = values.as_slice() {
+        return (*value).to_owned();
+    }
+    let of_value = |value: &str| {
+        let names = in_order(pairs.iter().filter(|(_, own)| own == value).map(|(name, _)| *name));
+        format!("{value} ({})", names.join(", "))
+    };
+    values.into_iter().map(of_value).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::summary::tests::{paper_scores, paper_table};
+
+    #[test]
+    fn three_rows_a_size_that_the_paper_has() {
+        let sections = paper_table();
+        let [table_3, figures] = sections.as_slice() else { panic!("two groups") };
+        assert_eq!(table_3.header[1], "LAMBADA\nPPL ↓");
+        let names: Vec<&str> = table_3.rows.iter().map(|row| row[0].text.as_str()).collect();
+        assert_eq!(names, ["tiny-3M", "117M", "  paper", "  Δ", "1542M", "  paper", "  Δ"]);
+        let lambada: Vec<&str> = table_3.rows.iter().map(|row| row[1].text.as_str()).collect();
+        assert_eq!(lambada[..4], ["2.35e6 ± 0.12", "35.50 ± 0.70", "35.13", "+0.37"]);
+        assert_eq!((table_3.rows[3][1].tone, table_3.rows[3][2].tone), (Tone::Worse, Tone::Better));
+        assert!(table_3.rows[4][1].is_best && !table_3.rows[1][1].is_best);
+        assert_eq!(figures.rows[2][1].text, "≈ 25.50");
+        assert!(table_3.notes.is_empty() && figures.notes.iter().any(|note| note.starts_with("‡ ")));
+        let (headings, scores) = paper_scores();
+        let terms = Summary::new(&headings, &scores).terms();
+        assert_eq!(terms, "stride 32; shots 0; n = 5,153");
+    }
+
+    #[test]
+    fn values_name_who_has_them() {
+        assert_eq!(
+            by_value(&[("a", "1".to_owned()), ("b", "2".to_owned()), ("a", "1".to_owned())]),
+            "1 (a), 2 (b)"
+        );
+        assert_eq!(by_value(&[]), "");
+    }
+}
