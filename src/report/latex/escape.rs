@@ -6,16 +6,32 @@ const LONGEST_WORD: usize = 24;
 /// `text` for a cell. Characters that Computer Modern has are written; any other, control characters and marks of
 /// direction among them, by its number.
 pub(super) fn escape(text: &str) -> String {
-    text.chars().map(character).collect()
+    let mut escaped = String::with_capacity(text.len());
+    let mut before = None;
+    for each in text.chars() {
+        push(&mut escaped, before, each);
+        before = Some(each);
+    }
+    escaped
+}
+
+/// Adds a character that does not become one with what stands before it, as two hyphens would.
+fn push(escaped: &mut String, before: Option<char>, each: char) {
+    if before == Some(each) && matches!(each, '-' | '\'') || matches!((before, each), (Some('?' | '!'), '‘'))
+    {
+        escaped.push_str("{}");
+    }
+    escaped.push_str(&character(each));
 }
 
 /// `text` for running text: lines may end within long words too, such as names of files.
 pub(super) fn escape_running(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + text.len() / 8);
-    let mut length = 0;
+    let (mut length, mut before) = (0, None);
     for each in text.chars() {
         length = if each.is_whitespace() { 0 } else { length + 1 };
-        escaped.push_str(&character(each));
+        push(&mut escaped, before, each);
+        before = Some(each);
         if matches!(each, '/' | ',' | '=' | '_' | ':' | '.') && length > LONGEST_WORD / 3
             || length > LONGEST_WORD
         {
@@ -43,12 +59,6 @@ fn character(character: char) -> String {
         '|' => "$|$",
         '"' => r"{\ttfamily\char34}",
         '`' => r"\`{}",
-        // Two of them would be a dash.
-        '-' => "-{}",
-        '\'' => "'{}",
-        ',' => ",{}",
-        '?' => "?{}",
-        '!' => "!{}",
         '[' => "{[}",
         ']' => "{]}",
         '\n' | '\r' | '\t' | '\u{a0}' => " ",
@@ -127,7 +137,9 @@ mod tests {
     fn commands_become_text() {
         assert_eq!(escape(r"\input{x}"), r"$\backslash$input\{x\}");
         assert_eq!(escape("a_b%c&d#e$f~g^h"), r"a\_b\%c\&d\#e\$f\~{}g\^{}h");
-        assert_eq!(escape("--"), "-{}-{}", "no dash");
+        assert_eq!(escape("--x-'',"), "-{}-x-'{}',", "neither dash nor quotation mark");
+        assert_eq!(escape("?‘"), "?{}`{}");
+        assert_eq!(escape("[1]"), "{[}1{]}", "no argument of a line's end");
         assert_eq!(escape("35.50 ± 0.50†"), r"35.50 $\pm$ 0.50$^{\dagger}$");
         assert_eq!(escape("naïve ñ Škoda"), r#"na\"{\i}ve \~{n} \v{S}koda"#);
     }

@@ -7,18 +7,20 @@ use super::{Cell, Section, Tone};
 use escape::{escape, escape_running};
 
 /// Characters that fit beside each other on the page.
-const LINE: usize = 118;
+const LINE: usize = 130;
 /// Characters' worth of space between two columns.
 const BETWEEN: usize = 3;
 /// Most rows of a table, headers included; more do not fit on a page with caption and notes.
 const MOST_ROWS: usize = 42;
 /// Tables that LaTeX may hold back before they are printed.
-const MOST_FLOATS: usize = 12;
+const MOST_FLOATS: usize = 16;
 
 const PREAMBLE: &str = r"\documentclass[10pt,a4paper]{article}
 \usepackage[margin=20mm]{geometry}
 \usepackage{booktabs} % for the tables
 \usepackage{graphicx} % for the tables: \resizebox
+\setlength{\belowcaptionskip}{4pt}
+\makeatletter\setlength{\@fptop}{0pt}\makeatother
 \setcounter{topnumber}{9}
 \setcounter{totalnumber}{9}
 \renewcommand{\topfraction}{0.98}
@@ -189,7 +191,7 @@ fn escape_number(text: &str) -> String {
     while let Some(place) = rest.find('e') {
         let (before, behind) = rest.split_at(place);
         let exponent = behind.get(1..).unwrap_or_default();
-        let (sign, digits) = exponent.strip_prefix("-{}").map_or(("", exponent), |digits| ("-", digits));
+        let (sign, digits) = exponent.strip_prefix('-').map_or(("", exponent), |digits| ("-", digits));
         let count = digits.chars().take_while(char::is_ascii_digit).count();
         shown.push_str(before);
         if before.ends_with(|c: char| c.is_ascii_digit()) && count > 0 {

@@ -1,7 +1,7 @@
 //! The summary as tables of text.
 
 use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
-use crate::report::format::{difference, number, short_number};
+use crate::report::format::{difference, number, short_with_error};
 use crate::report::section::in_order;
 use crate::report::{Cell, Section, Tone};
 use crate::text::thousands;
@@ -64,8 +64,7 @@ impl SummaryColumn {
 
 fn value(cell: &SummaryCell) -> Cell {
     let Some(value) = cell.value else { return format!("–{}", cell.marks).into() };
-    let error = cell.stderr.map(|stderr| format!(" ± {}", short_number(stderr))).unwrap_or_default();
-    Cell { is_best: cell.is_best, ..format!("{}{error}{}", short_number(value), cell.marks).into() }
+    Cell { is_best: cell.is_best, ..format!("{}{}", short_with_error(value, cell.stderr), cell.marks).into() }
 }
 
 fn published(cell: &SummaryCell) -> Cell {
@@ -91,8 +90,15 @@ fn terms(columns: &[&SummaryColumn]) -> String {
             .collect();
         by_value(&pairs)
     };
+    let protocols: Vec<(&str, String)> = columns
+        .iter()
+        .flat_map(|column| {
+            column.cells.iter().map(|cell| (column.name.as_str(), protocol_name(&cell.protocol)))
+        })
+        .collect();
     let n = |column: &SummaryColumn| column.cells.iter().map(|cell| cell.n as u64).max();
     let parts = [
+        ("protocol ", by_value(&protocols)),
         ("stride ", each(&|column| column.stride.map(|stride| stride as u64))),
         ("shots ", each(&|column| column.shots.map(|shots| shots as u64))),
         ("n = ", each(&n)),
@@ -101,8 +107,13 @@ fn terms(columns: &[&SummaryColumn]) -> String {
     parts.collect::<Vec<_>>().join("; ")
 }
 
+/// `paper` of `paper,data=sample`.
+fn protocol_name(label: &str) -> String {
+    label.split(',').next().unwrap_or(label).to_owned()
+}
+
 /// `32` if all have the same value, else `32 (PTB, 1BW), 1,024 (WikiText2)`.
-pub(in crate::report) fn by_value(pairs: &[(&str, String)]) -> String {
+fn by_value(pairs: &[(&str, String)]) -> String {
     let values = in_order(pairs.iter().map(|(_, value)| value.as_str()));
     if let [value] = values.as_slice() {
         return (*value).to_owned();
@@ -127,14 +138,14 @@ mod tests {
         let names: Vec<&str> = table_3.rows.iter().map(|row| row[0].text.as_str()).collect();
         assert_eq!(names, ["tiny-3M", "117M", "  paper", "  Δ", "1542M", "  paper", "  Δ"]);
         let lambada: Vec<&str> = table_3.rows.iter().map(|row| row[1].text.as_str()).collect();
-        assert_eq!(lambada[..4], ["2.35e6 ± 0.12", "35.50 ± 0.70", "35.13", "+0.37"]);
+        assert_eq!(lambada[..4], ["2.35e6 ± 0", "35.50 ± 0.70", "35.13", "+0.37"]);
         assert_eq!((table_3.rows[3][1].tone, table_3.rows[3][2].tone), (Tone::Worse, Tone::Better));
         assert!(table_3.rows[4][1].is_best && !table_3.rows[1][1].is_best);
         assert_eq!(figures.rows[2][1].text, "≈ 25.50");
         assert!(table_3.notes.is_empty() && figures.notes.iter().any(|note| note.starts_with("‡ ")));
         let (headings, scores) = paper_scores();
         let terms = Summary::new(&headings, &scores).terms();
-        assert_eq!(terms, "stride 32; shots 0; n = 5,153");
+        assert_eq!(terms, "protocol paper; stride 32; shots 0; n = 5,153");
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! `table.tex` compiles as it is, whatever stands in it.
+
+use std::path::Path;
+use std::process::Command;
+
+use gpt2_eval::report::{Section, latex};
+
+use crate::common::{copy_model, gpt2_eval, say};
+
+/// Compiles a document, which must go without an error and without lines that stick out; `false`, said aloud, where there
+/// is no LaTeX. Where `GPT2_EVAL_KEEP_PDF` names a directory, the PDF is left there.
+fn compiles(document: &str, name: &str) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("table.tex"), document).unwrap();
+    let compiled = Command::new("pdflatex")
+        .args(["-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "table.tex"])
+        .current_dir(directory.path())
+        .output();
+    let Ok(output) = compiled else {
+        say("SKIPPED: no pdflatex (Debian: texlive-latex-base and texlive-latex-recommended)");
+        return false;
+    };
+    let log = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{name}: {log}");
+    assert!(!log.contains("Overfull"), "{name}: {log}");
+    assert!(std::fs::metadata(directory.path().join("table.pdf")).unwrap().len() > 1_000);
+    if let Some(keep) = std::env::var_os("GPT2_EVAL_KEEP_PDF") {
+        std::fs::copy(directory.path().join("table.pdf"), Path::new(&keep).join(format!("{name}.pdf")))
+            .unwrap();
+    }
+    true
+}
+
+#[test]
+fn a_run_with_a_hostile_label_compiles() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    copy_model("tiny-3M", &path.join("model"));
+    let label = "50%_a&b#$x~^{y}\\input \u{202e}中é🙂";
+    let model = format!("{label}=model");
+    let output = gpt2_eval(path)
+        .args(["--tasks", "lambada,wikitext2,cbt-cn,coqa", "--sizes", "tiny", "--model", &model])
+        .args(["--data", "sample", "--limit", "4", "--quiet", "--out", "run", "--format", "latex,table"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document = std::fs::read_to_string(path.join("run/table.tex")).unwrap();
+    assert!(path.join("run/table.txt").exists(), "the run itself writes all formats that it was asked for");
+    assert!(document.is_ascii(), "nothing that depends on fonts");
+    assert!(document.contains(r"50\%\_a\&b\#\$x\~{}\^{}\{y\}$\backslash$input"), "{document}");
+    assert!(document.contains("{[}U+202E{]}{[}U+4E2D{]}\\'{e}{[}U+1F642{]}"), "{document}");
+    assert!(
+        document.contains("protocol paper; stride 32 (WikiText2)") || document.contains("stride 32"),
+        "{document}"
+    );
+    compiles(&document, "run");
+    // Made again from the run's files, it is the same.
+    let again = gpt2_eval(path).args(["report", "run", "--format", "latex"]).output().unwrap();
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), document);
+}
+
+#[test]
+fn any_text_compiles() {
+    let everything: String = (' '..='\u{2fff}').step_by(3).chain('\0'..='\u{7f}').collect();
+    let hostile = [
+        r"\end{document}\input{/etc/passwd}".to_owned(),
+        "[1] % $ & # _ { } ~ ^ \\ \\\\".to_owned(),
+        "\u{202e}ltr\u{200f} ''' `` --- ?‘ !‘ << >> ,, ^^41 $$".to_owned(),
+        "word".repeat(200),
+        everything,
+    ];
+    let mut sections = Vec::new();
+    for text in &hostile {
+        let short: String = text.chars().take(60).collect();
+        let header = vec![short.clone(), format!("{short}\nPPL ↓"), "[".to_owned()];
+        let rows =
+            vec![vec![short.clone(), "1.00 ± 0.10†‡§¶‖◊*".to_owned(), "[2mm]".to_owned()]; 3];
+        let section = Section::new(text.clone(), 1, header, rows);
+        sections.push(Section { notes: vec![text.clone()], terms: text.clone(), ..section });
+    }
+    // As many tables, columns and rows as LaTeX has to be helped with.
+    let wide: Vec<String> = (0..40).map(|column| format!("a long name {column} ↑")).collect();
+    sections.push(Section::new(
+        "wide".to_owned(),
+        1,
+        wide,
+        vec![vec!["123,456.78 ± 1.00".to_owned(); 40]; 90],
+    ));
+    for number in 0..30 {
+        let row = vec!["model".to_owned(), "1.00".to_owned()];
+        sections.push(Section::new(
+            format!("table {number}"),
+            1,
+            vec!["model".to_owned(), "f1 ↑".to_owned()],
+            vec![row],
+        ));
+    }
+    let document = latex(&sections, &hostile[1], &hostile[..3]);
+    assert!(document.is_ascii());
+    compiles(&document, "hostile");
+}
