@@ -160,7 +160,6 @@ fn one_failing_task_does_not_take_the_others_with_it() {
         seed: 0,
         precision: Precision::F32,
         shard: None,
-        own_tasks: vec![],
     };
     let device = open("flex");
     let preflight = Preflight::new(&plan, &device, false).unwrap();

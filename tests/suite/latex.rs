@@ -50,8 +50,8 @@ fn a_run_with_a_hostile_label_compiles() {
     assert!(document.contains(r"50\%\_a\&b\#\$x\~{}\^{}\{y\}$\backslash$input"), "{document}");
     assert!(document.contains("{[}U+202E{]}{[}U+4E2D{]}\\'{e}{[}U+1F642{]}"), "{document}");
     assert!(
-        document.contains("protocol paper; stride 32 (WikiText2)") || document.contains("stride 32"),
-        "{document}"
+        document.contains("; protocol paper; stride 32; shots 0; n = 4; "),
+        "the caption states the terms"
     );
     compiles(&document, "run");
     // Made again from the run's files, it is the same.
