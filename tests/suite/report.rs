@@ -182,7 +182,7 @@ fn failed_samples_and_wrong_arguments() {
     let message = refused(path, &["report", "run", "--format", "csv,json"]);
     assert!(message.contains("several formats need a directory: --out DIR"), "{message}");
     let message = refused(path, &["report", "run", "--format", "xml"]);
-    assert!(message.contains("expected table, markdown, csv, json, eee"), "{message}");
+    assert!(message.contains("expected table, markdown, latex, csv, json, eee"), "{message}");
     let message = refused(path, &["report", "."]);
     assert!(message.contains("no run is here"), "{message}");
 }

@@ -20,7 +20,11 @@ const PREAMBLE: &str = r"\documentclass[10pt,a4paper]{article}
 \usepackage{booktabs} % for the tables
 \usepackage{graphicx} % for the tables: \resizebox
 \setlength{\belowcaptionskip}{4pt}
-\makeatletter\setlength{\@fptop}{0pt}\makeatother
+\makeatletter
+\setlength{\@fptop}{0pt}
+% Never measured in one line, which a very long caption has no room for.
+\long\def\@makecaption#1#2{\vskip\abovecaptionskip #1: #2\par\vskip\belowcaptionskip}
+\makeatother
 \setcounter{topnumber}{9}
 \setcounter{totalnumber}{9}
 \renewcommand{\topfraction}{0.98}

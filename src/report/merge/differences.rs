@@ -12,6 +12,9 @@ const MOST_TASKS: usize = 4;
 /// Digits of a sha256 in a message.
 const DIGITS: usize = 8;
 
+/// A field of whole runs and how it is read.
+type Field = (&'static str, fn(&ExportedRun<'_>) -> String);
+
 /// One sentence a difference: tasks first, then what holds for whole runs.
 pub(super) fn differences(runs: &[ExportedRun<'_>]) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -35,7 +38,6 @@ pub(super) fn differences(runs: &[ExportedRun<'_>]) -> Vec<String> {
                 .map(|values| format!("{task}: the task's card differs (sha256): {values}")),
         );
     }
-    type Field = (&'static str, fn(&ExportedRun<'_>) -> String);
     let fields: [Field; 5] = [
         ("program versions", |run| run.manifest.environment.program_version.clone()),
         ("versions of the engine", |run| run.manifest.identity.engine_version.to_string()),
