@@ -69,7 +69,13 @@ fn value(cell: &SummaryCell) -> Cell {
 
 fn published(cell: &SummaryCell) -> Cell {
     let reading = if cell.paper_is_reading { "≈ " } else { "" };
-    let text = cell.paper.map_or_else(|| "–".to_owned(), |paper| format!("{reading}{}", number(paper)));
+    // As it was published: with more than two decimals if it has them.
+    let digits = |paper: f64| {
+        let exact = paper.to_string();
+        let decimals = exact.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        if decimals > 2 { exact } else { number(paper) }
+    };
+    let text = cell.paper.map_or_else(|| "–".to_owned(), |paper| format!("{reading}{}", digits(paper)));
     Cell::toned(text, Tone::Published)
 }
 
