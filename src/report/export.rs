@@ -1,5 +1,6 @@
 //! The formats in which the scores of a finished run are written.
 
+use super::figures::{Figure, FigureError, figures};
 use super::{Document, Results, Screen, TaskResults, every_eval_ever, group_scores_csv, merge, scores_csv};
 use crate::record::{Manifest, PromptRecord, SampleRecord};
 
@@ -22,6 +23,15 @@ pub enum ExportError {
     /// Values that CSV cannot hold.
     #[error("cannot write CSV: {0}")]
     Csv(#[from] csv::Error),
+    /// Several files, and no directory to write them into.
+    #[error("--format {0}: figures need a directory: --out DIR")]
+    NeedsDirectory(&'static str),
+    /// No model has a score yet.
+    #[error("--format {0}: there is nothing to draw: no task is finished on any model")]
+    NothingToDraw(&'static str),
+    /// A picture.
+    #[error(transparent)]
+    Figure(#[from] FigureError),
 }
 
 /// A finished run as exporters see it.
@@ -96,12 +106,24 @@ pub enum Format {
     Json,
     /// The schema of Every Eval Ever, with every sample.
     EveryEvalEver,
+    /// Every figure as SVG.
+    Svg,
+    /// Every figure as PNG.
+    Png,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Table, Self::Markdown, Self::Latex, Self::Csv, Self::Json, Self::EveryEvalEver];
+    pub const ALL: [Self; 8] = [
+        Self::Table,
+        Self::Markdown,
+        Self::Latex,
+        Self::Csv,
+        Self::Json,
+        Self::EveryEvalEver,
+        Self::Svg,
+        Self::Png,
+    ];
 
     /// Its name on the command line.
     pub fn as_str(self) -> &'static str {
@@ -112,6 +134,8 @@ impl Format {
             Self::Csv => "csv",
             Self::Json => "json",
             Self::EveryEvalEver => "eee",
+            Self::Svg => "svg",
+            Self::Png => "png",
         }
     }
 
@@ -120,8 +144,9 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.as_str() == name)
     }
 
-    /// The runs as one text, for standard output or a file: of CSV the scores without their breakdowns, of Every Eval Ever one line a model, without
-    /// the samples, for which there would be no file to name.
+    /// The runs as one text, for standard output or a file: of CSV the scores without their breakdowns, of Every Eval
+    /// Ever one line a model, without the samples, for which there would be no file to name. `Err` for figures, which
+    /// are several.
     pub fn text(self, export: &Export<'_>, screen: Screen) -> Result<Vec<u8>, ExportError> {
         let content = match self {
             Self::Table => export.results.terminal(screen).into_bytes(),
@@ -139,6 +164,7 @@ impl Format {
                 }
                 lines
             }
+            Self::Svg | Self::Png => return Err(ExportError::NeedsDirectory(self.as_str())),
         };
         Ok(content)
     }
@@ -164,8 +190,23 @@ impl Format {
                 }
                 files
             }
+            Self::Svg | Self::Png => self.figures(export)?,
         };
         Ok(files)
+    }
+
+    /// The figures below `figures/`.
+    fn figures(self, export: &Export<'_>) -> Result<Vec<ExportedFile>, ExportError> {
+        let figures = figures(&export.results, &export.runs);
+        if figures.is_empty() {
+            return Err(ExportError::NothingToDraw(self.as_str()));
+        }
+        let file = |figure: Figure| {
+            let path = format!("figures/{}.{}", figure.name, self.as_str());
+            let content = if self == Self::Png { figure.png()? } else { figure.svg.into_bytes() };
+            Ok(ExportedFile { path, content })
+        };
+        figures.into_iter().map(file).collect()
     }
 }
 

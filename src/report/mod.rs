@@ -4,6 +4,7 @@ mod cell;
 mod csv;
 mod every_eval_ever;
 mod export;
+pub mod figures;
 mod format;
 mod groups;
 mod heading;

@@ -58,6 +58,12 @@ impl Results {
         Self { made_by, ..Self::default() }
     }
 
+    /// Scores as a test wants them.
+    #[cfg(test)]
+    pub(super) fn of_scores(headings: Vec<Heading>, scores: Vec<Score>, groups: Vec<GroupScore>) -> Self {
+        Self { headings, scores, groups, made_by: "made by a test".to_owned() }
+    }
+
     /// Adds a task with what methods without a model score on it.
     pub fn add_task(&mut self, task: TaskResults<'_>, baselines: &[(String, Vec<Statistics>)]) {
         let MeasuredTask { task: name, protocol, label, records, .. } = task.measured;

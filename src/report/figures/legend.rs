@@ -1,0 +1,81 @@
+//! What stands for what, beside the plot, where it hides nothing.
+
+use super::chart::Panel;
+use super::style::{INK, Look, Marker, PALE_INK};
+use super::svg::{Anchor, Svg};
+use super::text::wrap;
+
+const SIZE: f64 = 11.5;
+const LINE: f64 = 15.0;
+/// Between two entries.
+const GAP: f64 = 7.0;
+/// Width of the sample before the text.
+const SAMPLE: f64 = 34.0;
+/// Lines that an entry may have.
+const MOST_LINES: usize = 4;
+/// Dashes of the line along which both axes are equal.
+pub(super) const DIAGONAL_DASH: &str = "1 4";
+
+#[derive(Debug)]
+struct Entry {
+    look: Look,
+    line: bool,
+    marker: bool,
+    text: Vec<String>,
+}
+
+/// The legend of a panel.
+#[derive(Debug)]
+pub(super) struct Legend {
+    entries: Vec<Entry>,
+    width: f64,
+}
+
+impl Legend {
+    /// The legend of a panel, at most `width` pixels wide: series first, then horizontal lines.
+    pub fn of(panel: &Panel, width: f64) -> Self {
+        let text = |label: &str| wrap(label, SIZE, width - SAMPLE - 6.0, MOST_LINES);
+        let series = panel.series.iter().map(|series| Entry {
+            look: series.look,
+            line: series.joined,
+            marker: series.markers,
+            text: text(&series.label),
+        });
+        let level = |look, label: &str| Entry { look, line: true, marker: false, text: text(label) };
+        let levels = panel.levels.iter().map(|line| level(line.look, &line.label));
+        let dotted = Look { colour: PALE_INK, dash: DIAGONAL_DASH, marker: Marker::Circle, filled: false };
+        let diagonal = panel.diagonal.iter().map(|label| level(dotted, label));
+        Self { entries: series.chain(levels).chain(diagonal).collect(), width }
+    }
+
+    /// Its width in pixels.
+    pub fn width(&self) -> f64 {
+        self.width
+    }
+
+    /// Its height in pixels.
+    pub fn height(&self) -> f64 {
+        self.entries.iter().map(|entry| LINE * entry.text.len().max(1) as f64 + GAP).sum()
+    }
+
+    /// Draws it, its upper left corner at `corner`.
+    pub fn draw(&self, (left, top): (f64, f64), svg: &mut Svg) {
+        svg.open("legend", "");
+        let mut y = top + 8.0;
+        for entry in &self.entries {
+            let middle = y - 4.0;
+            if entry.line {
+                svg.line(&[(left, middle), (left + SAMPLE, middle)], entry.look.colour, 1.8, entry.look.dash);
+            }
+            if entry.marker {
+                svg.marker((left + SAMPLE / 2.0, middle), entry.look);
+            }
+            for line in &entry.text {
+                svg.text((left + SAMPLE + 6.0, y), Anchor::Start, SIZE, INK, line);
+                y += LINE;
+            }
+            y += GAP + if entry.text.is_empty() { LINE } else { 0.0 };
+        }
+        svg.close();
+    }
+}

@@ -1,0 +1,192 @@
+//! The few elements of SVG that the figures are made of.
+
+use super::style::{Look, Marker};
+use super::text::clean;
+
+/// The font of every text: the one that PNGs are drawn with, then one of the same widths that most machines have.
+const FONTS: &str = "DejaVu Sans, Verdana, sans-serif";
+
+/// Where a text is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Anchor {
+    /// At its beginning.
+    Start,
+    /// In its middle.
+    Middle,
+    /// At its end.
+    End,
+}
+
+/// A picture in the making.
+#[derive(Debug)]
+pub(super) struct Svg {
+    text: String,
+}
+
+/// Two decimals at most: a hundredth of a pixel, whatever a machine's last bits are.
+pub(super) fn coordinate(value: f64) -> String {
+    let rounded = (value * 100.0).round() / 100.0;
+    // Zero has one sign here.
+    format!("{}", if rounded == 0.0 { 0.0 } else { rounded })
+}
+
+/// Text as it stands between tags and in attributes.
+pub(super) fn escape(text: &str) -> String {
+    clean(text).chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            other => escaped.push(other),
+        }
+        escaped
+    })
+}
+
+fn points(points: &[(f64, f64)]) -> String {
+    let pairs: Vec<String> =
+        points.iter().map(|&(x, y)| format!("{},{}", coordinate(x), coordinate(y))).collect();
+    pairs.join(" ")
+}
+
+fn dashes(dash: &str) -> String {
+    if dash.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dash}\"") }
+}
+
+impl Svg {
+    /// A white picture. Its name, a plain one, makes the ids unique where several pictures stand in one page.
+    pub fn new(name: &str, (width, height): (f64, f64), title: &str, description: &str) -> Self {
+        let (width, height) = (coordinate(width), coordinate(height));
+        let (title, description) = (escape(title), escape(description));
+        let text = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
+             role=\"img\" aria-labelledby=\"{name}-title {name}-desc\" font-family=\"{FONTS}\">\n\
+             <title id=\"{name}-title\">{title}</title>\n<desc id=\"{name}-desc\">{description}</desc>\n\
+             <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
+        );
+        Self { text }
+    }
+
+    /// The whole picture.
+    pub fn finish(mut self) -> String {
+        self.text.push_str("</svg>\n");
+        self.text
+    }
+
+    /// Begins a group; `class` is plain. `tooltip` is what a pointer over it shows.
+    pub fn open(&mut self, class: &str, tooltip: &str) {
+        self.text.push_str(&format!("<g class=\"{class}\">"));
+        if !tooltip.is_empty() {
+            self.text.push_str(&format!("<title>{}</title>", escape(tooltip)));
+        }
+        self.text.push('\n');
+    }
+
+    /// Ends a group.
+    pub fn close(&mut self) {
+        self.text.push_str("</g>\n");
+    }
+
+    /// A text on one line, `at` its base line.
+    pub fn text(&mut self, at: (f64, f64), anchor: Anchor, size: f64, colour: &str, content: &str) {
+        let anchor = match anchor {
+            Anchor::Start => "",
+            Anchor::Middle => " text-anchor=\"middle\"",
+            Anchor::End => " text-anchor=\"end\"",
+        };
+        let (x, y) = (coordinate(at.0), coordinate(at.1));
+        self.text.push_str(&format!(
+            "<text x=\"{x}\" y=\"{y}\"{anchor} font-size=\"{}\" fill=\"{colour}\">{}</text>\n",
+            coordinate(size),
+            escape(content)
+        ));
+    }
+
+    /// A straight or broken line through `through`.
+    pub fn line(&mut self, through: &[(f64, f64)], colour: &str, width: f64, dash: &str) {
+        if through.len() < 2 {
+            return;
+        }
+        self.text.push_str(&format!(
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{}\"{}/>\n",
+            points(through),
+            coordinate(width),
+            dashes(dash)
+        ));
+    }
+
+    /// A translucent area.
+    pub fn area(&mut self, corners: &[(f64, f64)], colour: &str) {
+        self.text.push_str(&format!(
+            "<polygon points=\"{}\" fill=\"{colour}\" fill-opacity=\"0.16\"/>\n",
+            points(corners)
+        ));
+    }
+
+    /// A marker of a look around `at`.
+    pub fn marker(&mut self, (x, y): (f64, f64), look: Look) {
+        let Look { colour, filled, .. } = look;
+        let fill = if filled { colour } else { "#ffffff" };
+        // Hollow ones are a little larger, so that they can be seen around a filled one.
+        let r = if filled { 4.0 } else { 5.2 };
+        let paint = format!("fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"1.6\"");
+        let shape = |corners: &[(f64, f64)]| {
+            let placed: Vec<(f64, f64)> = corners.iter().map(|&(dx, dy)| (x + dx * r, y + dy * r)).collect();
+            format!("<polygon points=\"{}\" {paint}/>\n", points(&placed))
+        };
+        let element = match look.marker {
+            Marker::Circle => {
+                let (x, y, r) = (coordinate(x), coordinate(y), coordinate(r));
+                format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" {paint}/>\n")
+            }
+            Marker::Square => shape(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
+            Marker::Triangle => shape(&[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)]),
+            Marker::Diamond => shape(&[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)]),
+            Marker::TriangleDown => shape(&[(0.0, 1.2), (1.1, -0.8), (-1.1, -0.8)]),
+            Marker::Hexagon => {
+                shape(&[(1.1, 0.0), (0.55, 0.95), (-0.55, 0.95), (-1.1, 0.0), (-0.55, -0.95), (0.55, -0.95)])
+            }
+            Marker::Star => {
+                let (long, short) = (1.4, 0.5);
+                shape(&[
+                    (0.0, -long),
+                    (short, -short),
+                    (long, 0.0),
+                    (short, short),
+                    (0.0, long),
+                    (-short, short),
+                    (-long, 0.0),
+                    (-short, -short),
+                ])
+            }
+        };
+        self.text.push_str(&element);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coordinates_are_short() {
+        assert_eq!(coordinate(1.0 / 3.0), "0.33");
+        assert_eq!(coordinate(-0.001), "0");
+        assert_eq!(coordinate(120.0), "120");
+    }
+
+    #[test]
+    fn nothing_in_a_text_is_markup() {
+        let mut svg = Svg::new("x", (10.0, 10.0), "<script>", "\"&\u{1}");
+        svg.text((0.0, 0.0), Anchor::Start, 12.0, "#000000", "</text><script>alert(1)</script>");
+        let text = svg.finish();
+        let document = roxmltree::Document::parse(&text).unwrap();
+        assert!(document.descendants().all(|node| node.tag_name().name() != "script"));
+        let shown =
+            document.descendants().find(|node| node.has_tag_name("text")).and_then(|node| node.text());
+        assert_eq!(shown, None, "an SVG has a name space");
+        let shown = document.descendants().find(|node| node.tag_name().name() == "text").unwrap();
+        assert_eq!(shown.text(), Some("</text><script>alert(1)</script>"));
+    }
+}

@@ -1,0 +1,153 @@
+//! What the computing took: tokens a second, by task and model.
+
+use super::chart::{Axis, Chart, Panel, Point, Series};
+use super::scale::{Scale, Tick, drawable, logarithmic_axis};
+use super::style::Look;
+use crate::record::{Environment, TaskEffort};
+use crate::report::ExportedRun;
+use crate::text::thousands;
+
+/// Most rows; a run of more tasks shows the first.
+const MOST_ROWS: usize = 60;
+/// Height of a row in pixels.
+const ROW: f64 = 26.0;
+
+/// Tokens and seconds of a task on a model, over all times that something of it was computed.
+struct Cost {
+    model: String,
+    task: String,
+    protocol: String,
+    tokens: u64,
+    seconds: f64,
+}
+
+/// The figure; none where the manifests have no times.
+pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
+    let machines: Vec<String> = runs.iter().map(|run| machine(&run.manifest.environment)).collect();
+    let differ = machines.windows(2).any(|pair| pair[0] != pair[1]);
+    let mut costs: Vec<Cost> = Vec::new();
+    for (run, machine) in runs.iter().zip(&machines) {
+        for TaskEffort { model, task, protocol, seconds, read_tokens, .. } in &run.manifest.effort {
+            let model = if differ { format!("{model} on {machine}") } else { model.clone() };
+            let is_it =
+                |cost: &&mut Cost| cost.model == model && cost.task == *task && cost.protocol == *protocol;
+            match costs.iter_mut().find(is_it) {
+                Some(cost) => {
+                    cost.tokens += read_tokens;
+                    cost.seconds += seconds;
+                }
+                None => costs.push(Cost {
+                    model,
+                    task: task.clone(),
+                    protocol: protocol.clone(),
+                    tokens: *read_tokens,
+                    seconds: *seconds,
+                }),
+            }
+        }
+    }
+    costs.retain(|cost| cost.tokens > 0 && cost.seconds > 0.0 && drawable(cost.tokens as f64 / cost.seconds));
+    let mut tasks = in_order(&costs, |cost| (&*cost.task, &*cost.protocol));
+    let hidden = tasks.len().saturating_sub(MOST_ROWS);
+    tasks.truncate(MOST_ROWS);
+    let rate = |cost: &Cost| cost.tokens as f64 / cost.seconds;
+    let rates: Vec<f64> = costs.iter().map(rate).collect();
+    let (low, high) =
+        (rates.iter().copied().fold(f64::INFINITY, f64::min), rates.iter().copied().fold(0.0, f64::max));
+    if tasks.is_empty() {
+        return None;
+    }
+    let series: Vec<Series> = in_order(&costs, |cost| &*cost.model)
+        .into_iter()
+        .enumerate()
+        .map(|(index, model)| {
+            let own = costs.iter().filter(|cost| cost.model == model);
+            let points = own
+                .filter_map(|cost| {
+                    let row = tasks.iter().position(|task| *task == (&*cost.task, &*cost.protocol))?;
+                    let tooltip = format!(
+                        "{}, {}: {} tokens in {:.1} s, {} tokens per second",
+                        cost.task,
+                        cost.model,
+                        thousands(cost.tokens),
+                        cost.seconds,
+                        thousands(rate(cost).round() as u64)
+                    );
+                    Some(Point { x: rate(cost), y: (tasks.len() - row) as f64, interval: None, tooltip })
+                })
+                .collect();
+            Series {
+                class: "measured",
+                label: model.to_owned(),
+                look: Look::measured(index),
+                points,
+                joined: false,
+                band: false,
+                markers: true,
+            }
+        })
+        .collect();
+    let (scale, ticks) = logarithmic_axis(low, high);
+    let x =
+        Axis {
+            label: "tokens read per second, logarithmic, → better".to_owned(), scale, ticks, grid: true
+        };
+    let rows = tasks.len() as f64;
+    let ticks = tasks
+        .iter()
+        .enumerate()
+        .map(|(row, &(task, protocol))| {
+            // The protocol where the name does not say which row it is.
+            let alone = tasks.iter().filter(|(other, _)| *other == task).count() == 1;
+            let label = if alone { task.to_owned() } else { format!("{task} ({protocol})") };
+            Tick { at: rows - row as f64, label }
+        })
+        .collect();
+    let y = Axis { label: "task".to_owned(), scale: Scale::linear(0.4, rows + 0.6), ticks, grid: true };
+    let mut notes = vec![
+        "Tokens that the model read or wrote, by the seconds that the task took without loading the model; what several \
+         requests share is read once."
+            .to_owned(),
+    ];
+    if hidden > 0 {
+        notes.push(format!("{hidden} more tasks are not shown."));
+    }
+    let machine = if differ { "several machines".to_owned() } else { machines.into_iter().next()? };
+    Some(Chart {
+        name: "throughput".to_owned(),
+        title: "Throughput by task and model".to_owned(),
+        subtitle: machine.clone(),
+        description: format!(
+            "Tokens per second of {} tasks on {}, from {low:.0} to {high:.0}, by model.",
+            tasks.len(),
+            machine
+        ),
+        panels: vec![Panel {
+            title: None,
+            x,
+            y,
+            height: ROW * (rows + 0.5),
+            diagonal: None,
+            levels: Vec::new(),
+            series,
+        }],
+        notes,
+    })
+}
+
+fn machine(environment: &Environment) -> String {
+    let Environment { device, processor, threads, .. } = environment;
+    format!("{device}, {processor}, {threads} {}", if *threads == 1 { "thread" } else { "threads" })
+}
+
+/// Each name once, in order of first appearance.
+fn in_order<'a, Name: PartialEq>(costs: &'a [Cost], name: impl Fn(&'a Cost) -> Name) -> Vec<Name> {
+    let mut names: Vec<Name> = Vec::new();
+    for cost in costs {
+        let name = name(cost);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}

@@ -1,0 +1,81 @@
+//! Metrics in words, and remarks that several figures share.
+
+use super::text::slug;
+use crate::record::Score;
+use crate::report::Heading;
+
+/// A metric's name in titles, and its unit.
+pub(super) fn metric_words(metric: &str) -> (String, &'static str) {
+    let (name, unit) = match metric {
+        "accuracy" => ("accuracy", "%"),
+        "accuracy_stop_filter" => ("accuracy with stop-word filter", "%"),
+        "accuracy_partial" => ("accuracy, partial scoring", "%"),
+        "accuracy_full" => ("accuracy, full scoring", "%"),
+        "accuracy_normalized" => ("accuracy, normalized by length", "%"),
+        "accuracy_most_confident_1_percent" => ("accuracy on the 1 % most confident", "%"),
+        "exact_match" | "coqa_exact_match" => ("exact match", "%"),
+        "exact_text" => ("exact text", "%"),
+        "f1" | "coqa_f1" => ("F1", "%"),
+        "rouge1" => ("ROUGE-1 F1", "%"),
+        "rouge2" => ("ROUGE-2 F1", "%"),
+        "rougeL" => ("ROUGE-L F1", "%"),
+        "rougeLsum" => ("ROUGE-L F1 of summaries", "%"),
+        "rouge_average" => ("mean F1 of ROUGE-1, -2 and -L", "%"),
+        "bleu" => ("BLEU", "0 to 100"),
+        "bleu_tokenized" => ("BLEU of tokenized text", "0 to 100"),
+        "perplexity" => ("perplexity", ""),
+        "perplexity_stop_filter" => ("perplexity with stop-word filter", ""),
+        "token_perplexity" => ("perplexity", "per token"),
+        "word_perplexity" => ("perplexity", "per word"),
+        "byte_perplexity" => ("perplexity", "per byte"),
+        "bits_per_byte" => ("bits per byte", ""),
+        other => return (other.replace('_', " "), ""),
+    };
+    (name.to_owned(), unit)
+}
+
+/// `accuracy (%), ↑ better`.
+pub(super) fn axis_label(name: &str, unit: &str, higher_is_better: bool) -> String {
+    let unit = if unit.is_empty() { String::new() } else { format!(" ({unit})") };
+    format!("{name}{unit}, {} better", if higher_is_better { "↑" } else { "↓" })
+}
+
+/// The protocol's name without its options.
+pub(super) fn protocol_name(protocol: &str) -> &str {
+    protocol.split(',').next().unwrap_or(protocol)
+}
+
+/// The symbols behind what was measured under a heading.
+pub(super) fn symbols<'a>(heading: &Heading, scores: impl IntoIterator<Item = &'a Score>) -> String {
+    let mut symbols: String = heading.marks.iter().map(|mark| mark.symbol).collect();
+    if scores.into_iter().any(|score| score.failed > 0) {
+        symbols.push('§');
+    }
+    symbols
+}
+
+/// What stands under every figure of a heading: its reservations, and what failed.
+pub(super) fn reservations(heading: &Heading) -> Vec<String> {
+    let marks = heading.marks.iter().map(|mark| format!("{} {}", mark.symbol, mark.explanation));
+    let failures = heading.notes.iter().filter(|note| note.starts_with('§')).cloned();
+    marks.chain(failures).collect()
+}
+
+/// A figure's file name. The protocol is a part of it unless it is the plain default.
+pub(super) fn file_name(task: &str, what: &str, protocol: &str) -> String {
+    let name = protocol_name(protocol);
+    let parts: Vec<String> = [task, what, if name == "paper" || name == "own" { "" } else { name }]
+        .into_iter()
+        .map(slug)
+        .collect();
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+}
+
+/// Adds what is not there yet.
+pub(super) fn add_new(notes: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
+    for note in more {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+}
