@@ -67,7 +67,8 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Put the shards of a run together
     Merge(MergeArguments),
-    /// Write the scores of a run, or of several in one table: table, markdown, latex, csv, json, eee (Every Eval Ever)
+    /// Write the scores of a run, or of several in one table: table, markdown, latex, csv, json, eee (Every Eval Ever), svg
+    /// and png (figures)
     Report(ReportArguments),
     /// Compare two runs sample by sample: every metric with the interval and p of its difference, and what changed most
     Compare(CompareArguments),
@@ -282,8 +283,8 @@ pub struct ReportArguments {
     /// Run directories; several become one table
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
-    /// Formats, comma-separated: table, markdown, latex, csv, json, and eee for the schema of Every Eval Ever
-    /// (results/README.md)
+    /// Formats, comma-separated: table, markdown, latex, csv, json, eee for the schema of Every Eval Ever
+    /// (results/README.md), and svg and png for figures (docs/figures.md)
     #[arg(short, long, value_delimiter = ',', value_name = "FORMAT,…", default_value = "table", value_parser = format)]
     pub format: Vec<Format>,
     /// Directory for the files, made if need be; with one format also a file, if the name has an extension [default:

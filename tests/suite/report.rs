@@ -150,6 +150,8 @@ fn all_formats_of_one_run() {
         assert_eq!(of_task("coqa:")["output"]["raw"].as_array().unwrap().len(), 1);
     }
 
+    check_figures(path);
+
     // To standard output: a line a model, which names no file.
     let lines = report(path, 0, &["run", "--format", "eee"]);
     assert_eq!(lines.lines().count(), 2);
@@ -157,6 +159,39 @@ fn all_formats_of_one_run() {
         let log: Value = serde_json::from_str(line).unwrap();
         assert_eq!(golden("eval.schema.json").errors(&log), Vec::<String>::new());
         assert!(log.get("detailed_evaluation_results").is_none());
+    }
+}
+
+/// Every figure of the run twice: the same bytes, SVGs that are XML and PNGs of twice their size.
+fn check_figures(path: &Path) {
+    let written = report(path, 0, &["run", "--format", "svg,png", "--out", "pictures"]);
+    report(path, 0, &["run", "--format", "png,svg", "--out", "pictures again"]);
+    let mut names = Vec::new();
+    for line in written.lines() {
+        let content = std::fs::read(path.join(line)).unwrap();
+        let again = std::fs::read(path.join(line.replacen("pictures", "pictures again", 1))).unwrap();
+        assert!(content == again, "{line}");
+        let name = line.strip_prefix("pictures/figures/").unwrap();
+        if let Some(name) = name.strip_suffix(".svg") {
+            let text = String::from_utf8(content).unwrap();
+            let document = roxmltree::Document::parse(&text).unwrap();
+            let side =
+                |side: &str| -> f64 { document.root_element().attribute(side).unwrap().parse().unwrap() };
+            let png = std::fs::read(path.join(format!("pictures/figures/{name}.png"))).unwrap();
+            let pixels = |at: usize| f64::from(u32::from_be_bytes(png[at..at + 4].try_into().unwrap()));
+            assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+            assert_eq!(
+                (pixels(16), pixels(20)),
+                ((2.0 * side("width")).ceil(), (2.0 * side("height")).ceil())
+            );
+            names.push(name.to_owned());
+        }
+    }
+    assert_eq!(names.len() * 2, written.lines().count(), "{written}");
+    let figures =
+        ["overview", "lambada-perplexity", "winograd-accuracy", "coqa-f1", "enwik8-log-probabilities"];
+    for name in figures.into_iter().chain(["cnn_dailymail-rouge_average", "throughput"]) {
+        assert!(names.iter().any(|own| own == name), "{name} in {names:?}");
     }
 }
 
@@ -181,8 +216,12 @@ fn failed_samples_and_wrong_arguments() {
 
     let message = refused(path, &["report", "run", "--format", "csv,json"]);
     assert!(message.contains("several formats need a directory: --out DIR"), "{message}");
+    for out in [&[][..], &["--out", "one.svg"]] {
+        let message = refused(path, &[&["report", "run", "--format", "svg"], out].concat());
+        assert!(message.contains("--format svg: figures need a directory: --out DIR"), "{message}");
+    }
     let message = refused(path, &["report", "run", "--format", "xml"]);
-    assert!(message.contains("expected table, markdown, latex, csv, json, eee"), "{message}");
+    assert!(message.contains("expected table, markdown, latex, csv, json, eee, svg, png"), "{message}");
     let message = refused(path, &["report", "."]);
     assert!(message.contains("no run is here"), "{message}");
 }

@@ -3,7 +3,7 @@
 use super::chart::{Axis, Chart, Panel, Point, Series};
 use super::scale::{drawable, linear_axis};
 use super::style::Look;
-use super::words::{axis_label, file_name, metric_words, reservations, symbols};
+use super::words::{axis_label, file_name, made_by, metric_words, reservations, symbols};
 use crate::record::GroupScore;
 use crate::report::format::number;
 use crate::report::{Heading, Results};
@@ -81,7 +81,7 @@ fn chart(results: &Results, heading: &Heading) -> Option<Chart> {
     }
     let (name, unit) = metric_words(metric);
     let axis = |label: String, high: f64| {
-        let (scale, ticks) = linear_axis(0.0, high.clamp(0.1, 100.0));
+        let (scale, ticks) = linear_axis(0.0, if high > 0.0 { high.min(100.0) } else { 1.0 });
         Axis { label, scale, ticks, grid: true }
     };
     let title = format!("{}: calibration", heading.title);
@@ -90,7 +90,7 @@ fn chart(results: &Results, heading: &Heading) -> Option<Chart> {
          probabilities of an answer's tokens."
             .to_owned(),
     ];
-    notes.extend(reservations(heading));
+    notes.extend(reservations(heading, None));
     Some(Chart {
         name: file_name(&heading.task, "calibration", &heading.protocol),
         description: format!(
@@ -99,7 +99,7 @@ fn chart(results: &Results, heading: &Heading) -> Option<Chart> {
             words.join("; ")
         ),
         title,
-        subtitle: format!("protocol {} · {}", heading.protocol, results.made_by()),
+        subtitle: format!("protocol {} · {}", heading.protocol, made_by(results)),
         panels: vec![Panel {
             title: None,
             x: axis("mean confidence of the bin (%)".to_owned(), widest),

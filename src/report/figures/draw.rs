@@ -12,8 +12,10 @@ const WIDTH: f64 = 800.0;
 /// Width of figures whose panels stand in two columns.
 const WIDE: f64 = 1120.0;
 const MARGIN: f64 = 18.0;
-/// Between columns, and between rows.
+/// Between columns.
 const GAP: f64 = 26.0;
+/// Under a row of panels.
+const ROW_GAP: f64 = 18.0;
 const NOTE_SIZE: f64 = 11.0;
 /// Lines that a remark may have.
 const NOTE_LINES: usize = 4;
@@ -26,7 +28,7 @@ pub(super) fn draw(chart: &Chart) -> Figure {
     let cell = (inner - GAP * (columns - 1) as f64) / columns as f64;
     let title = clip(&chart.title, 17.0, inner);
     let subtitle = clip(&chart.subtitle, 12.0, inner);
-    let mut top = MARGIN + 38.0;
+    let mut top = MARGIN + 48.0;
 
     let rows: Vec<Vec<(&Panel, Layout)>> = chart
         .panels
@@ -35,7 +37,7 @@ pub(super) fn draw(chart: &Chart) -> Figure {
         .collect();
     let heights: Vec<f64> = rows
         .iter()
-        .map(|row| row.iter().map(|(_, layout)| layout.height()).fold(0.0, f64::max) + GAP)
+        .map(|row| row.iter().map(|(_, layout)| layout.height()).fold(0.0, f64::max) + ROW_GAP)
         .collect();
     let notes: Vec<String> =
         chart.notes.iter().flat_map(|note| wrap(note, NOTE_SIZE, inner, NOTE_LINES)).collect();

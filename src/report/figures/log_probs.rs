@@ -10,12 +10,12 @@ use crate::report::{ExportedRun, Mark};
 use crate::request::Response;
 use crate::text::thousands;
 
-/// Most bins of a histogram.
-const MOST_BINS: f64 = 60.0;
+/// Fewest and most bins of a histogram of many values; between them twice the cube root of their number (Rice's rule).
+const BINS: (f64, f64) = (8.0, 60.0);
 /// Nothing below this has a bin of its own, nats.
 const LOWEST: f64 = -25.0;
 /// Widths that bins may have, nats.
-const WIDTHS: [f64; 8] = [0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0];
+const WIDTHS: [f64; 9] = [0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 4.0];
 
 /// What a model said on a task.
 struct Said<'a> {
@@ -85,9 +85,10 @@ fn chart(asked: &Asked<'_>) -> Option<Chart> {
     if !lowest.is_finite() {
         return None;
     }
-    let responses = asked.models.iter().flat_map(|said| said.records.iter().copied().flatten());
-    let kind = responses.flat_map(|record| &record.responses).next();
-    let (what, unit) = match kind {
+    let mut answered = asked.models.iter().flat_map(|said| said.records.iter().copied().flatten());
+    let first = answered.find(|record| record.error.is_none()).map_or(&[][..], |record| &record.responses);
+    let choices = first.len() > 1 && matches!(first[0], Response::LogLikelihood(_));
+    let (what, unit) = match first.first() {
         Some(Response::Rolling(_)) => {
             ("mean log-probability per token of a part of the text", "parts of the text")
         }
@@ -95,9 +96,11 @@ fn chart(asked: &Asked<'_>) -> Option<Chart> {
         _ => ("log-probability of a scored token", "scored tokens"),
     };
     let (low, high) = (lowest.max(LOWEST), highest.max(LOWEST + 1.0));
-    let width = WIDTHS.into_iter().find(|width| (high - low) / width <= MOST_BINS).unwrap_or(WIDTHS[7]);
-    let first = (low / width).floor() * width;
-    let bins = (((high - first) / width).floor() as usize + 1).min(200);
+    let values = asked.models.iter().map(|said| said.values().count()).max().unwrap_or_default();
+    let most_bins = (2.0 * (values as f64).cbrt()).clamp(BINS.0, BINS.1);
+    let width = WIDTHS.into_iter().find(|width| (high - low) / width <= most_bins).unwrap_or(WIDTHS[8]);
+    let start = (low / width).floor() * width;
+    let bins = (((high - start) / width).floor() as usize + 1).min(200);
     let mut series = Vec::new();
     let mut most = 0.0f64;
     let marks = Mark::of_label(&asked.measured.label, asked.measured.records);
@@ -107,7 +110,7 @@ fn chart(asked: &Asked<'_>) -> Option<Chart> {
         let mut counts = vec![0u64; bins];
         let mut sum = 0.0;
         for value in said.values() {
-            let bin = ((value - first) / width).floor().max(0.0) as usize;
+            let bin = ((value - start) / width).floor().max(0.0) as usize;
             counts[bin.min(bins - 1)] += 1;
             sum += value;
         }
@@ -118,12 +121,12 @@ fn chart(asked: &Asked<'_>) -> Option<Chart> {
         let share = |count: u64| 100.0 * count as f64 / total as f64;
         most = counts.iter().map(|&count| share(count)).fold(most, f64::max);
         let corner = |x, y| Point { x, y, interval: None, tooltip: String::new() };
-        let mut points = vec![corner(first, 0.0)];
+        let mut points = vec![corner(start, 0.0)];
         for (bin, &count) in counts.iter().enumerate() {
-            let left = first + bin as f64 * width;
+            let left = start + bin as f64 * width;
             points.extend([corner(left, share(count)), corner(left + width, share(count))]);
         }
-        points.push(corner(first + bins as f64 * width, 0.0));
+        points.push(corner(start + bins as f64 * width, 0.0));
         let mean = sum / total as f64;
         words.push(format!("{}: mean {}", said.model, number(mean)));
         series.push(Series {
@@ -136,14 +139,17 @@ fn chart(asked: &Asked<'_>) -> Option<Chart> {
             markers: false,
         });
     }
-    let (scale, ticks) = linear_axis(first, first + bins as f64 * width);
-    let x = Axis { label: format!("{what} (nats), → better"), scale, ticks, grid: false };
+    let (scale, ticks) = linear_axis(start, start + bins as f64 * width);
+    let x = Axis { label: format!("{what} (nats), → more probable"), scale, ticks, grid: false };
     let (scale, ticks) = linear_axis(0.0, most);
     let y = Axis { label: format!("share of {unit} (%)"), scale, ticks, grid: true };
     let title = format!("{}: {what}", asked.title);
     let protocol = asked.measured.label.to_string();
     let below = if lowest < LOWEST { " The first bin has all that is below it." } else { "" };
     let mut notes = vec![format!("Bins of {width} nats.{below}")];
+    if choices {
+        notes.push("The tokens of all choices of a sample count, not of the right one alone.".to_owned());
+    }
     notes.extend(marks.iter().map(|mark| format!("{} {}", mark.symbol, mark.explanation)));
     Some(Chart {
         name: file_name(&asked.measured.task, "log-probabilities", &protocol),

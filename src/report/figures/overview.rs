@@ -2,7 +2,7 @@
 
 use super::chart::Chart;
 use super::sizes::{Curve, Explained, panel};
-use super::words::{add_new, protocol_name};
+use super::words::{add_new, made_by, protocol_name, reservations};
 use crate::report::Results;
 
 /// The panels of Figure 1: what they show, and which tasks with which metrics; the first that was measured stands there.
@@ -18,6 +18,7 @@ pub(super) fn chart(results: &Results) -> Option<Chart> {
     let mut panels = Vec::new();
     let mut notes = Vec::new();
     let mut values = Vec::new();
+    let (mut protocols, mut reserved) = (Vec::new(), Vec::new());
     for (what, tasks) in PANELS {
         let found = tasks.iter().find_map(|(task, metric)| {
             let mut headings = results
@@ -28,18 +29,23 @@ pub(super) fn chart(results: &Results) -> Option<Chart> {
                 .find_map(|heading| Some((heading, panel(results, &[Curve::alone(heading, metric)], 200.0)?)))
         });
         let Some((heading, Explained { mut panel, notes: own, values: measured })) = found else { continue };
-        panel.title = Some(format!("{what}: {} ({})", heading.title, heading.protocol));
+        panel.title = Some(format!("{what}: {}", heading.title));
         panels.push(panel);
-        add_new(&mut notes, own);
+        let marked = reservations(heading, None);
+        add_new(&mut notes, own.into_iter().filter(|note| !marked.contains(note)));
+        protocols.push(format!("{} {}", heading.title, heading.protocol));
+        reserved.extend(reservations(heading, Some(&heading.title)));
         values.push(format!("{what}: {measured}"));
     }
     if panels.len() < 2 {
         return None;
     }
+    notes.push(format!("Protocols: {}.", protocols.join("; ")));
+    notes.extend(reserved);
     Some(Chart {
         name: "overview".to_owned(),
         title: "Tasks without any training, against model size".to_owned(),
-        subtitle: format!("as Figure 1 of Radford et al. 2019 · {}", results.made_by()),
+        subtitle: format!("as Figure 1 of Radford et al. 2019 · {}", made_by(results)),
         description: format!(
             "Up to four tasks against parameters on logarithmic axes, as in Figure 1 of the paper. Measured: {}.",
             values.join(". ")

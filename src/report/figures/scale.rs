@@ -178,7 +178,7 @@ mod tests {
             ["0.90", "0.95", "1.00", "1.05", "1.10", "1.15", "1.20"]
         );
         assert_eq!(labels(&linear_axis(-2.0, 5.0).1), ["−2", "−1", "0", "1", "2", "3", "4", "5"]);
-        assert_eq!(labels(&linear_axis(5.0, 5.0).1).len(), 6);
+        assert_eq!(labels(&linear_axis(5.0, 5.0).1).len(), 7);
         assert_eq!(labels(&logarithmic_axis(8.63, 99.8).1), ["5", "10", "20", "50", "100"]);
         assert_eq!(
             labels(&logarithmic_axis(10.0, 1e6).1),

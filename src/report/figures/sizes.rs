@@ -4,7 +4,9 @@ use super::chart::{Axis, Chart, Level, Panel, Point, Series};
 use super::published::{Published, SIZES};
 use super::scale::{Scale, Tick, drawable, linear_axis, logarithmic_axis};
 use super::style::Look;
-use super::words::{add_new, axis_label, file_name, metric_words, protocol_name, reservations, symbols};
+use super::words::{
+    add_new, axis_label, file_name, made_by, metric_words, protocol_name, reservations, symbols,
+};
 use crate::record::Score;
 use crate::report::format::number;
 use crate::report::{Heading, Results};
@@ -129,7 +131,7 @@ fn chart(results: &Results, task: &str, (name, what): (&str, &str), curves: &[Cu
             "{title} against parameters on a logarithmic axis, protocol {protocol}. {direction} Measured: {values}."
         ),
         title,
-        subtitle: format!("protocol {protocol} · {}", results.made_by()),
+        subtitle: format!("protocol {protocol} · {}", made_by(results)),
         panels: vec![panel],
         notes,
     })
@@ -154,7 +156,8 @@ pub(super) fn panel(results: &Results, curves: &[Curve<'_>], height: f64) -> Opt
     let y = Axis { label: axis_label(&name, unit, higher_is_better), scale, ticks, grid: true };
     let mut notes = drawing.notes();
     for curve in curves {
-        add_new(&mut notes, reservations(curve.heading));
+        let several = curves.iter().any(|other| other.heading != curve.heading);
+        add_new(&mut notes, reservations(curve.heading, several.then_some(curve.name)));
     }
     let panel =
         Panel { title: None, x, y, height, diagonal: None, levels: drawing.levels, series: drawing.series };
@@ -296,10 +299,13 @@ impl Drawing {
     }
 
     fn notes(&self) -> Vec<String> {
-        let mut notes = vec![
-            "Filled markers, bands and bars: measured here, with 95 % intervals. Hollow markers and grey lines: published."
-                .to_owned(),
-        ];
+        let mut notes =
+            vec!["Filled markers, bands and their bars: measured here, with 95 % intervals.".to_owned()];
+        let published = self.series.iter().any(|series| series.class != "measured")
+            || self.levels.iter().any(|level| level.class != "measured");
+        if let Some(first) = notes.first_mut().filter(|_| published) {
+            first.push_str(" Hollow markers and grey lines: published.");
+        }
         if self.has_readings {
             notes
                 .push("Bars at hollow markers: read off a curve of the paper, within this range.".to_owned());

@@ -11,6 +11,11 @@ pub(super) const GRID: &str = "#dddddd";
 const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 /// Dashes that can be told apart without colour; the first is an unbroken line.
 const DASHES: [&str; 6] = ["", "7 3", "2 3", "9 3 2 3", "12 4", "5 2 2 2 2 2"];
+/// Dashes of horizontal lines, of which there may be more.
+const LEVEL_DASHES: [&str; 9] =
+    ["7 3", "2 3", "9 3 2 3", "14 4", "5 2 2 2 2 2", "1 2", "14 3 4 3", "4 6", "10 3 2 3 2 3 2 3"];
+/// Colours of horizontal lines that were measured here, none of which a first or second curve has.
+const LEVEL_COLOURS: [&str; 3] = ["#009e73", "#cc79a7", "#e69f00"];
 /// Shapes of markers.
 const MARKERS: [Marker; 7] = [
     Marker::Circle,
@@ -59,8 +64,8 @@ impl Look {
     pub fn measured(number: usize) -> Self {
         Self {
             colour: COLOURS[number % COLOURS.len()],
-            // Shifted after each round, so that not all three come back together.
-            dash: DASHES[(number + number / DASHES.len()) % DASHES.len()],
+            // Six dashes and seven shapes: no pair of them comes back before the 42nd.
+            dash: DASHES[number % DASHES.len()],
             marker: MARKERS[number % MARKERS.len()],
             filled: true,
         }
@@ -78,13 +83,9 @@ impl Look {
 
     /// Of the `number`th horizontal line, over all kinds of lines.
     pub fn level(number: usize, measured: bool) -> Self {
-        let colour = if measured { COLOURS[(number + 1) % COLOURS.len()] } else { PALE_INK };
-        Self {
-            colour,
-            dash: DASHES[1 + number % (DASHES.len() - 1)],
-            marker: Marker::Circle,
-            filled: measured,
-        }
+        let colour = if measured { LEVEL_COLOURS[number % LEVEL_COLOURS.len()] } else { PALE_INK };
+        let dash = LEVEL_DASHES[number % LEVEL_DASHES.len()];
+        Self { colour, dash, marker: Marker::Circle, filled: measured }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::text::slug;
 use crate::record::Score;
-use crate::report::Heading;
+use crate::report::{Heading, Results};
 
 /// A metric's name in titles, and its unit.
 pub(super) fn metric_words(metric: &str) -> (String, &'static str) {
@@ -54,11 +54,19 @@ pub(super) fn symbols<'a>(heading: &Heading, scores: impl IntoIterator<Item = &'
     symbols
 }
 
-/// What stands under every figure of a heading: its reservations, and what failed.
-pub(super) fn reservations(heading: &Heading) -> Vec<String> {
-    let marks = heading.marks.iter().map(|mark| format!("{} {}", mark.symbol, mark.explanation));
-    let failures = heading.notes.iter().filter(|note| note.starts_with('§')).cloned();
-    marks.chain(failures).collect()
+/// What stands under every figure of a heading: its reservations, and what failed. `whose` tells several tasks of one
+/// figure apart.
+pub(super) fn reservations(heading: &Heading, whose: Option<&str>) -> Vec<String> {
+    let whose = whose.map(|whose| format!("{whose}: ")).unwrap_or_default();
+    let marks = heading.marks.iter().map(|mark| format!("{} {whose}{}", mark.symbol, mark.explanation));
+    let failures = heading.notes.iter().filter_map(|note| note.strip_prefix('§'));
+    marks.chain(failures.map(|failure| format!("§ {whose}{}", failure.trim_start()))).collect()
+}
+
+/// Program, precision and device, without the word on the tables' standard errors.
+pub(super) fn made_by(results: &Results) -> &str {
+    let made_by = results.made_by();
+    made_by.strip_suffix(", standard errors behind ±").unwrap_or(made_by)
 }
 
 /// A figure's file name. The protocol is a part of it unless it is the plain default.
