@@ -10,8 +10,8 @@ use crate::report::{ExportedRun, Mark};
 use crate::request::Response;
 use crate::text::thousands;
 
-/// Fewest and most bins of a histogram of many values; between them twice the cube root of their number (Rice's rule).
-const BINS: (f64, f64) = (8.0, 60.0);
+/// Fewest and most bins of a histogram of many values; between them three times the cube root of their number.
+const BINS: (f64, f64) = (12.0, 60.0);
 /// Nothing below this has a bin of its own, nats.
 const LOWEST: f64 = -25.0;
 /// Widths that bins may have, nats.
@@ -97,7 +97,7 @@ fn chart(asked: &Asked<'_>) -> Option<Chart> {
     };
     let (low, high) = (lowest.max(LOWEST), highest.max(LOWEST + 1.0));
     let values = asked.models.iter().map(|said| said.values().count()).max().unwrap_or_default();
-    let most_bins = (2.0 * (values as f64).cbrt()).clamp(BINS.0, BINS.1);
+    let most_bins = (3.0 * (values as f64).cbrt()).clamp(BINS.0, BINS.1);
     let width = WIDTHS.into_iter().find(|width| (high - low) / width <= most_bins).unwrap_or(WIDTHS[8]);
     let start = (low / width).floor() * width;
     let bins = (((high - start) / width).floor() as usize + 1).min(200);

@@ -7,6 +7,7 @@
 mod calibration;
 mod chart;
 mod draw;
+mod drawing;
 mod legend;
 mod log_probs;
 mod overview;
