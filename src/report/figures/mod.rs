@@ -2,7 +2,7 @@
 //!
 //! A [`Figure`] is made in two steps: a chart says what is shown (values, looks, labels), and `draw` puts it into SVG,
 //! byte for byte the same wherever the same numbers are drawn. PNGs come from the SVG with the one font that is part of
-//! the program (`font/`, a part of DejaVu Sans).
+//! the program (`font/`, a part of `DejaVu Sans`).
 
 mod calibration;
 mod chart;

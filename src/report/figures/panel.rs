@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(shown.len(), 5);
         for (index, one) in shown.iter().enumerate() {
             for other in &shown[..index] {
-                let apart = (width(&one.label, TICK_SIZE) + width(&other.label, TICK_SIZE)) / 2.0;
+                let apart = f64::midpoint(width(&one.label, TICK_SIZE), width(&other.label, TICK_SIZE));
                 assert!(
                     one.row != other.row || (one.middle - other.middle).abs() >= apart,
                     "{one:?} {other:?}"

@@ -30,10 +30,11 @@ fn character_width(character: char) -> f64 {
     match character {
         ' '..='~' => f64::from(WIDTHS[character as usize - 32]) / 2048.0,
         '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' => 0.0,
-        '†' | '‡' | '§' | '‖' | '–' | '‘' | '’' | '“' | '”' => 0.53,
+        '†' | '‡' | '§' | '‖' | '–' | '‘' | '’' | '“' | '”' | '⁰' | '⁴'..='⁹' | '⁻' => {
+            0.53
+        }
         '\u{a0}'..='\u{ff}' => 0.8,
         '↑' | '↓' | '→' | '−' | 'Δ' | '≤' | '≥' => 0.84,
-        '⁰' | '⁴'..='⁹' | '⁻' => 0.53,
         '…' => 1.0,
         _ => 1.25,
     }
@@ -78,7 +79,7 @@ pub(super) fn wrap(text: &str, size: f64, most: f64, lines: usize) -> Vec<String
             line.extend(words.by_ref().take(100).flat_map(|word| [" ", word]));
         } else {
             wrapped.push(clip(&line, size, most));
-            line = word.to_owned();
+            word.clone_into(&mut line);
         }
     }
     if !line.is_empty() {

@@ -21,14 +21,20 @@ struct Cost {
     seconds: f64,
 }
 
-/// The figure; none where the manifests have no times.
-pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
-    let machines: Vec<String> = runs.iter().map(|run| machine(&run.manifest.environment)).collect();
-    let differ = machines.windows(2).any(|pair| pair[0] != pair[1]);
+impl Cost {
+    /// Tokens a second.
+    fn rate(&self) -> f64 {
+        self.tokens as f64 / self.seconds
+    }
+}
+
+/// The costs of all runs; where several machines are named, they are a part of the models' names.
+fn costs(runs: &[ExportedRun<'_>], machines: Option<&[String]>) -> Vec<Cost> {
     let mut costs: Vec<Cost> = Vec::new();
-    for (run, machine) in runs.iter().zip(&machines) {
+    for (index, run) in runs.iter().enumerate() {
+        let machine = machines.and_then(|machines| machines.get(index));
         for TaskEffort { model, task, protocol, seconds, read_tokens, .. } in &run.manifest.effort {
-            let model = if differ { format!("{model} on {machine}") } else { model.clone() };
+            let model = machine.map_or_else(|| model.clone(), |machine| format!("{model} on {machine}"));
             let is_it =
                 |cost: &&mut Cost| cost.model == model && cost.task == *task && cost.protocol == *protocol;
             match costs.iter_mut().find(is_it) {
@@ -46,47 +52,52 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
             }
         }
     }
-    costs.retain(|cost| cost.tokens > 0 && cost.seconds > 0.0 && drawable(cost.tokens as f64 / cost.seconds));
+    costs.retain(|cost| cost.tokens > 0 && cost.seconds > 0.0 && drawable(cost.rate()));
+    costs
+}
+
+/// The series of a model, with the rows of `tasks` from above.
+fn series(costs: &[Cost], model: &str, index: usize, tasks: &[(&str, &str)]) -> Series {
+    let point = |cost: &Cost| {
+        let row = tasks.iter().position(|task| *task == (&*cost.task, &*cost.protocol))?;
+        let tooltip = format!(
+            "{}, {}: {} tokens in {:.1} s, {} tokens per second",
+            cost.task,
+            cost.model,
+            thousands(cost.tokens),
+            cost.seconds,
+            thousands(cost.rate().round() as u64)
+        );
+        Some(Point { x: cost.rate(), y: (tasks.len() - row) as f64, interval: None, tooltip })
+    };
+    Series {
+        class: "measured",
+        label: model.to_owned(),
+        look: Look::measured(index),
+        points: costs.iter().filter(|cost| cost.model == model).filter_map(point).collect(),
+        joined: false,
+        band: false,
+        markers: true,
+    }
+}
+
+/// The figure; none where the manifests have no times.
+pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
+    let machines: Vec<String> = runs.iter().map(|run| machine(&run.manifest.environment)).collect();
+    let differ = machines.windows(2).any(|pair| pair[0] != pair[1]);
+    let costs = costs(runs, differ.then_some(&machines));
     let mut tasks = in_order(&costs, |cost| (&*cost.task, &*cost.protocol));
     let hidden = tasks.len().saturating_sub(MOST_ROWS);
     tasks.truncate(MOST_ROWS);
-    let rate = |cost: &Cost| cost.tokens as f64 / cost.seconds;
-    let rates: Vec<f64> = costs.iter().map(rate).collect();
+    let rates: Vec<f64> = costs.iter().map(Cost::rate).collect();
     let (low, high) =
         (rates.iter().copied().fold(f64::INFINITY, f64::min), rates.iter().copied().fold(0.0, f64::max));
     if tasks.is_empty() {
         return None;
     }
-    let series: Vec<Series> = in_order(&costs, |cost| &*cost.model)
-        .into_iter()
-        .enumerate()
-        .map(|(index, model)| {
-            let own = costs.iter().filter(|cost| cost.model == model);
-            let points = own
-                .filter_map(|cost| {
-                    let row = tasks.iter().position(|task| *task == (&*cost.task, &*cost.protocol))?;
-                    let tooltip = format!(
-                        "{}, {}: {} tokens in {:.1} s, {} tokens per second",
-                        cost.task,
-                        cost.model,
-                        thousands(cost.tokens),
-                        cost.seconds,
-                        thousands(rate(cost).round() as u64)
-                    );
-                    Some(Point { x: rate(cost), y: (tasks.len() - row) as f64, interval: None, tooltip })
-                })
-                .collect();
-            Series {
-                class: "measured",
-                label: model.to_owned(),
-                look: Look::measured(index),
-                points,
-                joined: false,
-                band: false,
-                markers: true,
-            }
-        })
-        .collect();
+    let models = in_order(&costs, |cost| &*cost.model);
+    let series =
+        models.iter().enumerate().map(|(index, model)| series(&costs, model, index, &tasks)).collect();
     let (scale, ticks) = logarithmic_axis(low, high);
     let x =
         Axis {

@@ -121,7 +121,7 @@ fn named<'a>(figures: &'a [Figure], name: &str) -> &'a Figure {
 }
 
 /// Groups of a class with what a pointer over each of their points shows, and the points' middles.
-fn points<'a>(document: &'a Document<'_>, class: &str) -> Vec<(String, (f64, f64))> {
+fn points(document: &Document<'_>, class: &str) -> Vec<(String, (f64, f64))> {
     let of_class = |node: &Node<'_, '_>, class: &str| node.attribute("class") == Some(class);
     let groups = document.descendants().filter(|node| of_class(node, class));
     let markers =
