@@ -13,7 +13,7 @@ const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00
 const DASHES: [&str; 6] = ["", "7 3", "2 3", "9 3 2 3", "12 4", "5 2 2 2 2 2"];
 /// Dashes of horizontal lines, of which there may be more.
 const LEVEL_DASHES: [&str; 9] =
-    ["7 3", "2 3", "9 3 2 3", "14 4", "5 2 2 2 2 2", "2 8", "14 3 4 3", "4 8", "10 3 2 3 2 3 2 3"];
+    ["7 3", "2 3", "9 3 2 3", "14 4", "5 2 2 2 2 2", "5 6", "14 3 4 3", "2 7", "10 3 2 3 2 3 2 3"];
 /// Colours of horizontal lines that were measured here, none of which a first or second curve has.
 const LEVEL_COLOURS: [&str; 3] = ["#009e73", "#cc79a7", "#e69f00"];
 /// Shapes of markers.
