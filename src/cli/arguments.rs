@@ -30,6 +30,7 @@ Examples:
   gpt2-eval show lambada --limit 3                        what the model sees
   gpt2-eval score results/lambada-117M-1a2b3c4d           the scores of a run again, from its journals alone
   gpt2-eval report results/A results/B --format latex     runs of several days or machines in one table
+  gpt2-eval view results/lambada-117M-1a2b3c4d            every sample of a run in the browser: prompt, answer, tokens
   gpt2-eval compare results/OLD results/NEW --models old=new
                                                           two runs: every difference, and the samples that changed
   gpt2-eval check results/baselines/NAME.json results/NEW
@@ -67,9 +68,11 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Put the shards of a run together
     Merge(MergeArguments),
-    /// Write the scores of a run, or of several in one table: table, markdown, latex, csv, json, eee (Every Eval Ever), svg
-    /// and png (figures)
+    /// Write the scores of a run, or of several in one table: table, markdown, latex, csv, json, html, eee (Every Eval
+    /// Ever), svg and png (figures)
     Report(ReportArguments),
+    /// Show a run in the browser: tables, manifest, and every sample with prompt, answer and log-probabilities
+    View(ViewArguments),
     /// Compare two runs sample by sample: every metric with the interval and p of its difference, and what changed most
     Compare(CompareArguments),
     /// Print what `check` needs of a run, small enough for a repository
@@ -283,8 +286,8 @@ pub struct ReportArguments {
     /// Run directories; several become one table
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
-    /// Formats, comma-separated: table, markdown, latex, csv, json, eee for the schema of Every Eval Ever
-    /// (results/README.md), and svg and png for figures (docs/figures.md)
+    /// Formats, comma-separated: table, markdown, latex, csv, json, html for one page with every sample (docs/page.md), eee
+    /// for the schema of Every Eval Ever (results/README.md), and svg and png for figures (docs/figures.md)
     #[arg(short, long, value_delimiter = ',', value_name = "FORMAT,…", default_value = "table", value_parser = format)]
     pub format: Vec<Format>,
     /// Directory for the files, made if need be; with one format also a file, if the name has an extension [default:
@@ -294,6 +297,25 @@ pub struct ReportArguments {
     /// Who made the run, for eee, which wants a name
     #[arg(long, value_name = "NAME", default_value = "unknown")]
     pub organization: String,
+}
+
+/// `gpt2-eval view`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  gpt2-eval view results/RUN                    writes results/RUN/report.html and opens it
+  gpt2-eval view results/RUN --no-open          only writes it
+  gpt2-eval view results/RUN --serve 8080       serves it at http://127.0.0.1:8080/ until Ctrl-C, and writes nothing")]
+pub struct ViewArguments {
+    /// Run directory
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Serve the page on 127.0.0.1 only, at PORT or any that is free, until Ctrl-C
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0")]
+    pub serve: Option<u16>,
+    /// Open no browser
+    #[arg(long)]
+    pub no_open: bool,
 }
 
 fn format(text: &str) -> Result<Format, String> {

@@ -26,9 +26,11 @@ mod run;
 mod schemas;
 mod score;
 mod score_text;
+mod serve;
 mod shard;
 mod show;
 mod stop;
+mod view;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -85,6 +87,7 @@ pub fn main() -> ExitCode {
         Some(Command::Score(score)) => score::score(score),
         Some(Command::Merge(merge)) => merge::merge(merge),
         Some(Command::Report(report)) => report::report(report),
+        Some(Command::View(view)) => view::view(view).map(Report::from),
         Some(Command::Compare(compare)) => compare::compare(compare).map(Report::from),
         Some(Command::Baseline(baseline)) => baseline::baseline(baseline).map(Report::from),
         Some(Command::Check(check)) => check::check(check),

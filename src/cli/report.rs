@@ -101,7 +101,8 @@ fn problem(runs: &[FinishedRun], names: &[String]) -> Option<String> {
     (!problems.is_empty()).then(|| problems.join("\n"))
 }
 
-fn exported<'a>(run: &FinishedRun, task: &'a FinishedTask) -> anyhow::Result<ExportedTask<'a>> {
+/// A task of a run as exporters see it.
+pub(super) fn exported<'a>(run: &FinishedRun, task: &'a FinishedTask) -> anyhow::Result<ExportedTask<'a>> {
     let card = task.card;
     let protocol = &task.measured.protocol;
     Ok(ExportedTask {

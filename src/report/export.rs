@@ -1,7 +1,10 @@
 //! The formats in which the scores of a finished run are written.
 
 use super::figures::{Figure, FigureError, figures};
-use super::{Document, Results, Screen, TaskResults, every_eval_ever, group_scores_csv, merge, scores_csv};
+use super::{
+    Document, PageError, PageFigure, Results, Screen, TaskResults, every_eval_ever, group_scores_csv, merge, page,
+    scores_csv,
+};
 use crate::record::{Manifest, PromptRecord, SampleRecord};
 
 /// Why a run cannot be written in a format.
@@ -32,6 +35,9 @@ pub enum ExportError {
     /// A picture.
     #[error(transparent)]
     Figure(#[from] FigureError),
+    /// The page.
+    #[error(transparent)]
+    Page(#[from] PageError),
 }
 
 /// A finished run as exporters see it.
@@ -104,6 +110,8 @@ pub enum Format {
     Csv,
     /// All scores as one JSON document.
     Json,
+    /// One page with tables, manifest and every sample, for a browser.
+    Html,
     /// The schema of Every Eval Ever, with every sample.
     EveryEvalEver,
     /// Every figure as SVG.
@@ -114,12 +122,13 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Table,
         Self::Markdown,
         Self::Latex,
         Self::Csv,
         Self::Json,
+        Self::Html,
         Self::EveryEvalEver,
         Self::Svg,
         Self::Png,
@@ -133,6 +142,7 @@ impl Format {
             Self::Latex => "latex",
             Self::Csv => "csv",
             Self::Json => "json",
+            Self::Html => "html",
             Self::EveryEvalEver => "eee",
             Self::Svg => "svg",
             Self::Png => "png",
@@ -154,6 +164,7 @@ impl Format {
             Self::Latex => export.results.latex().into_bytes(),
             Self::Csv => scores_csv(export.results.scores())?,
             Self::Json => json(export)?,
+            Self::Html => html(export)?,
             Self::EveryEvalEver => {
                 let mut lines = Vec::new();
                 for run in &export.runs {
@@ -181,6 +192,7 @@ impl Format {
                 file("breakdowns.csv", group_scores_csv(export.results.groups())?),
             ],
             Self::Json => vec![file("report.json", json(export)?)],
+            Self::Html => vec![file("report.html", html(export)?)],
             Self::EveryEvalEver => {
                 let mut files = Vec::new();
                 for run in &export.runs {
@@ -208,6 +220,16 @@ impl Format {
         };
         figures.into_iter().map(file).collect()
     }
+}
+
+/// With its figures.
+fn html(export: &Export<'_>) -> Result<Vec<u8>, PageError> {
+    let figures = figures(&export.results, &export.runs);
+    let figures: Vec<PageFigure<'_>> = figures
+        .iter()
+        .map(|figure| PageFigure { title: &figure.title, description: &figure.description, svg: &figure.svg })
+        .collect();
+    page(&export.results, &export.runs, &figures)
 }
 
 fn json(export: &Export<'_>) -> Result<Vec<u8>, ExportError> {

@@ -27,7 +27,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "tasks", "text",
         ],
     ),
-    ("report", &["metrics", "record", "request", "text"]),
+    ("report", &["metrics", "record", "request", "text", "tokenizer"]),
     ("gate", &["files", "metrics", "plan", "record", "report", "run", "tasks", "text"]),
 ];
 
