@@ -134,6 +134,13 @@ pub struct Run {
     directory: tempfile::TempDir,
 }
 
+impl Run {
+    /// The directory in which `run` is.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
 /// Runs a task with both bundled models on all of the reference data; `None`, said aloud, where they are not at hand.
 pub fn run_on_shared_data(task: &str, more: &[&str]) -> Option<Run> {
     Some(run_on(task, shared("data")?.as_os_str(), more))
