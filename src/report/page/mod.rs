@@ -137,3 +137,44 @@ fn pictures(figures: &[PageFigure<'_>]) -> String {
         "<section id=\"figures\" aria-labelledby=\"figures-title\"><h2 id=\"figures-title\">Figures</h2>{figures}</section>"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+        text.split_once(start).unwrap().1.split_once(end).unwrap().0
+    }
+
+    #[test]
+    fn a_page_without_runs_has_all_its_parts() {
+        let figure = PageFigure { title: "T < U", description: "It \"rises\".", svg: "<svg/>" };
+        let page = page(&Results::new("made {{title}} by <b>".to_owned()), &[], &[figure]).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(page.contains("made {{title}} by &lt;b&gt;"), "what is filled in is not a template");
+        assert_eq!(page.matches("{{").count(), 1 + SCRIPT.matches("{{").count());
+        let image = "<img alt=\"It &quot;rises&quot;.\" src=\"data:image/svg+xml;base64,PHN2Zy8+\">";
+        assert!(page.contains(&format!("<figure><h3>T &lt; U</h3>{image}")), "{page}");
+        let policy = between(&page, "Content-Security-Policy\" content=\"", "\"");
+        let script = between(&page, "<script type=\"module\">", "</script>");
+        assert!(policy.starts_with("default-src 'none'; "));
+        assert!(policy.contains(&format!("script-src '{}';", sha256_source(script))));
+        assert!(
+            policy
+                .contains(&format!("style-src '{}';", sha256_source(between(&page, "<style>", "</style>"))))
+        );
+        let data = between(&page, "id=\"data\">", "</script>");
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!(data["blocks"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn scripts_never_make_markup_of_data() {
+        for forbidden in
+            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "fetch(", "</script"]
+        {
+            assert!(!SCRIPT.contains(forbidden), "{forbidden}");
+        }
+        assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
+    }
+}
