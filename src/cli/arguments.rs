@@ -307,9 +307,12 @@ Examples:
   gpt2-eval view results/RUN --no-open          only writes it
   gpt2-eval view results/RUN --serve 8080       serves it at http://127.0.0.1:8080/ until Ctrl-C, and writes nothing")]
 pub struct ViewArguments {
-    /// Run directory
-    #[arg(value_name = "RUN")]
-    pub run: PathBuf,
+    /// Run directories; several are shown on one page
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// File to write [default: report.html in the run directory, for one run]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "serve")]
+    pub out: Option<PathBuf>,
     /// Serve the page on 127.0.0.1 only, at PORT or any that is free, until Ctrl-C
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0")]
     pub serve: Option<u16>,

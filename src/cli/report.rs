@@ -10,15 +10,12 @@ use crate::report::{Export, ExportedRun, ExportedTask, Format, Results, Screen};
 use crate::run::{FinishedRun, FinishedTask, write_atomically};
 
 /// Who made a run, where nobody says.
-const UNKNOWN: &str = "unknown";
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// Writes the scores of runs in the formats that are asked for, and returns them or the names of their files.
 pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
-    let paths = without_repetitions(&arguments.runs);
-    let runs = paths.iter().map(|path| Ok(FinishedRun::open(path)?)).collect::<anyhow::Result<Vec<_>>>()?;
-    let scores: Vec<Results> = runs.iter().map(results::of_run).collect();
-    let names = names(&paths);
-    let export = export(&runs, &scores, &names, &arguments.organization)?;
+    let opened = Opened::new(&arguments.runs)?;
+    let export = opened.export(&arguments.organization)?;
     for warning in export.results.warnings() {
         say(&format!("warning: {warning}"));
     }
@@ -34,15 +31,40 @@ pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
             bail!("--format {}: several formats need a directory: --out DIR", names.join(","))
         }
     };
-    Ok(Report { text, problem: problem(&runs, &names) })
+    Ok(Report { text, problem: opened.problem() })
+}
+
+/// Runs with what is needed to export them.
+pub(super) struct Opened {
+    runs: Vec<FinishedRun>,
+    scores: Vec<Results>,
+    names: Vec<String>,
+}
+
+impl Opened {
+    /// Reads the run directories, each once.
+    pub fn new(paths: &[PathBuf]) -> anyhow::Result<Self> {
+        let paths = without_repetitions(paths);
+        let runs = paths.iter().map(|path| Ok(FinishedRun::open(path)?)).collect::<anyhow::Result<Vec<_>>>()?;
+        let scores = runs.iter().map(results::of_run).collect();
+        Ok(Self { runs, scores, names: names(&paths) })
+    }
+
+    /// All of them together.
+    pub fn export<'a>(&'a self, organization: &'a str) -> anyhow::Result<Export<'a>> {
+        export(&self.runs, &self.scores, &self.names, organization)
+    }
+
+    /// What the runs lack, with their names if there are several.
+    pub fn problem(&self) -> Option<String> {
+        problem(&self.runs, &self.names)
+    }
 }
 
 /// Writes the scores of the run at `path` into its own directory.
 pub(super) fn write_formats(path: &Path, formats: &[Format]) -> anyhow::Result<()> {
-    let runs = [FinishedRun::open(path)?];
-    let scores = [results::of_run(&runs[0])];
-    let export = export(&runs, &scores, &names(&[path.to_owned()]), UNKNOWN)?;
-    write_all(formats, &export, path).map(drop)
+    let opened = Opened::new(&[path.to_owned()])?;
+    write_all(formats, &opened.export(UNKNOWN)?, path).map(drop)
 }
 
 fn export<'a>(
@@ -102,7 +124,7 @@ fn problem(runs: &[FinishedRun], names: &[String]) -> Option<String> {
 }
 
 /// A task of a run as exporters see it.
-pub(super) fn exported<'a>(run: &FinishedRun, task: &'a FinishedTask) -> anyhow::Result<ExportedTask<'a>> {
+fn exported<'a>(run: &FinishedRun, task: &'a FinishedTask) -> anyhow::Result<ExportedTask<'a>> {
     let card = task.card;
     let protocol = &task.measured.protocol;
     Ok(ExportedTask {

@@ -4,26 +4,34 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::arguments::ViewArguments;
+use super::report::{Opened, UNKNOWN};
+use super::say;
 use super::serve::Server;
 use super::stop::Stop;
-use super::{report, results, say};
-use crate::report::{ExportedRun, Format};
-use crate::run::{FinishedRun, write_atomically};
+use crate::report::{Format, Screen};
+use crate::run::write_atomically;
 
 /// Writes the page into the run directory and opens it, or serves it.
 pub(super) fn view(arguments: &ViewArguments) -> anyhow::Result<String> {
-    let run = FinishedRun::open(&arguments.run)?;
-    let scores = results::of_run(&run);
-    let tasks = run.tasks.iter().map(|task| report::exported(&run, task)).collect::<anyhow::Result<_>>()?;
-    let exported = ExportedRun { manifest: &run.manifest, results: &scores, tasks, organization: "unknown" };
-    let page = Format::Html.text(&exported)?;
+    let opened = Opened::new(&arguments.runs)?;
+    let export = opened.export(UNKNOWN)?;
+    for warning in export.results.warnings() {
+        say(&format!("warning: {warning}"));
+    }
+    let page = Format::Html.text(&export, Screen::FILE)?;
     if let Some(port) = arguments.serve {
         return serve(page, port, !arguments.no_open);
     }
-    let path = arguments.run.join("report.html");
+    let path = match (&arguments.out, arguments.runs.as_slice()) {
+        (Some(file), _) => file.clone(),
+        (None, [run]) => run.join("report.html"),
+        (None, _) => bail!(
+            "several runs have one page: name its file with --out report.html, or show it with --serve"
+        ),
+    };
     write_atomically(&path, &page)
         .context("the page is kept beside the run; `--serve` shows it without writing anything")?;
     if !arguments.no_open {
@@ -45,7 +53,7 @@ fn serve(page: Vec<u8>, port: u16, is_opened: bool) -> anyhow::Result<String> {
     if is_opened {
         open(Path::new(&url));
     }
-    server.run(|| stop.is_wanted())?;
+    server.run(|| stop.is_wanted());
     Ok(String::new())
 }
 

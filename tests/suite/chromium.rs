@@ -1,4 +1,4 @@
-//! A real Chromium without a window, driven by the DevTools protocol over a pipe.
+//! A real Chromium without a window, driven by the `DevTools` protocol over a pipe.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::common::say;
 
 /// How long anything may take; only a browser that hangs takes as long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Chromium {
     process: Child,

@@ -42,4 +42,5 @@ mod schemas;
 mod several_runs;
 mod shards;
 mod texts;
+mod view;
 mod writers;

@@ -9,7 +9,6 @@ function fillChoices() {
   const models = data.models.map((model, place) => [place, model.name]);
   controls.model.append(option("", "all"), ...models.map(([place, name]) => option(place, name)));
   for (const control of [controls.from, controls.to]) control.append(...models.map(([place, name]) => option(place, name)));
-
   setDefaults();
   // A flip needs two models and a task that knows right from wrong.
   const possible = models.length > 1 && data.blocks.some((task) => task.right !== null);

@@ -1,0 +1,186 @@
+//! The browser's data of small runs.
+
+use super::*;
+use crate::record::{MeasuredTask, Protocol, RequestText, SampleRecord, Statistics};
+use crate::report::TaskResults;
+use crate::request::{Finish, Generated, LogLikelihood, Response};
+use serde_json::{Value, json};
+
+const METRICS: [Metric; 2] = [
+    Metric { name: "perplexity", aggregate: Aggregate::Perplexity { log_likelihood: "l", units: "u" } },
+    Metric { name: "accuracy", aggregate: Aggregate::Accuracy { correct: "right" } },
+];
+
+fn identity(label: &str, weights: &str) -> ModelIdentity {
+    let text = |text: &str| text.to_owned();
+    ModelIdentity {
+        label: text(label),
+        parameters: 1,
+        config_sha256: text("c"),
+        weights_sha256: text(weights),
+        tokenizer_sha256: text("another"),
+    }
+}
+
+fn scored(log_probs: &[f32]) -> Response {
+    Response::LogLikelihood(LogLikelihood {
+        log_likelihood: log_probs.iter().map(|&log_prob| f64::from(log_prob)).sum(),
+        greedy: false,
+        token_log_probs: log_probs.to_vec(),
+        filtered: None,
+        context_tokens: 3,
+        truncated_tokens: 0,
+    })
+}
+
+fn record(id: &str, responses: Vec<Response>, right: f64) -> SampleRecord {
+    SampleRecord {
+        id: id.to_owned(),
+        cluster: None,
+        key: String::new(),
+        prompt_sha256: String::new(),
+        context_tokens: 3,
+        target_tokens: 2,
+        truncated_tokens: 0,
+        responses,
+        statistics: Statistics::from([
+            ("right".to_owned(), right),
+            ("l".to_owned(), -2.0),
+            ("u".to_owned(), 1.0),
+        ]),
+        error: None,
+    }
+}
+
+fn prompt(id: &str, requests: &[(Option<&str>, Option<&str>)]) -> PromptRecord {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let requests = requests
+        .iter()
+        .map(|&(context, target)| RequestText { context: owned(context), target: owned(target) });
+    PromptRecord { id: id.to_owned(), place: format!("file:{id}"), requests: requests.collect() }
+}
+
+type RunFiles<'a> = (&'a [ModelIdentity], &'a [Vec<SampleRecord>], &'a [PromptRecord]);
+
+fn browser(runs: &[RunFiles<'_>]) -> Value {
+    let measured = MeasuredTask {
+        task: "t".to_owned(),
+        protocol: Protocol::new("paper"),
+        label: Protocol::new("paper"),
+        journal: "t.jsonl".to_owned(),
+        records: 2,
+        samples: 2,
+    };
+    let mut browser = Browser::new(&[]).unwrap();
+    for (models, records, prompts) in runs {
+        let results = TaskResults { measured: &measured, title: "T", metrics: &METRICS, breakdowns: &[] };
+        let task = ExportedTask {
+            results,
+            records,
+            prompts: prompts.to_vec(),
+            description: "",
+            hub: None,
+            split: "test",
+        };
+        browser.add_task(models, &task).unwrap();
+    }
+    serde_json::to_value(&browser).unwrap()
+}
+
+fn details(answers: &Value, place: usize) -> Value {
+    serde_json::from_str(answers["details"][place].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn targets_and_candidates() {
+    let models = [identity("m", "w")];
+    let prompts = [
+        prompt("0", &[(Some("The cat sat on the"), Some(" mat."))]),
+        prompt("1", &[(Some("The dog"), Some(" ran.")), (None, Some(" sat."))]),
+    ];
+    let records = [vec![
+        record("0", vec![scored(&[-1.0, -2.0])], 1.0),
+        record("1", vec![scored(&[-3.0, -1.0]), scored(&[-1.0, -1.0])], 0.0),
+    ]];
+    let data = browser(&[(&models, &records, &prompts)]);
+    let (block, answers) = (&data["blocks"][0], &data["blocks"][0]["answers"][0]);
+    assert_eq!(
+        (&block["right"], &block["metrics"]),
+        (&json!("accuracy"), &json!(["perplexity", "accuracy"]))
+    );
+    assert_eq!((&answers["right"], &answers["highest"]), (&json!([1, 0]), &json!([0, 1])));
+    assert_eq!(answers["loss"], json!([1.5, 1.0]));
+    let share = answers["confidence"][1].as_f64().unwrap();
+    assert!((share - 1.0 / (1.0 + (-2.0f64).exp())).abs() < 1e-5, "of two candidates");
+    assert!((answers["confidence"][0].as_f64().unwrap() - (-3.0f64).exp()).abs() < 1e-5, "of a target");
+    // The context of the second candidate is that of the first.
+    assert_eq!(block["requests"][1][0], block["requests"][1][2]);
+    let first = details(answers, 0);
+    let pieces: Vec<&str> = first[5][0][5]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| data["pieces"][place.as_u64().unwrap() as usize].as_str().unwrap())
+        .collect();
+    assert_eq!(pieces, [" mat", "."]);
+    assert_eq!((&first[0], &details(answers, 1)[4]), (&json!([7.38906, 100.0]), &json!([2])));
+    assert_eq!(data["models"], json!([{"name": "m", "other_tokenizer": true}]));
+}
+
+#[test]
+fn what_failed_or_was_written_or_is_not_known() {
+    let written = Response::Generate(Generated {
+        text: " yes".to_owned(),
+        tokens: vec![3763, 198],
+        token_log_probs: vec![-0.5, -1.5],
+        finish: Finish::StopString,
+        prompt_tokens: 4,
+        truncated_tokens: 0,
+    });
+    let mut failed = record("1", Vec::new(), 0.0);
+    failed.statistics.clear();
+    failed.error = Some("too long".to_owned());
+    let records =
+        [vec![record("0", vec![written], 0.0), failed, record("unknown", vec![scored(&[-1.0])], 1.0)]];
+    let prompts = [prompt("0", &[(Some("Q"), None)]), prompt("1", &[(Some("R"), None)])];
+    let data = browser(&[(&[identity("m", "w")], &records, &prompts)]);
+    let answers = &data["blocks"][0]["answers"][0];
+    assert_eq!(answers["right"], json!([0, null, 1]));
+    assert_eq!(answers["loss"], json!([1.0, null, 1.0]));
+    assert!(
+        (answers["confidence"][0].as_f64().unwrap() - (-0.5f64).exp()).abs() < 1e-5,
+        "of the answer's tokens"
+    );
+    let error = answers["error"][1].as_u64().unwrap() as usize;
+    assert_eq!((&data["texts"][error], &answers["error"][0]), (&json!("too long"), &Value::Null));
+    let text = answers["written"][0][0].as_u64().unwrap() as usize;
+    assert_eq!(data["texts"][text], " yes");
+    // Without prompt the tokens have no text.
+    assert_eq!(details(answers, 2)[5][0][5], Value::Null);
+    assert_eq!(data["blocks"][0]["requests"][2], json!([]));
+}
+
+#[test]
+fn runs_are_put_side_by_side() {
+    let prompts = [prompt("0", &[(Some("The cat"), Some(" sat"))])];
+    let other = [prompt("0", &[(Some("Another"), Some(" text"))])];
+    let records = [vec![record("0", vec![scored(&[-1.0])], 1.0)]];
+    let run = |label, weights| [identity(label, weights)];
+    let (a, b, c) = (run("a", "1"), run("b", "2"), run("a", "3"));
+    let data = browser(&[
+        (&a, &records, &prompts),
+        (&b, &records, &prompts),
+        (&c, &records, &other),
+        (&a, &records, &prompts),
+    ]);
+    let names: Vec<&Value> = data["models"].as_array().unwrap().iter().map(|model| &model["name"]).collect();
+    assert_eq!(names, ["a", "b", "a (2)", "a (3)"]);
+    assert_eq!(data["blocks"].as_array().unwrap().len(), 1);
+    let samples: Vec<&Value> =
+        data["blocks"][0]["answers"].as_array().unwrap().iter().map(|answers| &answers["samples"]).collect();
+    assert_eq!(
+        samples,
+        [&json!([0]), &json!([0]), &json!([1]), &json!([0])],
+        "what was asked makes the sample"
+    );
+}
