@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use texts::{GenerateArguments, GenerateFormat, ModelArguments, ScoreTextArguments, ScoreTextFormat};
+pub use texts::{
+    CompletionsArguments, GenerateArguments, GenerateFormat, ManualArguments, ModelArguments,
+    ScoreTextArguments, ScoreTextFormat,
+};
 
 use crate::kernels::Precision;
 use crate::report::Format;
@@ -79,6 +82,10 @@ pub enum Command {
     Baseline(BaselineArguments),
     /// Hold a run against a baseline: exit code 1 if a metric is significantly worse, or missing
     Check(CheckArguments),
+    /// Print the script that completes these commands in a shell: bash, zsh, fish, powershell, elvish
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write all of them
+    Man(ManualArguments),
 }
 
 /// A run.

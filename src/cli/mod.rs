@@ -10,6 +10,7 @@ mod fetch;
 mod generate;
 mod inspect;
 mod list;
+mod manual;
 mod merge;
 mod models;
 mod observer;
@@ -91,6 +92,8 @@ pub fn main() -> ExitCode {
         Some(Command::Compare(compare)) => compare::compare(compare).map(Report::from),
         Some(Command::Baseline(baseline)) => baseline::baseline(baseline).map(Report::from),
         Some(Command::Check(check)) => check::check(check),
+        Some(Command::Completions(shell)) => manual::completions(shell).map(Report::from),
+        Some(Command::Man(man)) => manual::manual(man).map(Report::from),
         None => run::run(&arguments.run),
     };
     let printed = outcome.and_then(|report| {

@@ -45,7 +45,8 @@ impl Opened {
     /// Reads the run directories, each once.
     pub fn new(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let paths = without_repetitions(paths);
-        let runs = paths.iter().map(|path| Ok(FinishedRun::open(path)?)).collect::<anyhow::Result<Vec<_>>>()?;
+        let runs =
+            paths.iter().map(|path| Ok(FinishedRun::open(path)?)).collect::<anyhow::Result<Vec<_>>>()?;
         let scores = runs.iter().map(results::of_run).collect();
         Ok(Self { runs, scores, names: names(&paths) })
     }

@@ -28,9 +28,9 @@ pub(super) fn view(arguments: &ViewArguments) -> anyhow::Result<String> {
     let path = match (&arguments.out, arguments.runs.as_slice()) {
         (Some(file), _) => file.clone(),
         (None, [run]) => run.join("report.html"),
-        (None, _) => bail!(
-            "several runs have one page: name its file with --out report.html, or show it with --serve"
-        ),
+        (None, _) => {
+            bail!("several runs have one page: name its file with --out report.html, or show it with --serve")
+        }
     };
     write_atomically(&path, &page)
         .context("the page is kept beside the run; `--serve` shows it without writing anything")?;

@@ -2,8 +2,8 @@
 
 use super::figures::{Figure, FigureError, figures};
 use super::{
-    Document, PageError, PageFigure, Results, Screen, TaskResults, every_eval_ever, group_scores_csv, merge, page,
-    scores_csv,
+    Document, PageError, PageFigure, Results, Screen, TaskResults, every_eval_ever, group_scores_csv, merge,
+    page, scores_csv,
 };
 use crate::record::{Manifest, PromptRecord, SampleRecord};
 

@@ -12,6 +12,7 @@ mod checkpoints;
 mod chromium;
 mod command_line;
 mod common;
+mod documentation;
 mod failures;
 mod formats;
 mod gate;

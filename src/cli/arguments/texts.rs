@@ -1,4 +1,4 @@
-//! What users type of the commands that talk to one model.
+//! What users type of the commands that talk to one model, and of those about the program itself.
 
 use std::path::PathBuf;
 
@@ -122,6 +122,23 @@ pub enum ScoreTextFormat {
     Table,
     /// JSON, with every number in full.
     Json,
+}
+
+/// `gpt2-eval completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell, for example `gpt2-eval completions bash > ~/.local/share/bash-completion/completions/gpt2-eval`
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `gpt2-eval man`.
+#[derive(Debug, Args)]
+pub struct ManualArguments {
+    /// Directory for one page a command, such as ~/.local/share/man/man1 [default: the page of the program, to standard
+    /// output]
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 fn temperature(text: &str) -> Result<f64, String> {

@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::report::{Cell, Tone};
+
 /// Text as it stands in HTML, in quotes too. Control characters that HTML forbids become U+FFFD.
 pub(super) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
@@ -25,15 +27,15 @@ pub(super) fn element(name: &str, text: &str) -> String {
 }
 
 /// A table under its title, with its notes. The first column names the row.
-pub(super) fn table(title: &str, header: &[String], rows: &[Vec<String>], notes: &[String]) -> String {
+pub(super) fn table(title: &str, header: &[String], rows: &[Vec<Cell>], notes: &[String]) -> String {
     let head: String =
         header.iter().map(|cell| format!("<th scope=\"col\">{}</th>", bidirectional(cell))).collect();
     let body: String = rows
         .iter()
         .map(|row| {
             let cells = row.iter().enumerate().map(|(column, cell)| match column {
-                0 => format!("<th scope=\"row\">{}</th>", bidirectional(cell)),
-                _ => format!("<td>{}</td>", bidirectional(cell)),
+                0 => format!("<th scope=\"row\">{}</th>", bidirectional(&cell.text)),
+                _ => format!("<td{}>{}</td>", class(cell), bidirectional(&cell.text)),
             });
             format!("<tr>{}</tr>", cells.collect::<String>())
         })
@@ -45,6 +47,22 @@ pub(super) fn table(title: &str, header: &[String], rows: &[Vec<String>], notes:
         "{title}<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">\
          <table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{notes}\n"
     )
+}
+
+/// The classes of a cell, as an attribute.
+fn class(cell: &Cell) -> String {
+    let tone = match cell.tone {
+        Tone::Plain => "",
+        Tone::Published => "published",
+        Tone::Better => "better",
+        Tone::Worse => "worse",
+    };
+    let best = if cell.is_best { "best" } else { "" };
+    match (tone, best) {
+        ("", "") => String::new(),
+        (one, "") | ("", one) => format!(" class=\"{one}\""),
+        (one, other) => format!(" class=\"{one} {other}\""),
+    }
 }
 
 /// Text that cannot turn round what stands beside it.
@@ -91,11 +109,12 @@ mod tests {
             escape("<a href=\"x\">'&\0\u{85}\n"),
             "&lt;a href=&quot;x&quot;&gt;&#39;&amp;\u{fffd}\u{fffd}\n"
         );
-        let row = vec!["<b>".to_owned(), "1".to_owned(), "\u{202e}x".to_owned()];
+        let best = Cell { is_best: true, ..Cell::toned("\u{202e}x", Tone::Better) };
+        let row = vec!["<b>".into(), "1".into(), best];
         let shown = table("T", &["model".to_owned()], &[row], &["† a note".to_owned()]);
         assert!(
             shown
-                .contains("<tr><th scope=\"row\">&lt;b&gt;</th><td>1</td><td><bdi>\u{202e}x</bdi></td></tr>")
+                .contains("<tr><th scope=\"row\">&lt;b&gt;</th><td>1</td><td class=\"better best\"><bdi>\u{202e}x</bdi></td></tr>")
         );
         assert!(shown.contains("<li dir=\"auto\">† a note</li>"));
     }

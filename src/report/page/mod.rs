@@ -106,14 +106,15 @@ fn title(runs: &[ExportedRun<'_>]) -> String {
 }
 
 fn tables(results: &Results) -> String {
-    let sections = results.sections();
+    let sections = results.tables();
     if sections.is_empty() {
         return "<p>No results yet.</p>".to_owned();
     }
-    sections
-        .iter()
-        .map(|section| table(&section.title, &section.header, &section.rows, &section.notes))
-        .collect()
+    let preface = results.preface();
+    let preface = preface.iter().map(|line| element("p", line));
+    let tables =
+        sections.iter().map(|section| table(&section.title, &section.header, &section.rows, &section.notes));
+    preface.chain(tables).collect()
 }
 
 /// As images: a picture in an image can neither run anything nor load anything.

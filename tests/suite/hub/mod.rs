@@ -3,3 +3,5 @@
 mod client;
 mod commands;
 mod server;
+
+pub use server::HubServer;
