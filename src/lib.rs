@@ -33,7 +33,7 @@ pub mod tasks;
 pub mod text;
 pub mod tokenizer;
 
-/// The worked example of CONTRIBUTING.md, compiled and run with the other examples.
+/// The worked example of docs/adding-a-task.md, compiled and run with the other examples.
 #[cfg(doctest)]
-#[doc = include_str!("../CONTRIBUTING.md")]
-pub struct Contributing;
+#[doc = include_str!("../docs/adding-a-task.md")]
+pub struct AddingATask;

@@ -127,12 +127,15 @@ fn list_part(remote: &mut Remote, from: &From) -> anyhow::Result<Option<Listed>>
             }
             Err(error) => Err(error),
         },
-        From::Original(original) => Ok(Some(Listed {
-            place: original.url.clone(),
-            bytes: original.bytes,
-            is_here: remote.is_here(from),
-            is_pinned: original.sha256.is_some(),
-        })),
+        From::Original(original) => {
+            let found = remote.look_original(original)?;
+            Ok(found.map(|bytes| Listed {
+                place: original.url.clone(),
+                bytes,
+                is_here: remote.is_here(from),
+                is_pinned: original.sha256.is_some(),
+            }))
+        }
     }
 }
 

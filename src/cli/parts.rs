@@ -47,7 +47,8 @@ pub(super) struct Part {
 /// A way to get a split: the files that it takes.
 pub(super) type Way = Vec<Part>;
 
-/// What the tasks need: for each split of each, the ways to get it, best first: the hub's, then the makers' own.
+/// What the tasks need: for each split of each, the ways to get it, best first: those whose sums are known before others,
+/// the hub's before the makers' own.
 ///
 /// Examples of few-shot prompts are among it wherever a card has them, so that a result does not depend on what
 /// happens to be on a machine. `Err` names the tasks whose data cannot be downloaded, with what to do.
@@ -94,7 +95,10 @@ pub(super) fn parts_of(planned: &[PlannedTask]) -> anyhow::Result<Vec<Vec<Way>>>
 fn ways(data: &'static DataCard, split: Split) -> anyhow::Result<Vec<Way>> {
     let hub = data.downloads(split).filter(|file| file.hub.is_some()).map(|file| hub_way(data, file));
     let originals = data.downloads(split).filter_map(original_way).map(Ok);
-    hub.chain(originals).collect()
+    let mut ways = hub.chain(originals).collect::<anyhow::Result<Vec<Way>>>()?;
+    // The sort is stable.
+    ways.sort_by_key(|way| !way.iter().all(|part| part.from.sha256().is_some()));
+    Ok(ways)
 }
 
 /// The file and its companion, of the hub.

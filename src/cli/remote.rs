@@ -240,26 +240,8 @@ impl Remote {
             match way.into_iter().map(|part| self.bring(&part).map(|file| (part, file))).collect() {
                 Ok(found) => return Ok(found),
                 Err(error) => {
-                    let is_closed = matches!(
-                        error.downcast_ref(),
-                        Some(
-                            HubError::Offline { .. }
-                                | HubError::NotFound { .. }
-                                | HubError::NoPermission { .. }
-                                | HubError::Gone { .. }
-                        )
-                    );
-                    // Each of the makers' hosts may be down by itself; the hub is one for all.
-                    let is_closed = is_closed
-                        || !is_hub
-                            && matches!(
-                                error.downcast_ref(),
-                                Some(
-                                    HubError::NoNetwork { .. }
-                                        | HubError::Server { .. }
-                                        | HubError::Checksum { .. }
-                                )
-                            );
+                    let is_closed =
+                        error.downcast_ref().is_some_and(|error: &HubError| is_closed(error, is_hub));
                     if !is_closed {
                         return Err(error);
                     }
@@ -295,14 +277,32 @@ impl Remote {
         self.ours.join("downloads").join(folder.get(..16).unwrap_or(folder)).join(original.file_name())
     }
 
+    /// Where a file outside the hub is taken from.
+    fn address_of(&self, original: &OriginalCard) -> String {
+        let (origin, rest) = split_address(&original.url);
+        match &self.mirror {
+            Some(mirror) => format!("{mirror}/{}/{rest}", origin.rsplit('/').next().unwrap_or_default()),
+            None => original.url.clone(),
+        }
+    }
+
+    /// Whether a file outside the hub is here or can be downloaded, and its length.
+    pub fn look_original(&mut self, original: &OriginalCard) -> anyhow::Result<Option<Option<u64>>> {
+        if self.place_of(original).is_file() {
+            return Ok(Some(original.bytes));
+        }
+        match self.hub.look_url(&self.address_of(original), &mut self.watch) {
+            Ok(bytes) => Ok(Some(bytes.or(original.bytes))),
+            Err(error) if is_closed(&error, false) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// A file outside the hub, noted for the manifest and held against its first use.
     fn original(&mut self, original: &OriginalCard) -> anyhow::Result<Fetched> {
         let path = self.place_of(original);
         let (origin, rest) = split_address(&original.url);
-        let url = match &self.mirror {
-            Some(mirror) => format!("{mirror}/{}/{rest}", origin.rsplit('/').next().unwrap_or_default()),
-            None => original.url.clone(),
-        };
+        let url = self.address_of(original);
         self.hub.fetch_url(&url, original.sha256.as_deref(), &path, &mut self.watch)?;
         let digest = match &original.sha256 {
             Some(sha256) if !self.checks => format!("sha256 {sha256}"),
@@ -392,6 +392,19 @@ fn sha256_of(file: &CachedFile) -> anyhow::Result<String> {
         _ => Digest::sha256_of(&file.path).with_context(|| format!("cannot read {}", file.path.display()))?,
     };
     Ok(digest.value().to_owned())
+}
+
+/// Whether an error says no more than that this is not the way to get a file.
+fn is_closed(error: &HubError, is_hub: bool) -> bool {
+    match error {
+        HubError::Offline { .. }
+        | HubError::NotFound { .. }
+        | HubError::NoPermission { .. }
+        | HubError::Gone { .. } => true,
+        // Each of the makers' hosts may be down by itself; the hub is one for all.
+        HubError::NoNetwork { .. } | HubError::Server { .. } | HubError::Checksum { .. } => !is_hub,
+        _ => false,
+    }
 }
 
 /// A file that was downloaded.

@@ -228,11 +228,20 @@ impl Hub {
         }
         let etag = sha256.unwrap_or_default().to_owned();
         let incomplete = path.with_file_name(format!("{name}.incomplete"));
-        let answer = self.client.ask(Method::Head, url, url, &mut |text| watch.note(text))?;
-        refuse_errors_elsewhere(&answer, url)?;
-        let remote = RemoteFile { commit: String::new(), etag, bytes: answer.size };
+        let bytes = self.look_url(url, watch)?;
+        let remote = RemoteFile { commit: String::new(), etag, bytes };
         let (incomplete, whole) = (incomplete.as_path(), path);
         self.download(&Wanted { what: url, url, remote: &remote, location: None, incomplete, whole }, watch)
+    }
+
+    /// The length of a file outside the hub, where its host tells; nothing is downloaded. `Err` if it cannot be had.
+    pub fn look_url(&self, url: &str, watch: &mut dyn Watch) -> Result<Option<u64>, HubError> {
+        if self.settings.offline {
+            return Err(HubError::Offline { what: url.to_owned(), cache: self.settings.cache.clone() });
+        }
+        let answer = self.client.ask(Method::Head, url, url, &mut |text| watch.note(text))?;
+        refuse_errors_elsewhere(&answer, url)?;
+        Ok(answer.size)
     }
 
     /// `Err` for an answer that is an error.

@@ -61,7 +61,7 @@ impl Results {
     /// Scores as a test wants them.
     #[cfg(test)]
     pub(super) fn of_scores(headings: Vec<Heading>, scores: Vec<Score>, groups: Vec<GroupScore>) -> Self {
-        Self { headings, scores, groups, made_by: "made by a test".to_owned() }
+        Self { headings, scores, groups, made_by: "made by a test".to_owned(), ..Self::default() }
     }
 
     /// Adds a task with what methods without a model score on it.
@@ -129,6 +129,8 @@ impl Results {
         if let Some(heading) = self.heading_of(task) {
             heading.notes.extend(notes);
             heading.truncated.extend((truncated > 0).then(|| model.label.clone()));
+            let has_none = !records.is_empty() && failed.len() == records.len();
+            heading.unmeasured.extend(has_none.then(|| model.label.clone()));
         }
     }
 

