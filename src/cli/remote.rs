@@ -1,5 +1,7 @@
 //! Models and data of the hub, brought to this machine before a run begins.
 
+mod originals;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -9,7 +11,6 @@ use super::downloads::Downloads;
 use super::models::{PAPER_SIZES, Place};
 use super::parts::{From, Part, Way, parts_of, put};
 use super::resolve::{Wanted, WantedData};
-use crate::data::OriginalCard;
 use crate::files::{is_plain_name, read_at_most};
 use crate::hub::{CachedFile, Digest, FirstUse, FirstUses, Hub, HubError, Location, Settings, Watch};
 use crate::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
@@ -270,65 +271,6 @@ impl Remote {
         }
     }
 
-    /// Where the download of a file outside the hub is kept.
-    fn place_of(&self, original: &OriginalCard) -> PathBuf {
-        let key = hexadecimal(&Sha256::digest(&original.url));
-        let folder = original.sha256.as_deref().unwrap_or(&key);
-        self.ours.join("downloads").join(folder.get(..16).unwrap_or(folder)).join(original.file_name())
-    }
-
-    /// Where a file outside the hub is taken from.
-    fn address_of(&self, original: &OriginalCard) -> String {
-        let (origin, rest) = split_address(&original.url);
-        match &self.mirror {
-            Some(mirror) => format!("{mirror}/{}/{rest}", origin.rsplit('/').next().unwrap_or_default()),
-            None => original.url.clone(),
-        }
-    }
-
-    /// Whether a file outside the hub is here or can be downloaded, and its length.
-    pub fn look_original(&mut self, original: &OriginalCard) -> anyhow::Result<Option<Option<u64>>> {
-        if self.place_of(original).is_file() {
-            return Ok(Some(original.bytes));
-        }
-        match self.hub.look_url(&self.address_of(original), &mut self.watch) {
-            Ok(bytes) => Ok(Some(bytes.or(original.bytes))),
-            Err(error) if is_closed(&error, false) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// A file outside the hub, noted for the manifest and held against its first use.
-    fn original(&mut self, original: &OriginalCard) -> anyhow::Result<Fetched> {
-        let path = self.place_of(original);
-        let (origin, rest) = split_address(&original.url);
-        let url = self.address_of(original);
-        self.hub.fetch_url(&url, original.sha256.as_deref(), &path, &mut self.watch)?;
-        let digest = match &original.sha256 {
-            Some(sha256) if !self.checks => format!("sha256 {sha256}"),
-            _ => Digest::sha256_of(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?
-                .to_string(),
-        };
-        if let Some(sha256) = original.sha256.as_ref().filter(|sha256| digest != format!("sha256 {sha256}")) {
-            std::fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
-            bail!(
-                "{} was damaged ({digest}, expected sha256 {sha256}) and is deleted: run the same command again",
-                path.display()
-            );
-        }
-        let noted = HubFile {
-            repository: origin.to_owned(),
-            revision: String::new(),
-            commit: String::new(),
-            path: rest.to_owned(),
-            digest: Some(digest.clone()),
-            first_digest: None,
-        };
-        self.note(noted, &original.url)?;
-        Ok(Fetched { path, is_pinned: original.sha256.is_some(), content: digest })
-    }
-
     /// A file of the hub, noted for the manifest and held against its first use.
     fn file(&mut self, location: &Location, path: &str, sha256: Option<&str>) -> anyhow::Result<CachedFile> {
         let file = if self.checks {
@@ -429,13 +371,6 @@ fn files_of_index(path: &Path) -> anyhow::Result<Vec<String>> {
         bail!("{}: `{}` is no name of a file beside it", path.display(), clipped(name));
     }
     Ok(names)
-}
-
-/// Scheme and host of an address, and the rest behind the slash.
-fn split_address(url: &str) -> (&str, &str) {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let end = url.get(host..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host + at);
-    (url.get(..end).unwrap_or(url), url.get(end + 1..).unwrap_or_default())
 }
 
 /// `GPT2_EVAL_CACHE`, else `XDG_CACHE_HOME/gpt2-eval`, else `~/.cache/gpt2-eval`.
