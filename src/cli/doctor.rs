@@ -113,7 +113,7 @@ fn memory(run: &RunArguments, models: &[WantedModel], free: u64, found: &mut Fin
             && let Ok(checkpoint) = Checkpoint::open(directory)
         {
             needs.retain(|(name, _)| *name != model.label);
-            needs.push((&model.label, checkpoint.config.parameters() as u64));
+            needs.push((&model.label, checkpoint.config.parameters()));
         }
     }
     for (name, parameters) in needs {

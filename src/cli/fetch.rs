@@ -16,12 +16,12 @@ use crate::tasks::Registry;
 use crate::text::thousands;
 
 /// One file as it stands in the list.
-struct Listed {
-    place: String,
-    bytes: Option<u64>,
-    is_here: bool,
+pub(super) struct Listed {
+    pub place: String,
+    pub bytes: Option<u64>,
+    pub is_here: bool,
     /// Whether its sha256 is known beforehand.
-    is_pinned: bool,
+    pub is_pinned: bool,
 }
 
 /// Lists what a run needs with its size, brings it, checks it, and says where it is.
@@ -127,15 +127,7 @@ fn list_part(remote: &mut Remote, from: &From) -> anyhow::Result<Option<Listed>>
             }
             Err(error) => Err(error),
         },
-        From::Original(original) => {
-            let found = remote.look_original(original)?;
-            Ok(found.map(|bytes| Listed {
-                place: original.url.clone(),
-                bytes,
-                is_here: remote.is_here(from),
-                is_pinned: original.sha256.is_some(),
-            }))
-        }
+        From::Original(original) => remote.look_original(original),
     }
 }
 

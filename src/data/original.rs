@@ -40,12 +40,13 @@ impl OriginalCard {
         let Some(member) = &self.member else { return copy(file, out) };
         let missing = || format!("the archive has no `{member}`");
         let name = self.file_name();
-        if name.ends_with(".zip") {
+        let is = |ending: &str| name.to_ascii_lowercase().ends_with(ending);
+        if is(".zip") {
             let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(words)?;
             let index = archive.index_for_name(member).ok_or_else(missing)?;
             return copy(archive.by_index(index).map_err(words)?, out);
         }
-        if !(name.ends_with(".tar.gz") || name.ends_with(".tgz")) {
+        if !(is(".tar.gz") || is(".tgz")) {
             return Err(format!("`{name}` is no archive that is read: expected .zip, .tar.gz or .tgz"));
         }
         let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(file)));

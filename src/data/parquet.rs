@@ -15,10 +15,13 @@ pub(super) const MAGIC: &[u8] = b"PAR1";
 /// Most rows of a table: far above every test set.
 const MOST_ROWS: i64 = 20_000_000;
 
+/// A record's fields, with its number in the place of a line.
+type NumberedRecord = (usize, Map<String, Value>);
+
 /// The rows of a table in Apache Parquet as records, each with its number from 1 in the place of a line.
 ///
 /// `Err` names the file if it is damaged, holds values that JSON has not, or no rows.
-pub fn read_parquet(file: &DataFile) -> Result<Vec<(usize, Map<String, Value>)>, DataError> {
+pub fn read_parquet(file: &DataFile) -> Result<Vec<NumberedRecord>, DataError> {
     let rows = rows(file.bytes.to_vec()).map_err(|reason| file.record_error(1, reason))?;
     if rows.is_empty() {
         return Err(DataError::Empty { file: file.name.clone() });

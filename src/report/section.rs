@@ -30,7 +30,7 @@ impl Section {
     /// A table of plain text, whose first `keys` columns say what a row is.
     pub fn new(title: String, keys: usize, header: Vec<String>, rows: Vec<Vec<String>>) -> Self {
         let rows = rows.into_iter().map(|row| row.into_iter().map(Cell::from).collect()).collect();
-        Self { title, keys, header, rows, ..Self::default() }
+        Self { title, header, keys, rows, ..Self::default() }
     }
 
     /// How many of the columns behind the keys belong together, over all of them.

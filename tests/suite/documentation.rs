@@ -301,7 +301,7 @@ fn every_document_is_known_here() {
     let mut found: Vec<String> = std::fs::read_dir(repository("docs"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".md"))
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md"))
         .map(|name| format!("docs/{name}"))
         .collect();
     found.sort();

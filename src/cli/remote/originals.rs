@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use sha2::{Digest as _, Sha256};
 
 use super::{Fetched, Remote, is_closed};
+use crate::cli::fetch::Listed;
 use crate::data::OriginalCard;
 use crate::hub::Digest;
 use crate::record::HubFile;
@@ -28,13 +29,22 @@ impl Remote {
         }
     }
 
-    /// Whether a file outside the hub is here or can be downloaded, and its length.
-    pub fn look_original(&mut self, original: &OriginalCard) -> anyhow::Result<Option<Option<u64>>> {
-        if self.place_of(original).is_file() {
-            return Ok(Some(original.bytes));
-        }
-        match self.hub.look_url(&self.address_of(original), &mut self.watch) {
-            Ok(bytes) => Ok(Some(bytes.or(original.bytes))),
+    /// A file outside the hub as it stands in the list of what is to come; `None` if it cannot be downloaded.
+    pub fn look_original(&mut self, original: &OriginalCard) -> anyhow::Result<Option<Listed>> {
+        let is_here = self.place_of(original).is_file();
+        let looked = if is_here {
+            Ok(original.bytes)
+        } else {
+            self.hub.look_url(&self.address_of(original), &mut self.watch)
+        };
+        let is_pinned = original.sha256.is_some();
+        match looked {
+            Ok(bytes) => Ok(Some(Listed {
+                place: original.url.clone(),
+                bytes: bytes.or(original.bytes),
+                is_here,
+                is_pinned,
+            })),
             Err(error) if is_closed(&error, false) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -177,8 +177,8 @@ fn what_the_hub_has_not_comes_from_its_makers() {
     assert!(std::fs::read(data.join("newstest2014-fren-src.fr.sgm")).unwrap() == source);
     assert!(std::fs::read(data.join("newstest2014-fren-ref.en.sgm")).unwrap() == reference);
     drop(server);
-    let offline = format!("--tasks wmt14-fr-en --limit 1 --sizes tiny-3M --quiet --offline --out run");
-    run(directory, &endpoint, &offline).has(0, &["tiny-3M"]);
+    let offline = "--tasks wmt14-fr-en --limit 1 --sizes tiny-3M --quiet --offline --out run";
+    run(directory, &endpoint, offline).has(0, &["tiny-3M"]);
     let files = &manifest(&directory.join("run"))["environment"]["hub"];
     let archive =
         files.as_array().unwrap().iter().find(|file| file["path"] == "wmt14/test-full.tgz").unwrap();
