@@ -59,6 +59,9 @@ pub struct PromptRecord {
     pub place: String,
     /// The requests, in the order of the sample's responses.
     pub requests: Vec<RequestText>,
+    /// What would be right: references, or the right candidate; nothing where a request's target says it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expected: Vec<String>,
 }
 
 /// The words of a request.

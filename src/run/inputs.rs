@@ -59,6 +59,7 @@ fn prompts(task: &ReadyTask) -> Vec<PromptRecord> {
         id: task.loaded.id(index).to_owned(),
         place: task.loaded.place(index),
         requests: texts(&task.loaded.requests(index)),
+        expected: task.loaded.expected(index),
     };
     task.selected.iter().map(|&index| text_of(index)).collect()
 }

@@ -82,6 +82,10 @@ impl Task for Cbt {
         format!("{before}{answer}{after}\n\n")
     }
 
+    fn expected(&self, doc: &CbtQuestion) -> Vec<String> {
+        doc.candidates.get(doc.answer).cloned().into_iter().collect()
+    }
+
     fn requests(&self, doc: &CbtQuestion, setting: &Setting<'_>) -> Vec<Request> {
         let (before, after) = around_the_blank(doc);
         doc.candidates

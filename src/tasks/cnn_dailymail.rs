@@ -88,6 +88,10 @@ impl Task for CnnDailyMail {
         }
     }
 
+    fn expected(&self, doc: &Article) -> Vec<String> {
+        vec![doc.highlights.join("\n")]
+    }
+
     fn requests(&self, doc: &Article, setting: &Setting<'_>) -> Vec<Request> {
         let Setting { protocol, demonstrations, seed } = setting;
         let (before, after) = match protocol.name.as_str() {

@@ -87,6 +87,10 @@ impl Task for Coqa {
         format!("{} {answer}\n\n", last.dialogue(protocol))
     }
 
+    fn expected(&self, doc: &Turn) -> Vec<String> {
+        doc.answers().into_iter().map(str::to_owned).collect()
+    }
+
     fn requests(&self, doc: &Turn, setting: &Setting<'_>) -> Vec<Request> {
         let prompt = format!("{}{}", setting.demonstrations, doc.dialogue(setting.protocol));
         if setting.protocol.name == "harness" {

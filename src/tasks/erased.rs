@@ -59,6 +59,8 @@ pub trait LoadedTask: Send + Sync {
     fn place(&self, index: usize) -> String;
     /// What to ask about example `index`.
     fn requests(&self, index: usize) -> Vec<Request>;
+    /// What would be right for example `index`, where its requests do not say it.
+    fn expected(&self, index: usize) -> Vec<String>;
     /// Statistics of the answers about example `index`.
     fn score(&self, index: usize, responses: &[Response]) -> Result<Statistics, TaskError>;
     /// What methods without a model score on the examples at `selected`.
@@ -219,6 +221,10 @@ impl<T: Task> LoadedTask for Loaded<T> {
             seed: seed_of(self.seed, "sample", &item.id),
         };
         self.task.requests(&item.doc, &setting)
+    }
+
+    fn expected(&self, index: usize) -> Vec<String> {
+        self.task.expected(&self.items[index].doc)
     }
 
     fn score(&self, index: usize, responses: &[Response]) -> Result<Statistics, TaskError> {

@@ -130,6 +130,13 @@ pub trait Task: Sync {
         String::new()
     }
 
+    /// What would be right, for who reads a sample: references, or the right candidate. Empty where the request's own
+    /// target says it. Pure; never scored.
+    fn expected(&self, doc: &Self::Doc) -> Vec<String> {
+        let _ = doc;
+        Vec::new()
+    }
+
     /// What to ask the model about one example. Pure.
     fn requests(&self, doc: &Self::Doc, setting: &Setting<'_>) -> Vec<Request>;
 
@@ -187,6 +194,13 @@ mod tests {
                 let fewest = if card.groups.contains(&"lm".to_owned()) { 1 } else { 20 };
                 assert!(loaded.len() >= fewest, "{} has {} samples", card.name, loaded.len());
                 assert!(!task.metrics(&protocol).is_empty());
+                for index in 0..loaded.len() {
+                    // What is right stands either in the one target or beside the requests.
+                    let has_target = matches!(&loaded.requests(index)[..], [one] if !matches!(one, Request::Generate { .. }));
+                    let expected = loaded.expected(index);
+                    assert_eq!(expected.is_empty(), has_target || fewest == 1, "{} {index}", card.name);
+                    assert!(expected.iter().all(|text| !text.is_empty()), "{} {index}", card.name);
+                }
             }
         }
     }

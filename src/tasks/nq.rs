@@ -86,6 +86,10 @@ impl Task for NaturalQuestions {
         format!("{} {}\n", asked(&doc.question, protocol), doc.answer.first().map_or("", String::as_str))
     }
 
+    fn expected(&self, doc: &Question) -> Vec<String> {
+        doc.answer.clone()
+    }
+
     fn requests(&self, doc: &Question, setting: &Setting<'_>) -> Vec<Request> {
         let question = asked(&doc.question, setting.protocol);
         let (head, stop, max_new_tokens) = match setting.protocol.name.as_str() {

@@ -100,6 +100,10 @@ impl Task for Translation {
         format!("{} {}{between}", self.asked(&doc.source, protocol), doc.target)
     }
 
+    fn expected(&self, doc: &SentencePair) -> Vec<String> {
+        vec![doc.target.clone()]
+    }
+
     fn requests(&self, doc: &SentencePair, setting: &Setting<'_>) -> Vec<Request> {
         let harness = setting.protocol.name == "harness";
         vec![Request::Generate {

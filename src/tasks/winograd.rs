@@ -102,6 +102,12 @@ impl Task for Winograd {
         format!("{right}{}\n\n", joined(&rest))
     }
 
+    /// The sentence with the right candidate.
+    fn expected(&self, doc: &WinogradSchema) -> Vec<String> {
+        let Substituted { contexts, rest } = substituted(doc);
+        contexts.get(doc.label).map(|right| format!("{right}{}", joined(&rest))).into_iter().collect()
+    }
+
     /// `paper`: both partial scores, then both full ones. `harness`: both partial scores; its template puts a space of
     /// its own before the rest, which begins with one.
     fn requests(&self, doc: &WinogradSchema, setting: &Setting<'_>) -> Vec<Request> {

@@ -88,6 +88,18 @@ fn samples_are_filtered_searched_sorted_and_walked_through() {
     assert!(text_of(&mut browser, "#sample").contains("No answer is left"));
     set(&mut browser, "result", "neither");
     assert_eq!(found(&mut browser), 6);
+    // What would be right stands in the run's prompts.
+    let id = browser.value("document.getElementById('sample').getAttribute('aria-label')");
+    let prompts = std::fs::read_to_string(run.path().join("run/prompts/coqa.jsonl")).unwrap();
+    let prompts = prompts.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let prompt = prompts
+        .into_iter()
+        .find(|prompt| id == format!("Sample {}", prompt["id"].as_str().unwrap()))
+        .unwrap();
+    let shown = text_of(&mut browser, "#sample");
+    for expected in prompt["expected"].as_array().unwrap() {
+        assert!(shown.contains(expected.as_str().unwrap()), "{expected} is not in {shown}");
+    }
 
     // Flips: right in 3M and wrong in 8M is only the second, the other way round only the fifth.
     set(&mut browser, "task", "all");

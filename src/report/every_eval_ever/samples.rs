@@ -96,7 +96,10 @@ pub(super) fn write(
     let evaluation_name = evaluation_name(task);
     for record in records {
         let Some(prompt) = prompts.get(record.id.as_str()) else { continue };
-        let input = input(&prompt.requests);
+        let mut input = input(&prompt.requests);
+        if input.reference.is_empty() {
+            input.reference.clone_from(&prompt.expected);
+        }
         let sample_hash = hexadecimal(&Sha256::digest(serde_json::to_vec(&(&input.raw, &input.reference))?));
         let output = output(record);
         let attribution = attribution(&output);

@@ -54,6 +54,8 @@ struct Block {
     ids: Vec<String>,
     /// File and line in the data.
     places: Vec<Option<usize>>,
+    /// What would be right, where the requests do not say it: texts.
+    expected: Vec<Vec<usize>>,
     /// Context and target of each request, one behind the other.
     requests: Vec<Vec<Option<usize>>>,
     /// Names of statistics, in the order of their first use.
@@ -96,7 +98,11 @@ impl Browser {
         for prompt in &task.prompts {
             let requests = self.requests(prompt);
             let place = Some(self.texts.place(&prompt.place));
-            block.sample(&prompt.id, &requests, place);
+            let sample = block.sample(&prompt.id, &requests, place);
+            let expected = prompt.expected.iter().map(|text| self.texts.place(text)).collect();
+            if let Some(known) = block.expected.get_mut(sample) {
+                *known = expected;
+            }
             asked.insert(&prompt.id, requests);
         }
         for (identity, records) in models.iter().zip(task.records) {
@@ -140,6 +146,7 @@ impl Browser {
             right: correctness(metrics).map(|(metric, _)| metric),
             ids: Vec::new(),
             places: Vec::new(),
+            expected: Vec::new(),
             requests: Vec::new(),
             statistics: Pool::default(),
             answers: Vec::new(),
@@ -192,6 +199,7 @@ impl Block {
         let new = self.ids.len();
         self.ids.push(id.to_owned());
         self.places.push(place);
+        self.expected.push(Vec::new());
         self.requests.push(requests.to_vec());
         self.samples.insert(key, new);
         new

@@ -216,6 +216,20 @@ impl Task for OwnTask {
         format!("{solved}{}", self.prompt().map_or("", |prompt| prompt.separator.as_str()))
     }
 
+    fn expected(&self, doc: &Sample) -> Vec<String> {
+        // What a record lacks was found when it was read.
+        match (&self.own.asked, doc) {
+            (Asked::Choice { choices, .. }, Sample::Choice(record, question)) => {
+                let choices = candidates(choices, record).unwrap_or_default();
+                choices.get(question.answer).cloned().into_iter().collect()
+            }
+            (Asked::Generate { references, .. }, Sample::Prompt(record)) => {
+                candidates(references, record).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn requests(&self, doc: &Sample, setting: &Setting<'_>) -> Vec<Request> {
         let preamble = self.prompt().map_or("", |prompt| prompt.preamble.as_str());
         let before = format!("{preamble}{}", setting.demonstrations);

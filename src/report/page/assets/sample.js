@@ -26,6 +26,7 @@ function showSample(article, row) {
     make("p", { class: "facts" }, make("bdi", {}, task.protocol), ...(place === null ? [] : [" · ", make("bdi", {}, data.texts[place])])),
     task.description ? make("p", { class: "facts", dir: "auto" }, ...visible(task.description)) : null,
     ...asked(requests, details[0]),
+    ...expected(task.expected[sample]),
     hasTokens ? legend(numbered, (checked) => { numbered = checked; article.classList.toggle("numbered", checked); }) : null,
     ...shown.map((each, index) => answer(task, each, details[index], requests, each === row)),
   ];
@@ -45,6 +46,12 @@ function asked(requests, detail) {
     nodes.push(heading("Target", null), block(requests[0].target, false, "Target"));
   }
   return nodes;
+}
+
+/** References, or the right candidate, where no target says it; each once. */
+function expected(places) {
+  const texts = [...new Set(places.map((place) => data.texts[place]))];
+  return texts.length === 0 ? [] : [heading(texts.length > 1 ? "Expected, one of" : "Expected", null), ...texts.map((text) => block(text, false, "Expected"))];
 }
 
 const heading = (name, text) =>

@@ -57,7 +57,12 @@ fn prompt(id: &str, requests: &[(Option<&str>, Option<&str>)]) -> PromptRecord {
     let requests = requests
         .iter()
         .map(|&(context, target)| RequestText { context: owned(context), target: owned(target) });
-    PromptRecord { id: id.to_owned(), place: format!("file:{id}"), requests: requests.collect() }
+    PromptRecord {
+        id: id.to_owned(),
+        place: format!("file:{id}"),
+        requests: requests.collect(),
+        expected: Vec::new(),
+    }
 }
 
 type RunFiles<'a> = (&'a [ModelIdentity], &'a [Vec<SampleRecord>], &'a [PromptRecord]);
