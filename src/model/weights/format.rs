@@ -31,7 +31,7 @@ impl WeightFormat {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Safetensors => "safetensors",
-            Self::Sharded => "sharded safetensors",
+            Self::Sharded => "sharded",
             Self::PyTorch => "PyTorch",
             Self::NanoGpt => "nanoGPT",
             Self::LlmC => "llm.c",

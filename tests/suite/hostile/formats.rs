@@ -55,7 +55,9 @@ fn use_it(
 
 /// Every damaged form of `valid`, in a file, is refused with a message, or loaded.
 fn hold_on_disk(valid: &[u8]) {
-    let directory = tempfile::tempdir().unwrap();
+    // Hundreds of thousands of files: in memory where there is such a place.
+    let memory = Path::new("/dev/shm");
+    let directory = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap();
     let path = directory.path().join("weights");
     let name = path.display().to_string();
     let read = |bytes: &[u8]| {
