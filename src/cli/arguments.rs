@@ -93,7 +93,8 @@ pub enum Command {
 // Each is a switch of its own.
 #[allow(clippy::struct_excessive_bools)]
 pub struct RunArguments {
-    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, own [default: own, with --task-file]
+    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, cbt, wmt14, own [default: own,
+    /// with --task-file]
     #[arg(short, long, value_delimiter = ',', value_name = "TASK[:PROTOCOL],…")]
     pub tasks: Vec<String>,
     /// Card of a task of your own (docs/own-tasks.md), for `--tasks NAME` or the group `own`; may be repeated
@@ -220,7 +221,7 @@ pub struct ShowArguments {
 /// `gpt2-eval fetch`.
 #[derive(Debug, Args)]
 pub struct FetchArguments {
-    /// Tasks, comma-separated, or a group: all, paper, lm
+    /// Tasks, comma-separated, or a group: all, paper, lm, cbt, wmt14
     #[arg(short, long, value_delimiter = ',', value_name = "TASK,…")]
     pub tasks: Vec<String>,
     /// Models by size, as for a run

@@ -13,7 +13,7 @@ use crate::tasks::{AnyTask, Card, OWN_GROUP, Registry};
 use crate::text::did_you_mean;
 
 /// Groups of tasks.
-const GROUPS: [&str; 4] = ["all", "paper", "lm", OWN_GROUP];
+const GROUPS: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", OWN_GROUP];
 
 /// A plan whose models and data need not be on this machine yet.
 pub(super) struct Wanted {
@@ -280,6 +280,8 @@ mod tests {
             .collect();
         assert_eq!(names[0], "lambada:harness");
         assert_eq!(names.iter().filter(|name| *name == "lambada:paper").count(), 1);
+        let cbt = tasks_of(&["cbt".to_owned()], &registry).unwrap();
+        assert_eq!(cbt.iter().map(|task| task.task.as_str()).collect::<Vec<_>>(), ["cbt-cn", "cbt-ne"]);
         assert!(task_of("lambda", &registry).unwrap_err().to_string().contains("did you mean `lambada`?"));
         assert!(
             task_of("lambada:harnes", &registry).unwrap_err().to_string().contains("did you mean `harness`?")

@@ -123,7 +123,7 @@ fn copy_directory(from: &Path, to: &Path) {
 
 /// Models, data, examples and a text, under the names that the documents use.
 fn prepare(directory: &Path) {
-    for model in ["models/117M", "models/345M", "out", "out/checkpoint"] {
+    for model in ["models/117M", "models/345M", "models/762M", "models/1542M", "out", "out/checkpoint"] {
         copy_model("tiny-3M", &directory.join(model));
     }
     for task in REGISTRY {
@@ -185,6 +185,17 @@ fn hub() -> HubServer {
     }
     let passages = read("tasks/lambada/sample.jsonl");
     server.add_large("datasets/EleutherAI/lambada_openai", "data/lambada_test.jsonl", &passages);
+    // Tables of the hub may be JSON lines too.
+    for kind in ["CN", "NE"] {
+        let question = serde_json::json!({
+            "sentences": (0..20).map(|number| format!("Sentence {number} .")).collect::<Vec<_>>(),
+            "question": "The XXXXX ran .",
+            "answer": "dog",
+            "options": ["dog", "cat", "a", "b", "c", "d", "e", "f", "g", "h"],
+        });
+        let path = format!("{kind}/validation-00000-of-00001.parquet");
+        server.add_large("datasets/cam-cst/cbt", &path, question.to_string().as_bytes());
+    }
     let page = serde_json::json!({ "text": " \n = A = \n \n A page of text . \n" }).to_string();
     let pages = "wikitext-2-raw-v1/test-00000-of-00001.parquet";
     server.add_large("datasets/Salesforce/wikitext", pages, page.as_bytes());
@@ -265,6 +276,7 @@ fn every_command_line_of_the_documents_works() {
             .env("HF_HUB_OFFLINE", "0")
             .env("HF_ENDPOINT", server.endpoint())
             .env("GPT2_EVAL_OTHER_FILES", "1")
+            .env("GPT2_EVAL_MIRROR", format!("{}/mirror", server.endpoint()))
             // No browser is there to be opened.
             .env("PATH", directory)
             .args(&words)

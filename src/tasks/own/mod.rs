@@ -36,7 +36,7 @@ use document::Part;
 pub const OWN_GROUP: &str = "own";
 
 /// Groups of tasks, which no task may be called.
-const RESERVED_NAMES: [&str; 4] = ["all", "paper", "lm", OWN_GROUP];
+const RESERVED_NAMES: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", OWN_GROUP];
 
 /// A user's task.
 #[derive(Debug)]
