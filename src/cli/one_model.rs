@@ -5,8 +5,8 @@ use anyhow::{Context, bail};
 use super::arguments::ModelArguments;
 use super::models::{Place, WantedModel, models_of};
 use super::remote::Remote;
+use super::resolve::check_precision;
 use crate::engine::{Engine, check_device, default_batch_tokens};
-use crate::kernels::Precision;
 use crate::model::{Checkpoint, ComputeDevice, DeviceRequest, LanguageModel};
 
 /// A model that is ready to read and write.
@@ -24,12 +24,7 @@ impl OneModel {
     pub fn load(arguments: &ModelArguments) -> anyhow::Result<Self> {
         let WantedModel { label, place } = wanted(arguments)?;
         let precision = arguments.precision;
-        if precision != Precision::F32 && arguments.device != "flex" {
-            bail!(
-                "--precision {} is for the CPU: use `--device flex`, or leave --precision out",
-                precision.as_str()
-            );
-        }
+        check_precision(precision, &arguments.device)?;
         let request: DeviceRequest = arguments.device.parse()?;
         start_threads(arguments.threads)?;
         let device = request.open()?;

@@ -38,12 +38,7 @@ pub(super) fn wanted(arguments: &RunArguments) -> anyhow::Result<Wanted> {
         );
     }
     let precision = arguments.precision;
-    if precision != Precision::F32 && arguments.device != "flex" {
-        bail!(
-            "--precision {} is for the CPU: use `--device flex`, or leave --precision out",
-            precision.as_str()
-        );
-    }
+    check_precision(precision, &arguments.device)?;
     let shard = arguments.shard.as_deref().map(super::shard::shard).transpose()?;
     let plan = Plan {
         models: Vec::new(),
@@ -56,6 +51,17 @@ pub(super) fn wanted(arguments: &RunArguments) -> anyhow::Result<Wanted> {
         shard,
     };
     Ok(Wanted { models, data, plan })
+}
+
+/// `Err` if the device has no arithmetic of this precision.
+pub(super) fn check_precision(precision: Precision, device: &str) -> anyhow::Result<()> {
+    if precision != Precision::F32 && device != "flex" {
+        bail!(
+            "--precision {} is for the CPU: use `--device flex`, or leave --precision out",
+            precision.as_str()
+        );
+    }
+    Ok(())
 }
 
 /// The tasks of the command line with all their options; none if it names none.
