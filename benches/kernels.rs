@@ -4,11 +4,10 @@
 
 use burn::tensor::{Tensor, TensorData};
 use divan::counter::ItemsCount;
-use gpt2_eval::kernels::{
-    Epilogue, Instructions, KeyValues, PackedMatrix, Sequence, attention, layer_norm, multiply,
-    score_vocabulary,
+use gpt2_kernels::{
+    Epilogue, KeyValues, PackedMatrix, Sequence, SimdLevel, attention, layer_norm, multiply, score_vocabulary,
 };
-use gpt2_eval::model::DeviceRequest;
+use gpt2_model::DeviceRequest;
 
 fn main() {
     divan::main();
@@ -39,7 +38,7 @@ fn product(bencher: divan::Bencher<'_, '_>, (rows, inputs, outputs): (usize, usi
     let (input, bias) = (numbers(rows * inputs), numbers(outputs));
     let mut output = vec![0.0; rows * outputs];
     bencher.counter(ItemsCount::new(2 * rows * inputs * outputs)).bench_local(|| {
-        multiply(Instructions::detect(), &input, rows, &weights, Some(&bias), Epilogue::Plain, &mut output);
+        multiply(SimdLevel::detect(), &input, rows, &weights, Some(&bias), Epilogue::Plain, &mut output);
     });
 }
 
@@ -80,7 +79,7 @@ fn causal_attention(bencher: divan::Bencher<'_, '_>, (batch, length): (usize, us
     let mut output = vec![0.0; batch * length * width];
     // Two products of half a square each.
     bencher.counter(ItemsCount::new(batch * 2 * length * length * width)).bench_local(|| {
-        attention(Instructions::detect(), &query_key_value, &sequences, 0.125, &mut output);
+        attention(SimdLevel::detect(), &query_key_value, &sequences, 0.125, &mut output);
     });
 }
 
@@ -88,7 +87,7 @@ fn causal_attention(bencher: divan::Bencher<'_, '_>, (batch, length): (usize, us
 fn norm(bencher: divan::Bencher<'_, '_>) {
     let (input, gamma, beta) = (numbers(1024 * 768), numbers(768), numbers(768));
     let mut output = vec![0.0; input.len()];
-    bencher.bench_local(|| layer_norm(Instructions::detect(), &input, &gamma, &beta, 1e-5, &mut output));
+    bencher.bench_local(|| layer_norm(SimdLevel::detect(), &input, &gamma, &beta, 1e-5, &mut output));
 }
 
 #[divan::bench(sample_count = 10)]
@@ -99,5 +98,5 @@ fn vocabulary_scores(bencher: divan::Bencher<'_, '_>) {
     let targets: Vec<u32> = (0..rows as u32).collect();
     bencher
         .counter(ItemsCount::new(2 * rows * width * vocabulary))
-        .bench_local(|| score_vocabulary(Instructions::detect(), &hidden, &embedding, &targets, &[]));
+        .bench_local(|| score_vocabulary(SimdLevel::detect(), &hidden, &embedding, &targets, &[]));
 }

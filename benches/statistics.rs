@@ -1,9 +1,9 @@
-//! Statistics of a task of 5,000 samples: 10,000 resamples of each metric.
+//! Values of a task of 5,000 samples: 10,000 resamples of each metric.
 //!
 //! `cargo bench --bench statistics`. On two cores of an AMD EPYC (Zen 5), medians: see `docs/performance.md`.
 
-use gpt2_eval::metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric, Sample};
-use gpt2_eval::record::Statistics;
+use text_metrics::SampleValues;
+use text_metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric, Sample};
 
 fn main() {
     divan::main();
@@ -11,29 +11,28 @@ fn main() {
 
 const SAMPLES: usize = 5000;
 
-fn estimate(bencher: divan::Bencher<'_, '_>, aggregate: Aggregate, statistics: &[Statistics]) {
-    let samples: Vec<Sample<'_>> =
-        statistics.iter().map(|statistics| Sample { statistics, cluster: None }).collect();
+fn estimate(bencher: divan::Bencher<'_, '_>, aggregate: Aggregate, values: &[SampleValues]) {
+    let samples: Vec<Sample<'_>> = values.iter().map(|values| Sample { values, cluster: None }).collect();
     let metric = Metric { name: "m", aggregate };
     bencher.bench_local(|| metric.estimate(divan::black_box(&samples)));
 }
 
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn perplexity(bencher: divan::Bencher<'_, '_>) {
-    let statistics: Vec<Statistics> = (0..SAMPLES)
-        .map(|index| Statistics::from([("l".to_owned(), -((index % 17) as f64)), ("u".to_owned(), 1.0)]))
+    let values: Vec<SampleValues> = (0..SAMPLES)
+        .map(|index| SampleValues::from([("l".to_owned(), -((index % 17) as f64)), ("u".to_owned(), 1.0)]))
         .collect();
-    estimate(bencher, Aggregate::Perplexity { log_likelihood: "l", units: "u" }, &statistics);
+    estimate(bencher, Aggregate::Perplexity { log_likelihood: "l", units: "u" }, &values);
 }
 
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn bleu(bencher: divan::Bencher<'_, '_>) {
-    let statistics: Vec<Statistics> = (0..SAMPLES)
+    let values: Vec<SampleValues> = (0..SAMPLES)
         .map(|index| {
             let hypothesis = format!("the cat number {index} sat on the mat");
             let reference = format!("a cat with number {index} sat on a mat");
             BleuStatistics::of(&hypothesis, &[&reference], BleuTokenizer::Mteval13a).named("b_").collect()
         })
         .collect();
-    estimate(bencher, Aggregate::Bleu { prefix: "b_" }, &statistics);
+    estimate(bencher, Aggregate::Bleu { prefix: "b_" }, &values);
 }

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use gpt2_eval::kernels::{Instructions, Precision};
-use gpt2_eval::model::{Checkpoint, DeviceRequest, LanguageModel, NewTokens, PackedGpt2, Stretch};
+use gpt2_kernels::{Precision, SimdLevel};
+use gpt2_model::{Checkpoint, DeviceRequest, LanguageModel, NewTokens, PackedGpt2, Stretch};
 
 #[derive(Parser)]
 struct Arguments {
@@ -38,9 +38,9 @@ struct Arguments {
     /// Precision: f32, bf16x3 or bf16.
     #[arg(long, default_value = "f32")]
     precision: String,
-    /// Instructions: avx512bf16, avx512, avx2 or portable [default: the widest that the processor has]
+    /// SIMD level: avx512bf16, avx512, avx2 or portable [default: the widest that the processor has]
     #[arg(long)]
-    instructions: Option<String>,
+    simd_level: Option<String>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,15 +54,15 @@ fn main() -> anyhow::Result<()> {
     else {
         bail!("the model is not one for the kernels");
     };
-    let instructions = match arguments.instructions.as_deref() {
-        None => Instructions::detect(),
-        Some("avx512bf16") => Instructions::Avx512Bf16,
-        Some("avx512") => Instructions::Avx512,
-        Some("avx2") => Instructions::Avx2,
-        Some("portable") => Instructions::Portable,
+    let simd_level = match arguments.simd_level.as_deref() {
+        None => SimdLevel::detect(),
+        Some("avx512bf16") => SimdLevel::Avx512Bf16,
+        Some("avx512") => SimdLevel::Avx512,
+        Some("avx2") => SimdLevel::Avx2,
+        Some("portable") => SimdLevel::Portable,
         Some(other) => bail!("unknown instructions `{other}`: expected avx512bf16, avx512, avx2 or portable"),
     };
-    let model = model.with_instructions(instructions);
+    let model = model.with_simd_level(simd_level);
     let rows: Vec<Vec<u32>> = (0..arguments.batch)
         .map(|row| {
             (0..arguments.length).map(|place| ((row * 7919 + place * 104_729) % 50_257) as u32).collect()

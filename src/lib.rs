@@ -16,22 +16,13 @@
 pub mod cli;
 pub mod data;
 pub mod draw;
-pub mod engine;
-pub mod files;
 pub mod gate;
-pub mod hub;
-pub mod kernels;
-pub mod metrics;
-pub mod model;
-pub mod panics;
 pub mod plan;
 pub mod record;
 pub mod report;
-pub mod request;
 pub mod run;
 pub mod tasks;
 pub mod text;
-pub mod tokenizer;
 
 /// The worked example of docs/adding-a-task.md, compiled and run with the other examples.
 #[cfg(doctest)]

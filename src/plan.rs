@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::Precision;
 use crate::record::{Protocol, Shard};
+use gpt2_kernels::Precision;
 
 /// Everything that a run measures, in the order of its tables.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Plan {
     /// Models, in order.
     pub models: Vec<PlannedModel>,
@@ -17,7 +16,7 @@ pub struct Plan {
     pub tasks: Vec<PlannedTask>,
     /// The cards of the user's own tasks among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub own_tasks: Vec<OwnTaskCard>,
+    pub custom_tasks: Vec<CustomTaskFile>,
     /// Where examples come from.
     pub data: DataSource,
     /// Most samples of each task; a seeded, nested subset.
@@ -33,8 +32,7 @@ pub struct Plan {
 }
 
 /// A model of the run.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlannedModel {
     /// The name it has in every output.
     pub label: String,
@@ -43,8 +41,7 @@ pub struct PlannedModel {
 }
 
 /// Where a model is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelSource {
     /// Part of the program.
@@ -61,19 +58,17 @@ impl ModelSource {
 }
 
 /// A task and how it is measured.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlannedTask {
-    /// Name in the registry, or in a card of [`Plan::own_tasks`].
+    /// Name in the registry, or in a card of [`Plan::custom_tasks`].
     pub task: String,
     /// Protocol and options.
     pub protocol: Protocol,
 }
 
 /// The card of a user's own task, kept whole: a run directory can be read without the file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct OwnTaskCard {
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CustomTaskFile {
     /// Its name.
     pub task: String,
     /// The card's file, as typed; data are looked for beside it.
@@ -85,8 +80,7 @@ pub struct OwnTaskCard {
 }
 
 /// Where examples come from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DataSource {
     /// The samples that are part of the program.

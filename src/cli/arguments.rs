@@ -13,8 +13,8 @@ pub use texts::{
     ScoreTextArguments, ScoreTextFormat,
 };
 
-use crate::kernels::Precision;
 use crate::report::Format;
+use gpt2_kernels::Precision;
 
 /// Measures GPT-2 models zero-shot, exactly as the GPT-2 paper did, and prints the paper's table beside its own.
 #[derive(Debug, Parser)]
@@ -99,7 +99,7 @@ pub struct RunArguments {
     /// with --task-file]
     #[arg(short, long, value_delimiter = ',', value_name = "TASK[:PROTOCOL],…")]
     pub tasks: Vec<String>,
-    /// Card of a task of your own (docs/own-tasks.md), for `--tasks NAME` or the group `own`; may be repeated
+    /// Task config of a custom task (docs/own-tasks.md), for `--tasks NAME` or the group `own`; may be repeated
     #[arg(long, value_name = "FILE")]
     pub task_file: Vec<PathBuf>,
     /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the
@@ -180,7 +180,7 @@ pub struct RunArguments {
 /// `gpt2-eval ls`.
 #[derive(Debug, Args)]
 pub struct ListArguments {
-    /// Card of a task of your own (docs/own-tasks.md); may be repeated
+    /// Task config of a custom task (docs/own-tasks.md); may be repeated
     #[arg(long, value_name = "FILE")]
     pub task_file: Vec<PathBuf>,
     /// Directory in which to look for data
@@ -197,7 +197,7 @@ pub struct ShowArguments {
     /// Task, with its protocol behind a colon
     #[arg(value_name = "TASK[:PROTOCOL]")]
     pub task: String,
-    /// Card of a task of your own (docs/own-tasks.md); may be repeated
+    /// Task config of a custom task (docs/own-tasks.md); may be repeated
     #[arg(long, value_name = "FILE")]
     pub task_file: Vec<PathBuf>,
     /// Where the examples are: `sample` (bundled), a directory with <task>/<file>, or `hub`

@@ -4,7 +4,7 @@ use super::arguments::BaselineArguments;
 use super::{Incomplete, say};
 use crate::gate::BaselineFile;
 use crate::run::FinishedRun;
-use crate::text::thousands;
+use untrusted_input::thousands;
 
 /// What a gate needs of a run, as JSON.
 pub(super) fn baseline(arguments: &BaselineArguments) -> anyhow::Result<String> {

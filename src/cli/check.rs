@@ -9,7 +9,7 @@ use super::{GateFailed, Report};
 use crate::gate::{Check, CheckOptions, CheckedRecords, ModelMap, Side, Tolerances};
 use crate::gate::{check as check_run, check_records, check_sections, check_summary, junit};
 use crate::report::{Screen, markdown, terminal};
-use crate::text::thousands;
+use untrusted_input::thousands;
 
 /// Holds a run against a baseline.
 pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<Report> {

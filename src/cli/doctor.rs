@@ -12,12 +12,12 @@ use super::provenance::Machine;
 use super::remote::{CONFIG_FILE, Remote, TOKENIZER_FILES, WEIGHT_FILES};
 use super::resolve::{WantedData, data_source, planned_tasks};
 use crate::data::Split;
-use crate::hub::{Kind, Location};
-use crate::kernels::Precision;
-use crate::model::{Checkpoint, DeviceRequest};
 use crate::plan::{DataSource, PlannedTask};
 use crate::tasks::{Registry, Source};
-use crate::text::clipped;
+use gpt2_kernels::Precision;
+use gpt2_model::{Checkpoint, DeviceRequest};
+use hub_client::{Kind, Location};
+use untrusted_input::clipped;
 
 /// Backends that a build may have.
 const DEVICES: [&str; 4] = ["flex", "wgpu", "cuda", "ndarray"];
@@ -216,7 +216,7 @@ fn look_for_data(
         }
         let Some(task) = registry.find(&planned.task) else { continue };
         let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
-        let from = Source::new(&source, split.unwrap_or(task.card().data.split), run.seed);
+        let from = Source::new(&source, split.unwrap_or(task.config().data.split), run.seed);
         if let Err(error) = task.load(&from, &planned.protocol) {
             found.problems.push(error.to_string());
         }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::hub::Watch;
-use crate::text::thousands;
+use hub_client::Watch;
+use untrusted_input::thousands;
 
 /// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);

@@ -11,9 +11,9 @@ use super::models::{Place, WantedModel, models_of};
 use super::parts::{From, parts_of};
 use super::remote::{CONFIG_FILE, Remote, TOKENIZER_FILES};
 use super::resolve::{set_split, tasks_of};
-use crate::hub::{HubError, Location};
 use crate::tasks::Registry;
-use crate::text::thousands;
+use hub_client::{HubError, Location};
+use untrusted_input::thousands;
 
 /// One file as it stands in the list.
 pub(super) struct Listed {
@@ -115,8 +115,8 @@ pub(super) fn fetch(arguments: &FetchArguments) -> anyhow::Result<String> {
 /// A file with its size; `None` if the hub has no such file.
 fn list_part(remote: &mut Remote, from: &From) -> anyhow::Result<Option<Listed>> {
     match from {
-        From::Hub { card, location } => match list(remote, location, &card.path) {
-            Ok(listed) => Ok(listed.map(|listed| Listed { is_pinned: card.sha256.is_some(), ..listed })),
+        From::Hub { config, location } => match list(remote, location, &config.path) {
+            Ok(listed) => Ok(listed.map(|listed| Listed { is_pinned: config.sha256.is_some(), ..listed })),
             Err(error)
                 if matches!(
                     error.downcast_ref(),

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::arguments::{GenerateArguments, GenerateFormat};
 use super::one_model::OneModel;
-use crate::engine::{Planner, Work};
-use crate::request::{Decoding, Finish, Generated, Request, Sampling, Trim};
+use gpt2_model::engine::{Planner, Work};
+use gpt2_model::request::{Completion, Decoding, FinishReason, Request, Sampling, Trim};
 
 /// Most bytes that are read from standard input.
-pub(super) const MOST_BYTES: u64 = 100_000_000;
+pub(super) const MAX_BYTES: u64 = 100_000_000;
 
 /// One text, as JSON has it.
 #[derive(Serialize)]
@@ -22,7 +22,7 @@ struct Written<'a> {
     /// How the tokens are chosen, with the seed.
     decoding: Decoding,
     #[serde(flatten)]
-    generated: &'a Generated,
+    generated: &'a Completion,
 }
 
 /// Writes one text a seed to standard output, token by token.
@@ -89,12 +89,12 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
     Ok(String::new())
 }
 
-fn summary(label: &str, generated: &Generated, seconds: f64) -> String {
+fn summary(label: &str, generated: &Completion, seconds: f64) -> String {
     let tokens = generated.tokens.len();
     let why = match generated.finish {
-        Finish::StopString => "ended by a stop string",
-        Finish::EndOfText => "ended by the model",
-        Finish::TokenLimit => "ended by --max-new-tokens",
+        FinishReason::StopString => "ended by a stop string",
+        FinishReason::EndOfText => "ended by the model",
+        FinishReason::TokenLimit => "ended by --max-new-tokens",
     };
     let sum: f64 = generated.token_log_probs.iter().map(|value| f64::from(*value)).sum();
     format!(
@@ -107,9 +107,9 @@ fn summary(label: &str, generated: &Generated, seconds: f64) -> String {
 /// All of standard input. `Err` if it is no UTF-8, or too much.
 pub(super) fn standard_input() -> anyhow::Result<String> {
     let mut text = String::new();
-    let read = std::io::stdin().lock().take(MOST_BYTES + 1).read_to_string(&mut text);
-    if read.context("cannot read standard input as UTF-8")? as u64 > MOST_BYTES {
-        bail!("standard input has more than {MOST_BYTES} bytes");
+    let read = std::io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text);
+    if read.context("cannot read standard input as UTF-8")? as u64 > MAX_BYTES {
+        bail!("standard input has more than {MAX_BYTES} bytes");
     }
     Ok(text)
 }

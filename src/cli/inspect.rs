@@ -4,8 +4,8 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::arguments::{InspectArguments, InspectFormat};
-use crate::model::{Checkpoint, Gpt2Config};
-use crate::text::thousands;
+use gpt2_model::{Checkpoint, Gpt2Config};
+use untrusted_input::thousands;
 
 /// Everything that is said of a checkpoint.
 #[derive(Serialize)]

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::arguments::ListArguments;
 use super::models::PAPER_SIZES;
-use crate::model::{BUNDLED_MODELS, find_weights};
-use crate::tasks::{AnyTask, OWN_GROUP, Registry};
-use crate::text::thousands;
+use crate::tasks::{AnyTask, CUSTOM_GROUP, Registry};
+use gpt2_model::{BUNDLED_MODELS, find_weights};
+use untrusted_input::thousands;
 
 /// Tasks with their protocols, then models, with what is at hand.
 pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
@@ -35,26 +35,26 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
 }
 
 fn describe_task(text: &mut String, task: &dyn AnyTask, data: Option<&Path>) {
-    let card = task.card();
-    text.push_str(&format!("  {:<12} {}\n", card.name, card.measures));
-    for protocol in &card.protocols {
+    let config = task.config();
+    text.push_str(&format!("  {:<12} {}\n", config.name, config.measures));
+    for protocol in &config.protocols {
         text.push_str(&format!("    :{:<11} {}\n", protocol.name, protocol.description));
     }
-    if card.groups.iter().any(|group| group == OWN_GROUP) {
-        let names: Vec<&str> = card.data.files.iter().map(|file| file.name.as_str()).collect();
+    if config.groups.iter().any(|group| group == CUSTOM_GROUP) {
+        let names: Vec<&str> = config.data.files.iter().map(|file| file.name.as_str()).collect();
         text.push_str(&format!("    data         {} beside its card\n", names.join(", ")));
         return;
     }
     text.push_str("    data         bundled sample");
     match data {
         None => text.push_str("; --data DIR looks for the test set"),
-        Some(directory) => match card.data.at_hand(directory, card.data.split) {
+        Some(directory) => match config.data.at_hand(directory, config.data.split) {
             Some((file, path)) => {
                 let records = file.records.map(|n| format!(" ({} records)", thousands(n as u64)));
                 text.push_str(&format!("; {}{}", path.display(), records.unwrap_or_default()));
             }
             None => {
-                let name = card.data.files.first().map_or("", |file| file.name.as_str());
+                let name = config.data.files.first().map_or("", |file| file.name.as_str());
                 text.push_str(&format!("; no {}", directory.join(name).display()));
             }
         },

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::hub::{Kind, Location};
-use crate::model::BUNDLED_MODELS;
-use crate::text::did_you_mean;
+use gpt2_model::BUNDLED_MODELS;
+use hub_client::{Kind, Location};
+use untrusted_input::did_you_mean;
 
 /// A size of the paper: its name there, its repository on the Hugging Face hub, other names for it.
 pub(super) struct PaperSize {

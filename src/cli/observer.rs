@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::progress::Progress;
 use super::results::{terms, write_error};
-use crate::record::{MeasuredTask, ModelIdentity, SampleRecord, Statistics};
+use crate::record::{MeasuredTask, ModelIdentity, SampleResult};
 use crate::report::{Results, TaskResults};
 use crate::run::{Observer, Preflight, ReadyTask, RunError, write_atomically};
+use text_metrics::SampleValues;
 
 /// Writes `scores.csv`, `breakdowns.csv` and `table.md` as the run goes.
 pub(super) struct Reporter {
@@ -25,10 +26,10 @@ impl Reporter {
     ) -> Result<Self, RunError> {
         let mut results = Results::new(made_by);
         for task in &preflight.tasks {
-            let baselines: Vec<(String, Vec<Statistics>)> = task
+            let baselines: Vec<(String, Vec<SampleValues>)> = task
                 .baselines
                 .iter()
-                .map(|baseline| (baseline.name.to_owned(), baseline.statistics.clone()))
+                .map(|baseline| (baseline.name.to_owned(), baseline.values.clone()))
                 .collect();
             results.add_task(results_of(task, &task.measured()), &baselines);
         }
@@ -52,10 +53,10 @@ impl Reporter {
 fn results_of<'a>(task: &'a ReadyTask, measured: &'a MeasuredTask) -> TaskResults<'a> {
     TaskResults {
         measured,
-        title: &task.card.title,
+        title: &task.config.title,
         metrics: &task.metrics,
         breakdowns: &task.breakdowns,
-        terms: terms(task.card, &measured.protocol),
+        terms: terms(task.config, &measured.protocol),
     }
 }
 
@@ -76,7 +77,7 @@ impl Observer for Reporter {
         &mut self,
         model: &ModelIdentity,
         task: &ReadyTask,
-        records: &[SampleRecord],
+        records: &[SampleResult],
     ) -> Result<(), RunError> {
         self.results.add_model(model, results_of(task, &task.measured()), records);
         self.write()

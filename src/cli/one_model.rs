@@ -6,8 +6,8 @@ use super::arguments::ModelArguments;
 use super::models::{Place, WantedModel, models_of};
 use super::remote::Remote;
 use super::resolve::check_precision;
-use crate::engine::{Engine, check_device, default_batch_tokens};
-use crate::model::{Checkpoint, ComputeDevice, DeviceRequest, LanguageModel};
+use gpt2_model::engine::{Engine, check_device, default_batch_tokens};
+use gpt2_model::{Checkpoint, ComputeDevice, DeviceRequest, LanguageModel};
 
 /// A model that is ready to read and write.
 pub(super) struct OneModel {

@@ -6,25 +6,25 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use crate::data::{DataCard, FileCard, HubCard, OriginalCard, Split, VerifiedFile, VerifiedFiles};
-use crate::hub::{Digest, Kind, Location, Repository};
+use crate::data::{DataConfig, FileConfig, HubConfig, Split, UpstreamConfig, VerifiedFile, VerifiedFiles};
 use crate::plan::PlannedTask;
 use crate::run::write_atomically;
 use crate::tasks;
+use hub_client::{Digest, Kind, Location, Repository};
 
 /// Where a file comes from.
 pub(super) enum From {
     /// The hub.
-    Hub { card: &'static HubCard, location: Location },
+    Hub { config: &'static HubConfig, location: Location },
     /// Elsewhere on the web.
-    Original(&'static OriginalCard),
+    Original(&'static UpstreamConfig),
 }
 
 impl From {
     /// sha256 that the card pins.
     pub fn sha256(&self) -> Option<&str> {
         match self {
-            Self::Hub { card, .. } => card.sha256.as_deref(),
+            Self::Hub { config, .. } => config.sha256.as_deref(),
             Self::Original(original) => original.sha256.as_deref(),
         }
     }
@@ -32,7 +32,7 @@ impl From {
     /// Its name in messages.
     pub fn name(&self) -> String {
         match self {
-            Self::Hub { card, location } => format!("{location}/{}", card.path),
+            Self::Hub { config, location } => format!("{location}/{}", config.path),
             Self::Original(original) => original.url.clone(),
         }
     }
@@ -59,23 +59,23 @@ pub(super) fn parts_of(planned: &[PlannedTask]) -> anyhow::Result<Vec<Vec<Way>>>
     for planned in planned {
         // Users' own tasks have their data beside their cards.
         let Some(task) = tasks::find(&planned.task) else { continue };
-        let card = task.card();
+        let config = task.config();
         let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
-        let measured = split.unwrap_or(card.data.split);
-        let takes_shots = card
+        let measured = split.unwrap_or(config.data.split);
+        let takes_shots = config
             .protocol(&planned.protocol.name)
             .is_some_and(|protocol| protocol.options.iter().any(|option| option == "shots"));
-        let examples = DataCard::example_splits(measured)
-            .filter(|split| takes_shots && card.data.downloads(*split).next().is_some())
+        let examples = DataConfig::example_splits(measured)
+            .filter(|split| takes_shots && config.data.downloads(*split).next().is_some())
             .take(1);
         for split in std::iter::once(measured).chain(examples) {
-            if seen.contains(&(card.name.as_str(), split)) {
+            if seen.contains(&(config.name.as_str(), split)) {
                 continue;
             }
-            seen.push((&card.name, split));
-            let ways = ways(&card.data, split)?;
+            seen.push((&config.name, split));
+            let ways = ways(&config.data, split)?;
             if ways.is_empty() {
-                by_hand.push(by_hand_text(&card.name, &card.data, split));
+                by_hand.push(by_hand_text(&config.name, &config.data, split));
             } else {
                 wanted.push(ways);
             }
@@ -92,7 +92,7 @@ pub(super) fn parts_of(planned: &[PlannedTask]) -> anyhow::Result<Vec<Vec<Way>>>
     Ok(wanted)
 }
 
-fn ways(data: &'static DataCard, split: Split) -> anyhow::Result<Vec<Way>> {
+fn ways(data: &'static DataConfig, split: Split) -> anyhow::Result<Vec<Way>> {
     let hub = data.downloads(split).filter(|file| file.hub.is_some()).map(|file| hub_way(data, file));
     let originals = data.downloads(split).filter_map(original_way).map(Ok);
     let mut ways = hub.chain(originals).collect::<anyhow::Result<Vec<Way>>>()?;
@@ -102,28 +102,28 @@ fn ways(data: &'static DataCard, split: Split) -> anyhow::Result<Vec<Way>> {
 }
 
 /// The file and its companion, of the hub.
-fn hub_way(data: &DataCard, file: &'static FileCard) -> anyhow::Result<Way> {
+fn hub_way(data: &DataConfig, file: &'static FileConfig) -> anyhow::Result<Way> {
     let pairs = [(Some(&file.name), &file.hub), (file.with.as_ref(), &file.with_hub)];
     let pairs = pairs.into_iter().filter_map(|(name, hub)| Some((name?, hub.as_ref()?)));
     pairs
-        .map(|(name, card)| {
-            let repository = card.repository.as_deref().or(data.hub.as_deref()).unwrap_or_default();
+        .map(|(name, config)| {
+            let repository = config.repository.as_deref().or(data.hub.as_deref()).unwrap_or_default();
             let repository = Repository::new(Kind::Dataset, repository)?;
-            let location = Location::new(repository, card.revision.as_deref().unwrap_or("main"))?;
-            Ok(Part { name, from: From::Hub { card, location } })
+            let location = Location::new(repository, config.revision.as_deref().unwrap_or("main"))?;
+            Ok(Part { name, from: From::Hub { config, location } })
         })
         .collect()
 }
 
 /// The file and its companion, of their makers.
-fn original_way(file: &'static FileCard) -> Option<Way> {
+fn original_way(file: &'static FileConfig) -> Option<Way> {
     let first = Part { name: &file.name, from: From::Original(file.original.as_ref()?) };
     let Some(name) = &file.with else { return Some(vec![first]) };
     Some(vec![first, Part { name, from: From::Original(file.with_original.as_ref()?) }])
 }
 
 /// A line for a file that is to be had by hand only.
-fn by_hand_text(task: &str, data: &DataCard, split: Split) -> String {
+fn by_hand_text(task: &str, data: &DataConfig, split: Split) -> String {
     let mut files = data.files.iter().filter(|file| file.split.unwrap_or(data.split) == split);
     let Some(file) = files.next() else {
         return format!("\n  {task}: no file of the split `{}`", split.as_str());
@@ -146,10 +146,10 @@ pub(super) fn put(directory: &Path, part: &Part, downloaded: &Path, is_pinned: b
     let write = || {
         let mut out = BufWriter::new(File::create(&temporary).with_context(place)?);
         match &part.from {
-            From::Hub { card, .. } => {
+            From::Hub { config, .. } => {
                 let bytes = std::fs::read(downloaded)
                     .with_context(|| format!("cannot read {}", downloaded.display()))?;
-                out.write_all(&card.convert(bytes).map_err(wrong)?).with_context(place)?;
+                out.write_all(&config.convert(bytes).map_err(wrong)?).with_context(place)?;
             }
             From::Original(original) => original.extract(downloaded, &mut out).map_err(wrong)?,
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::text::thousands;
+use untrusted_input::thousands;
 
 /// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);

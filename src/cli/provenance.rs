@@ -2,9 +2,9 @@
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::model::ComputeDevice;
 use crate::record::Environment;
 use crate::run::Preflight;
+use gpt2_model::ComputeDevice;
 
 /// Facts about this machine.
 pub(super) struct Machine {

@@ -11,11 +11,11 @@ use super::downloads::Downloads;
 use super::models::{PAPER_SIZES, Place};
 use super::parts::{From, Part, Way, parts_of, put};
 use super::resolve::{Wanted, WantedData};
-use crate::files::{is_plain_name, read_at_most};
-use crate::hub::{CachedFile, Digest, FirstUse, FirstUses, Hub, HubError, Location, Settings, Watch};
 use crate::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
 use crate::record::HubFile;
-use crate::text::{clipped, hexadecimal};
+use hub_client::{CachedFile, Digest, FirstUse, FirstUses, Hub, HubError, Location, Settings, Watch};
+use untrusted_input::clipped;
+use untrusted_input::{is_plain_name, read_bounded};
 
 /// Version of what is made of the hub's files; raised when a form changes.
 const FORMS_VERSION: u32 = 1;
@@ -29,7 +29,7 @@ pub(super) const WEIGHT_FILES: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 /// Most bytes of an index of weights.
-const MOST_INDEX_BYTES: u64 = 10_000_000;
+const MAX_INDEX_BYTES: u64 = 10_000_000;
 /// Files of a tokenizer, in order of preference; without any it is GPT-2's own.
 pub(super) const TOKENIZER_FILES: [&[&str]; 2] = [&["tokenizer.json"], &["vocab.json", "merges.txt"]];
 
@@ -200,14 +200,14 @@ impl Remote {
         let mut hasher = Sha256::new_with_prefix(format!("forms {FORMS_VERSION}\n"));
         for (part, file) in &found {
             let how = match &part.from {
-                From::Hub { card, .. } => {
-                    format!("{}\t{}", card.form.as_str(), card.column.as_deref().unwrap_or_default())
+                From::Hub { config, .. } => {
+                    format!("{}\t{}", config.form.as_str(), config.column.as_deref().unwrap_or_default())
                 }
                 From::Original(original) => original.member.clone().unwrap_or_default(),
             };
             hasher.update(format!("{}\t{}\t{how}\n", part.name, file.content));
         }
-        let key = hexadecimal(&hasher.finalize());
+        let key = hex::encode(hasher.finalize());
         let directory = self.ours.join("data").join(key.get(..16).unwrap_or(&key));
         for (part, file) in found.iter().filter(|(part, _)| !directory.join(part.name).is_file()) {
             put(&directory, part, &file.path, file.is_pinned)?;
@@ -228,7 +228,7 @@ impl Remote {
     /// Whether a file need not be downloaded any more.
     pub fn is_here(&self, from: &From) -> bool {
         match from {
-            From::Hub { card, location } => self.hub.cached(location, &card.path).is_some(),
+            From::Hub { config, location } => self.hub.cached(location, &config.path).is_some(),
             From::Original(original) => self.place_of(original).is_file(),
         }
     }
@@ -255,13 +255,13 @@ impl Remote {
 
     fn bring(&mut self, part: &Part) -> anyhow::Result<Fetched> {
         match &part.from {
-            From::Hub { card, location } => {
-                let file = self.file(location, &card.path, card.sha256.as_deref())?;
+            From::Hub { config, location } => {
+                let file = self.file(location, &config.path, config.sha256.as_deref())?;
                 let content = file
                     .digest
                     .as_ref()
-                    .map_or_else(|| format!("{}/{}", file.commit, card.path), ToString::to_string);
-                let is_pinned = match &card.sha256 {
+                    .map_or_else(|| format!("{}/{}", file.commit, config.path), ToString::to_string);
+                let is_pinned = match &config.sha256 {
                     Some(pinned) => sha256_of(&file)? == *pinned,
                     None => false,
                 };
@@ -361,7 +361,7 @@ struct Fetched {
 /// The files that an index of weights names, each once; plain names only.
 fn files_of_index(path: &Path) -> anyhow::Result<Vec<String>> {
     let wrong = || format!("{}: not an index of weights", path.display());
-    let bytes = read_at_most(path, MOST_INDEX_BYTES).with_context(wrong)?;
+    let bytes = read_bounded(path, MAX_INDEX_BYTES).with_context(wrong)?;
     let index: serde_json::Value = serde_json::from_slice(&bytes).with_context(wrong)?;
     let map = index.get("weight_map").and_then(serde_json::Value::as_object).with_context(wrong)?;
     let mut names: Vec<String> = map.values().filter_map(|name| name.as_str().map(str::to_owned)).collect();

@@ -126,15 +126,15 @@ fn problem(runs: &[FinishedRun], names: &[String]) -> Option<String> {
 
 /// A task of a run as exporters see it.
 fn exported<'a>(run: &FinishedRun, task: &'a FinishedTask) -> anyhow::Result<ExportedTask<'a>> {
-    let card = task.card;
+    let config = task.config;
     let protocol = &task.measured.protocol;
     Ok(ExportedTask {
         results: results::task_results(task),
         records: &task.records,
         prompts: run.prompts(task)?,
-        description: card.protocol(&protocol.name).map_or("", |known| known.description.as_str()),
-        hub: card.data.hub.as_deref(),
-        split: protocol.options.get("split").map_or(card.data.split.as_str(), String::as_str),
+        description: config.protocol(&protocol.name).map_or("", |known| known.description.as_str()),
+        hub: config.data.hub.as_deref(),
+        split: protocol.options.get("split").map_or(config.data.split.as_str(), String::as_str),
     })
 }
 

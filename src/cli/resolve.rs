@@ -7,13 +7,13 @@ use anyhow::bail;
 use super::arguments::RunArguments;
 use super::models::{WantedModel, models_of};
 use crate::data::Split;
-use crate::kernels::Precision;
 use crate::plan::{DataSource, Plan, PlannedTask};
-use crate::tasks::{AnyTask, Card, OWN_GROUP, Registry};
-use crate::text::did_you_mean;
+use crate::tasks::{AnyTask, CUSTOM_GROUP, Registry, TaskConfig};
+use gpt2_kernels::Precision;
+use untrusted_input::did_you_mean;
 
 /// Groups of tasks.
-const GROUPS: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", OWN_GROUP];
+const GROUPS: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", CUSTOM_GROUP];
 
 /// A plan whose models and data need not be on this machine yet.
 pub(super) struct Wanted {
@@ -42,7 +42,7 @@ pub(super) fn wanted(arguments: &RunArguments) -> anyhow::Result<Wanted> {
     let shard = arguments.shard.as_deref().map(super::shard::shard).transpose()?;
     let plan = Plan {
         models: Vec::new(),
-        own_tasks: registry.cards_of(&tasks),
+        custom_tasks: registry.configs_of(&tasks),
         tasks,
         data: DataSource::Sample,
         limit: arguments.limit,
@@ -71,7 +71,7 @@ pub(super) fn planned_tasks(
 ) -> anyhow::Result<Vec<PlannedTask>> {
     let mut tasks = match (arguments.tasks.is_empty(), arguments.task_file.is_empty()) {
         (true, true) => return Ok(Vec::new()),
-        (true, false) => tasks_of(&[OWN_GROUP.to_owned()], registry)?,
+        (true, false) => tasks_of(&[CUSTOM_GROUP.to_owned()], registry)?,
         (false, _) => tasks_of(&arguments.tasks, registry)?,
     };
     if let Some(stride) = arguments.stride {
@@ -95,13 +95,11 @@ pub(super) fn tasks_of(given: &[String], registry: &Registry) -> anyhow::Result<
         let found = if GROUPS.contains(&text.as_str()) {
             let members: Vec<PlannedTask> = registry
                 .all()
-                .filter(|task| task.card().groups.contains(text))
-                .map(|task| default_task(task.card()))
+                .filter(|task| task.config().groups.contains(text))
+                .map(|task| default_task(task.config()))
                 .collect();
-            if members.is_empty() && text == OWN_GROUP {
-                bail!(
-                    "no task is in the group `{OWN_GROUP}`: name the cards of your own tasks with --task-file"
-                );
+            if members.is_empty() && text == CUSTOM_GROUP {
+                bail!("no task is in the group `{CUSTOM_GROUP}`; name custom tasks with --task-file");
             }
             if members.is_empty() {
                 bail!("no task of this version is in the group `{text}`; `gpt2-eval ls` lists the tasks");
@@ -119,8 +117,8 @@ pub(super) fn tasks_of(given: &[String], registry: &Registry) -> anyhow::Result<
     Ok(planned)
 }
 
-fn default_task(card: &Card) -> PlannedTask {
-    card.planned(card.default_protocol())
+fn default_task(config: &TaskConfig) -> PlannedTask {
+    config.planned(config.default_protocol())
 }
 
 /// `task` or `task:protocol`.
@@ -130,7 +128,7 @@ pub(super) fn task_of(text: &str, registry: &Registry) -> anyhow::Result<Planned
         None => (text, None),
     };
     let Some(task) = registry.find(name) else {
-        let names: Vec<&str> = registry.all().map(|task| task.card().name.as_str()).collect();
+        let names: Vec<&str> = registry.all().map(|task| task.config().name.as_str()).collect();
         let hint = did_you_mean(name, names.iter().copied().chain(GROUPS));
         bail!(
             "unknown task `{name}`{hint}; the tasks are {} and the groups {}; --task-file names the card of your own",
@@ -138,14 +136,14 @@ pub(super) fn task_of(text: &str, registry: &Registry) -> anyhow::Result<Planned
             GROUPS.join(", ")
         );
     };
-    let card = task.card();
-    let Some(protocol) = protocol else { return Ok(default_task(card)) };
-    let names: Vec<&str> = card.protocols.iter().map(|protocol| protocol.name.as_str()).collect();
+    let config = task.config();
+    let Some(protocol) = protocol else { return Ok(default_task(config)) };
+    let names: Vec<&str> = config.protocols.iter().map(|protocol| protocol.name.as_str()).collect();
     if !names.contains(&protocol) {
         let hint = did_you_mean(protocol, names.iter().copied());
         bail!("task `{name}` has no protocol `{protocol}`{hint}; it has {}", names.join(", "));
     }
-    Ok(card.planned(protocol))
+    Ok(config.planned(protocol))
 }
 
 /// The planned tasks once for every number of examples, those that take no examples once.
@@ -181,9 +179,9 @@ pub(super) fn set_split(tasks: &mut [PlannedTask], split: &str, registry: &Regis
         bail!("unknown split `{split}`{}; expected {}", did_you_mean(split, names), names.join(", "));
     };
     for planned in &*tasks {
-        let Some(card) = registry.find(&planned.task).map(AnyTask::card) else { continue };
-        if takes(planned, "split", registry) && !card.data.splits().contains(&split) {
-            let known: Vec<&str> = card.data.splits().into_iter().map(Split::as_str).collect();
+        let Some(config) = registry.find(&planned.task).map(AnyTask::config) else { continue };
+        if takes(planned, "split", registry) && !config.data.splits().contains(&split) {
+            let known: Vec<&str> = config.data.splits().into_iter().map(Split::as_str).collect();
             bail!("task `{}` has no split `{}`; it has {}", planned.task, split.as_str(), known.join(", "));
         }
     }
@@ -193,7 +191,7 @@ pub(super) fn set_split(tasks: &mut [PlannedTask], split: &str, registry: &Regis
 fn takes(planned: &PlannedTask, option: &str, registry: &Registry) -> bool {
     registry
         .find(&planned.task)
-        .and_then(|task| task.card().protocol(&planned.protocol.name))
+        .and_then(|task| task.config().protocol(&planned.protocol.name))
         .is_some_and(|protocol| protocol.options.iter().any(|known| known == option))
 }
 
@@ -201,11 +199,11 @@ fn takes(planned: &PlannedTask, option: &str, registry: &Registry) -> bool {
 /// seed.
 pub(super) fn without_what_goes_without_saying(tasks: &mut [PlannedTask], registry: &Registry) {
     for planned in tasks {
-        let Some(card) = registry.find(&planned.task).map(AnyTask::card) else { continue };
-        let usual = card.planned(&planned.protocol.name).protocol.options;
+        let Some(config) = registry.find(&planned.task).map(AnyTask::config) else { continue };
+        let usual = config.planned(&planned.protocol.name).protocol.options;
         planned.protocol.options.retain(|option, value| {
             let silent = match option.as_str() {
-                "split" => value == card.data.split.as_str(),
+                "split" => value == config.data.split.as_str(),
                 "shots" => value == "0" && !usual.contains_key("shots"),
                 "seeds" => value == "1",
                 _ => false,

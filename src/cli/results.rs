@@ -4,8 +4,8 @@ use super::Report;
 use crate::record::{Environment, Identity, Protocol};
 use crate::report::{Results, Screen, TaskResults, Terms};
 use crate::run::{FinishedRun, FinishedTask, RunError, write_atomically};
-use crate::tasks::{Card, PAPER_STRIDE};
-use crate::text::thousands;
+use crate::tasks::{PAPER_STRIDE, TaskConfig};
+use untrusted_input::thousands;
 
 /// The line under a run's tables.
 pub(super) fn made_by(identity: &Identity, environment: &Environment) -> String {
@@ -41,20 +41,20 @@ pub(super) fn of_run(run: &FinishedRun) -> Results {
 }
 
 pub(super) fn task_results(task: &FinishedTask) -> TaskResults<'_> {
-    let FinishedTask { measured, card, metrics, breakdowns, .. } = task;
-    let terms = terms(card, &measured.protocol);
-    TaskResults { measured, title: &card.title, metrics, breakdowns, terms }
+    let FinishedTask { measured, config, metrics, breakdowns, .. } = task;
+    let terms = terms(config, &measured.protocol);
+    TaskResults { measured, title: &config.title, metrics, breakdowns, terms }
 }
 
 /// What a protocol's label leaves out because it goes without saying.
-pub(super) fn terms<'a>(card: &'a Card, protocol: &Protocol) -> Terms<'a> {
-    let known = card.protocol(&protocol.name);
+pub(super) fn terms<'a>(config: &'a TaskConfig, protocol: &Protocol) -> Terms<'a> {
+    let known = config.protocol(&protocol.name);
     let takes = |option: &str| known.is_some_and(|known| known.options.iter().any(|name| name == option));
     let number = |option: &str| protocol.options.get(option).and_then(|value| value.parse().ok());
     // The cards of users' own tasks have strides of their own.
-    let has_paper_stride = takes("stride") && protocol.name != Protocol::OWN;
+    let has_paper_stride = takes("stride") && protocol.name != Protocol::CUSTOM;
     Terms {
-        is_default: card.default_protocol() == protocol.name,
+        is_default: config.default_protocol() == protocol.name,
         own_options: known.map(|known| &known.defaults),
         stride: number("stride").or_else(|| has_paper_stride.then_some(PAPER_STRIDE)),
         shots: number("shots").or_else(|| takes("shots").then_some(0)),

@@ -11,13 +11,14 @@ use super::progress::Progress;
 use super::provenance::Machine;
 use super::stop::Stop;
 use super::{Incomplete, Report, remote, report, resolve, results};
-use crate::engine::{SelfCheckError, check_device, default_batch_tokens};
-use crate::model::{ComputeDevice, DeviceRequest};
 use crate::plan::{ModelSource, Plan};
 use crate::record::{Identity, Manifest, Shard, Status};
 use crate::report::{Format, Screen};
 use crate::run::{Outcome, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute, write_inputs};
-use crate::text::{command_line, hexadecimal, thousands};
+use crate::text::command_line;
+use gpt2_model::engine::{SelfCheckError, check_device, default_batch_tokens};
+use gpt2_model::{ComputeDevice, DeviceRequest};
+use untrusted_input::thousands;
 
 /// Runs what the command line asks for and returns the table.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
@@ -133,7 +134,7 @@ fn announce(preflight: &Preflight, device: &ComputeDevice, progress: &Progress) 
     let precision = preflight.precision;
     if !precision.is_native() {
         progress.note(&format!(
-            "note: this processor has no instructions for --precision {}; it is computed by other means, and f32 is \
+            "note: this processor has no simd_level for --precision {}; it is computed by other means, and f32 is \
              as fast or faster",
             precision.as_str()
         ));
@@ -162,6 +163,6 @@ fn default_directory(plan: &Plan, identity: &Identity) -> PathBuf {
     let models = several(plan.models.first().map(|model| &model.label), plan.models.len(), "models");
     // The shards of a run have one directory.
     let json = serde_json::to_vec(&Identity { shard: None, ..identity.clone() }).unwrap_or_default();
-    let hash = hexadecimal(&Sha256::digest(json));
+    let hash = hex::encode(Sha256::digest(json));
     PathBuf::from("results").join(format!("{tasks}-{models}-{}", &hash[..8]))
 }

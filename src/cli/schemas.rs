@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema};
 
-use crate::record::{BaselineRecord, GroupScore, Manifest, PromptRecord, SampleRecord, Score};
+use crate::record::{GroupScore, HeuristicResult, Manifest, PromptRecord, SampleResult, Score};
 use crate::report::Document;
 use crate::run::ShardPlaces;
 
@@ -34,8 +34,8 @@ fn schema<T: JsonSchema>() -> String {
 fn the_published_schemas_are_those_of_the_types() {
     let published = [
         ("manifest", schema::<Manifest>()),
-        ("sample", schema::<SampleRecord>()),
-        ("baseline", schema::<BaselineRecord>()),
+        ("sample", schema::<SampleResult>()),
+        ("baseline", schema::<HeuristicResult>()),
         ("prompt", schema::<PromptRecord>()),
         ("shard", schema::<ShardPlaces>()),
         ("score", schema::<Score>()),

@@ -7,14 +7,15 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::arguments::{ScoreTextArguments, ScoreTextFormat};
-use super::generate::{MOST_BYTES, standard_input};
+use super::generate::{MAX_BYTES, standard_input};
 use super::one_model::OneModel;
 use super::progress::Progress;
-use crate::engine::{EngineError, Event, Planner, Work};
-use crate::files::read_at_most;
 use crate::report::number;
-use crate::request::{Document, LogLikelihood, Request, Response, Window};
-use crate::text::{thousands, visible_bytes, visible_white_space};
+use crate::text::{visible_bytes, visible_white_space};
+use gpt2_model::engine::{EngineError, Event, Planner, Work};
+use gpt2_model::request::{Document, LogLikelihood, Request, Response, Window};
+use untrusted_input::read_bounded;
+use untrusted_input::thousands;
 
 /// Characters before a surprising token that are shown.
 const CONTEXT_CHARACTERS: usize = 40;
@@ -125,7 +126,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
         return standard_input();
     }
     let place = || format!("cannot read {}", path.display());
-    let bytes = read_at_most(path, MOST_BYTES).with_context(place)?;
+    let bytes = read_bounded(path, MAX_BYTES).with_context(place)?;
     String::from_utf8(bytes).map_err(|error| error.utf8_error()).with_context(place)
 }
 

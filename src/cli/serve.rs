@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 /// Most bytes of a request's head.
-const MOST_HEAD: usize = 16 * 1024;
+const MAX_HEAD: usize = 16 * 1024;
 /// How long a client may take to ask, and to take a piece of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Most connections at a time; more are closed at once.
-const MOST_CONNECTIONS: usize = 32;
+const MAX_CONNECTIONS: usize = 32;
 /// How often the listener looks whether it is to stop.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -52,7 +52,7 @@ impl Server {
         while !is_stopped() {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    if open.fetch_add(1, Ordering::SeqCst) >= MOST_CONNECTIONS {
+                    if open.fetch_add(1, Ordering::SeqCst) >= MAX_CONNECTIONS {
                         open.fetch_sub(1, Ordering::SeqCst);
                         continue;
                     }
@@ -98,7 +98,7 @@ fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut buffer = [0; 2048];
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() || head.len() > MOST_HEAD {
+        if left.is_zero() || head.len() > MAX_HEAD {
             return Ok(head);
         }
         stream.set_read_timeout(Some(left))?;
@@ -145,7 +145,7 @@ fn reply(head: &[u8], port: u16) -> Reply {
     let refused = |status, reason| Reply::Refused { status, reason, is_head: head.starts_with(b"HEAD ") };
     let bad = refused("400 Bad Request", "this is no HTTP request");
     let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return if head.len() > MOST_HEAD {
+        return if head.len() > MAX_HEAD {
             refused("431 Request Header Fields Too Large", "the request is too long")
         } else {
             bad
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(status("GET / HTTP/2\r\nHost: 127.0.0.1:8080\r\n\r\n"), "400");
         assert_eq!(status("GET / HTTP/1.1\r\nnonsense\r\n\r\n"), "400");
         assert_eq!(status("GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"), "400", "cut off");
-        assert_eq!(status(&"a".repeat(MOST_HEAD + 1)), "431");
+        assert_eq!(status(&"a".repeat(MAX_HEAD + 1)), "431");
         assert_eq!(status(""), "400");
     }
 

@@ -6,13 +6,13 @@ use super::resolve::{
     WantedData, data_source, set_option, set_split, task_of, without_what_goes_without_saying,
 };
 use crate::data::Split;
-use crate::engine::{Planner, Work};
-use crate::model::Checkpoint;
 use crate::plan::DataSource;
-use crate::request::Request;
 use crate::tasks::{Registry, Source};
 use crate::text::{visible_bytes, visible_white_space};
-use crate::tokenizer::Gpt2Tokenizer;
+use gpt2_model::Checkpoint;
+use gpt2_model::engine::{Planner, Work};
+use gpt2_model::request::Request;
+use gpt2_model::tokenizer::Gpt2Tokenizer;
 
 /// Positions of GPT-2, where no model is given.
 const GPT2_CONTEXT: usize = 1024;
@@ -39,7 +39,7 @@ pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
         anyhow::bail!("unknown task `{}`", planned.task);
     };
     let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
-    let from = Source::new(&source, split.unwrap_or(task.card().data.split), arguments.seed);
+    let from = Source::new(&source, split.unwrap_or(task.config().data.split), arguments.seed);
     let loaded = task.load(&from, &planned.protocol)?;
     let (tokenizer, context) = match &arguments.model {
         Some(directory) => {
@@ -113,14 +113,14 @@ fn describe(
 }
 
 /// Of longer sequences only the ends are shown.
-const MOST_TOKENS: usize = 400;
+const MAX_TOKENS: usize = 400;
 
 /// The tokens' text with `|` between them, and their ids.
 fn tokens(tokenizer: &Gpt2Tokenizer, ids: &[u32]) -> String {
     let plural = if ids.len() == 1 { "" } else { "s" };
-    let end = if ids.len() > MOST_TOKENS { MOST_TOKENS / 2 } else { ids.len() };
+    let end = if ids.len() > MAX_TOKENS { MAX_TOKENS / 2 } else { ids.len() };
     let (head, rest) = ids.split_at(end);
-    let tail = &rest[rest.len().saturating_sub(MOST_TOKENS / 2)..];
+    let tail = &rest[rest.len().saturating_sub(MAX_TOKENS / 2)..];
     let text = |ids: &[u32]| {
         let shown: Vec<String> =
             ids.iter().map(|&id| visible_bytes(&tokenizer.token_bytes(id).unwrap_or_default())).collect();

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use super::{DataError, DataFile};
 
 /// Most turns of a story: each is asked with all before it. The longest known conversation has 36.
-const MOST_TURNS: usize = 256;
+const MAX_TURNS: usize = 256;
 /// Most bytes of a story's name, and of its domain's, which every turn carries.
-const MOST_NAME_BYTES: usize = 256;
+const MAX_NAME_BYTES: usize = 256;
 
 /// A story and the conversation about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,17 +79,16 @@ pub fn read_coqa(file: &DataFile) -> Result<Vec<CoqaStory>, DataError> {
 
 fn read_story(file: &DataFile, story: Story) -> Result<CoqaStory, DataError> {
     for (field, name) in [("id", &story.id), ("source", &story.source)] {
-        if name.len() > MOST_NAME_BYTES {
+        if name.len() > MAX_NAME_BYTES {
             let bytes = name.len();
-            let reason = format!(
-                "a story's `{field}` has {bytes} bytes, expected at most {MOST_NAME_BYTES}: {name:?}"
-            );
+            let reason =
+                format!("a story's `{field}` has {bytes} bytes, expected at most {MAX_NAME_BYTES}: {name:?}");
             return Err(file.record_error(1, reason));
         }
     }
     let wrong = |reason: String| file.record_error(1, format!("story {}: {reason}", story.id));
-    if story.questions.len() > MOST_TURNS {
-        return Err(wrong(format!("{} questions, expected at most {MOST_TURNS}", story.questions.len())));
+    if story.questions.len() > MAX_TURNS {
+        return Err(wrong(format!("{} questions, expected at most {MAX_TURNS}", story.questions.len())));
     }
     if story.questions.is_empty() {
         return Err(wrong("no questions".to_owned()));

@@ -2,7 +2,7 @@
 
 mod cbt;
 mod coqa;
-mod hub_card;
+mod hub_config;
 mod jsonl;
 mod original;
 mod parallel;
@@ -19,21 +19,21 @@ use sha2::{Digest, Sha256};
 
 pub use cbt::{BLANK, CbtQuestion, read_cbt};
 pub use coqa::{CoqaStory, CoqaTurn, read_coqa};
-pub use hub_card::{Form, HubCard};
+pub use hub_config::{Form, HubConfig};
 pub use jsonl::read_json_lines;
-pub use original::OriginalCard;
+pub use original::UpstreamConfig;
 pub use parallel::{SentencePair, read_parallel};
 pub use parquet::read_parquet;
 pub use summaries::{Article, read_articles};
 pub use verified::{VerifiedFile, VerifiedFiles};
 pub use winograd::{WinogradForm, WinogradSchema, read_winograd};
 
-use crate::files::read_at_most;
 use crate::plan::DataSource;
-use crate::text::{clipped, hexadecimal};
+use untrusted_input::clipped;
+use untrusted_input::read_bounded;
 
 /// Most bytes of a data file; the largest known, of 103 million words, has a tenth.
-const MOST_BYTES: u64 = 5_000_000_000;
+const MAX_BYTES: u64 = 5_000_000_000;
 
 /// What can be wrong with a task's data.
 #[derive(Debug, thiserror::Error)]
@@ -121,16 +121,16 @@ pub enum DataError {
 /// A task's data, as its card lists it.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DataCard {
+pub struct DataConfig {
     /// The split that is measured without `--split`.
     #[serde(default)]
     pub split: Split,
     /// Files that hold the data, in order of preference; the first of a split that is there is read.
-    pub files: Vec<FileCard>,
+    pub files: Vec<FileConfig>,
     /// Repository of the data on the Hugging Face hub.
     pub hub: Option<String>,
     /// The bundled samples.
-    pub samples: Vec<FileCard>,
+    pub samples: Vec<FileConfig>,
 }
 
 /// A part of a data set.
@@ -168,7 +168,7 @@ impl Split {
 /// One file, or a file and its companion, that may hold a split.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FileCard {
+pub struct FileConfig {
     /// Path below the data directory.
     pub name: String,
     /// Path of a second file that belongs to it line by line: the translations.
@@ -182,26 +182,26 @@ pub struct FileCard {
     /// Records in the published file.
     pub records: Option<usize>,
     /// The file of the hub that it is made from.
-    pub hub: Option<HubCard>,
+    pub hub: Option<HubConfig>,
     /// The file of the hub that its companion is made from.
-    pub with_hub: Option<HubCard>,
+    pub with_hub: Option<HubConfig>,
     /// Where its makers have put it on the web.
-    pub original: Option<OriginalCard>,
+    pub original: Option<UpstreamConfig>,
     /// Where the makers of its companion have put that.
-    pub with_original: Option<OriginalCard>,
+    pub with_original: Option<UpstreamConfig>,
 }
 
 /// A file that is part of the program: its name in the task's folder and its content.
 pub type BundledFile = (&'static str, &'static [u8]);
 
-impl DataCard {
-    fn of_split<'a>(&self, files: &'a [FileCard], split: Split) -> impl Iterator<Item = &'a FileCard> {
+impl DataConfig {
+    fn of_split<'a>(&self, files: &'a [FileConfig], split: Split) -> impl Iterator<Item = &'a FileConfig> {
         let measured = self.split;
         files.iter().filter(move |file| file.split.unwrap_or(measured) == split)
     }
 
     /// The first of the split's files that exists below `directory`, with its path.
-    pub fn at_hand(&self, directory: &Path, split: Split) -> Option<(&FileCard, PathBuf)> {
+    pub fn at_hand(&self, directory: &Path, split: Split) -> Option<(&FileConfig, PathBuf)> {
         self.of_split(&self.files, split).map(|file| (file, directory.join(&file.name))).find(
             |(file, path)| {
                 path.exists() && file.with.as_ref().is_none_or(|with| directory.join(with).exists())
@@ -210,7 +210,7 @@ impl DataCard {
     }
 
     /// The split's files that can be downloaded, in order of preference.
-    pub fn downloads(&self, split: Split) -> impl Iterator<Item = &FileCard> {
+    pub fn downloads(&self, split: Split) -> impl Iterator<Item = &FileConfig> {
         self.of_split(&self.files, split).filter(|file| file.hub.is_some() || file.original.is_some())
     }
 
@@ -278,16 +278,16 @@ impl DataFile {
         Self {
             name: name.to_owned(),
             bytes: Cow::Borrowed(bytes),
-            sha256: hexadecimal(&Sha256::digest(bytes)),
+            sha256: hex::encode(Sha256::digest(bytes)),
             provenance: Provenance::Sample,
             companion: None,
         }
     }
 
     fn read(path: &Path, published: Option<&str>) -> Result<Self, DataError> {
-        let bytes = read_at_most(path, MOST_BYTES)
+        let bytes = read_bounded(path, MAX_BYTES)
             .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-        let sha256 = hexadecimal(&Sha256::digest(&bytes));
+        let sha256 = hex::encode(Sha256::digest(&bytes));
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         let provenance = if published == Some(sha256.as_str()) {
             Provenance::Complete
@@ -314,11 +314,11 @@ impl DataFile {
     }
 
     /// The task's file of this split below `directory`; `Ok(None)` if none of the known names is there.
-    fn find(card: &DataCard, directory: &Path, split: Split) -> Result<Option<Self>, DataError> {
+    fn find(config: &DataConfig, directory: &Path, split: Split) -> Result<Option<Self>, DataError> {
         if !directory.is_dir() {
             return Err(DataError::NoDirectory { path: directory.to_owned() });
         }
-        let Some((known, path)) = card.at_hand(directory, split) else { return Ok(None) };
+        let Some((known, path)) = config.at_hand(directory, split) else { return Ok(None) };
         let verified = VerifiedFiles::of(directory);
         let published = |name: &str, sha256: &'_ Option<String>| {
             sha256.clone().or_else(|| verified.sha256(name).map(str::to_owned))
@@ -337,11 +337,11 @@ impl DataFile {
 
     fn sample(
         task: &str,
-        card: &DataCard,
+        config: &DataConfig,
         samples: &[BundledFile],
         split: Split,
     ) -> Result<Option<Self>, DataError> {
-        let Some(known) = card.of_split(&card.samples, split).next() else { return Ok(None) };
+        let Some(known) = config.of_split(&config.samples, split).next() else { return Ok(None) };
         let bundled = |name: &str| {
             let found = samples.iter().find(|(known, _)| *known == name);
             let (name, bytes) = found.ok_or_else(|| DataError::NotFound {
@@ -361,25 +361,25 @@ impl DataFile {
     /// The task's file of this split from `source`; `Ok(None)` if there is none.
     pub fn open(
         task: &str,
-        card: &DataCard,
+        config: &DataConfig,
         samples: &[BundledFile],
         source: &DataSource,
         split: Split,
     ) -> Result<Option<Self>, DataError> {
         match source {
-            DataSource::Sample => Self::sample(task, card, samples, split),
-            DataSource::Directory(directory) => Self::find(card, directory, split),
+            DataSource::Sample => Self::sample(task, config, samples, split),
+            DataSource::Directory(directory) => Self::find(config, directory, split),
             DataSource::Cards => Ok(None),
         }
     }
 
     /// What is missing when [`Self::open`] finds nothing.
-    pub fn not_found(task: &str, card: &DataCard, source: &DataSource, split: Split) -> DataError {
+    pub fn not_found(task: &str, config: &DataConfig, source: &DataSource, split: Split) -> DataError {
         let files = match source {
             DataSource::Sample | DataSource::Cards => {
                 return DataError::NoSample { task: task.to_owned(), split: split.as_str() };
             }
-            DataSource::Directory(directory) => (directory, card.of_split(&card.files, split)),
+            DataSource::Directory(directory) => (directory, config.of_split(&config.files, split)),
         };
         let (directory, files) = files;
         let mut names: Vec<String> = Vec::new();
@@ -406,7 +406,7 @@ impl DataFile {
     pub fn fingerprint(&self) -> String {
         match &self.companion {
             None => self.sha256.clone(),
-            Some(companion) => hexadecimal(&Sha256::digest(format!("{} {}", self.sha256, companion.sha256))),
+            Some(companion) => hex::encode(Sha256::digest(format!("{} {}", self.sha256, companion.sha256))),
         }
     }
 

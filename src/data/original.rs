@@ -7,15 +7,15 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 
-use crate::text::clipped;
+use untrusted_input::clipped;
 
 /// Most bytes of a file in an archive: ten times the largest test set, so that a small archive cannot fill the disk.
-const MOST_BYTES: u64 = 1_000_000_000;
+const MAX_BYTES: u64 = 1_000_000_000;
 
 /// A download that is or holds a file that a task reads.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OriginalCard {
+pub struct UpstreamConfig {
     /// Where it is.
     pub url: String,
     /// sha256 of what is downloaded, where it is known for certain.
@@ -26,7 +26,7 @@ pub struct OriginalCard {
     pub member: Option<String>,
 }
 
-impl OriginalCard {
+impl UpstreamConfig {
     /// The last part of the address.
     pub fn file_name(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or_default()
@@ -61,9 +61,9 @@ impl OriginalCard {
 }
 
 fn copy(from: impl Read, out: &mut impl Write) -> Result<(), String> {
-    let copied = std::io::copy(&mut from.take(MOST_BYTES + 1), out).map_err(words)?;
-    if copied > MOST_BYTES {
-        return Err(format!("the file in it has more than {MOST_BYTES} bytes"));
+    let copied = std::io::copy(&mut from.take(MAX_BYTES + 1), out).map_err(words)?;
+    if copied > MAX_BYTES {
+        return Err(format!("the file in it has more than {MAX_BYTES} bytes"));
     }
     Ok(())
 }
@@ -78,17 +78,17 @@ mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
-    fn card(url: &str, member: Option<&str>) -> OriginalCard {
+    fn config(url: &str, member: Option<&str>) -> UpstreamConfig {
         let member = member.map(str::to_owned);
-        OriginalCard { url: url.to_owned(), sha256: None, bytes: None, member }
+        UpstreamConfig { url: url.to_owned(), sha256: None, bytes: None, member }
     }
 
-    fn extracted(card: &OriginalCard, content: &[u8]) -> Result<Vec<u8>, String> {
+    fn extracted(config: &UpstreamConfig, content: &[u8]) -> Result<Vec<u8>, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("download");
         std::fs::write(&path, content).unwrap();
         let mut out = Vec::new();
-        card.extract(&path, &mut out).map(|()| out)
+        config.extract(&path, &mut out).map(|()| out)
     }
 
     fn tar_gz() -> Vec<u8> {
@@ -110,14 +110,14 @@ mod tests {
 
     #[test]
     fn files_come_out_as_they_went_in() {
-        assert_eq!(extracted(&card("http://h/x.jsonl", None), b"text").unwrap(), b"text");
-        assert_eq!(extracted(&card("http://h/x.tar.gz", Some("a/c.txt")), &tar_gz()).unwrap(), b"second");
-        assert_eq!(extracted(&card("http://h/x.zip", Some("enwik8")), &zip_file()).unwrap(), b"<mediawiki");
+        assert_eq!(extracted(&config("http://h/x.jsonl", None), b"text").unwrap(), b"text");
+        assert_eq!(extracted(&config("http://h/x.tar.gz", Some("a/c.txt")), &tar_gz()).unwrap(), b"second");
+        assert_eq!(extracted(&config("http://h/x.zip", Some("enwik8")), &zip_file()).unwrap(), b"<mediawiki");
     }
 
     #[test]
     fn what_is_not_there_is_named() {
-        let error = |url, member, content: &[u8]| extracted(&card(url, Some(member)), content).unwrap_err();
+        let error = |url, member, content: &[u8]| extracted(&config(url, Some(member)), content).unwrap_err();
         assert!(error("http://h/x.tgz", "b.txt", &tar_gz()).contains("no `b.txt`"));
         assert!(error("http://h/x.zip", "b.txt", &zip_file()).contains("no `b.txt`"));
         assert!(error("http://h/x.rar", "b.txt", b"").contains("expected .zip"));

@@ -7,13 +7,13 @@ use serde_json::{Map, Number, Value};
 
 use super::rows::Row;
 use super::{DataError, DataFile};
-use crate::panics::caught;
-use crate::text::clipped;
+use untrusted_input::catch_panic;
+use untrusted_input::clipped;
 
 /// What a file begins and ends with.
 pub(super) const MAGIC: &[u8] = b"PAR1";
 /// Most rows of a table: far above every test set.
-const MOST_ROWS: i64 = 20_000_000;
+const MAX_ROWS: i64 = 20_000_000;
 
 /// A record's fields, with its number in the place of a line.
 type NumberedRecord = (usize, Map<String, Value>);
@@ -32,7 +32,7 @@ pub fn read_parquet(file: &DataFile) -> Result<Vec<NumberedRecord>, DataError> {
 /// All rows of the file. `Err` says what is wrong with it, or what is not read.
 pub(super) fn rows(bytes: Vec<u8>) -> Result<Vec<Row>, String> {
     // The library's row reader panics on schemas that contradict themselves.
-    caught(|| read(Bytes::from(bytes)))
+    catch_panic(|| read(Bytes::from(bytes)))
         .unwrap_or_else(|reason| Err(format!("damaged table: {reason}")))
         .map_err(|reason| clipped(&reason))
 }
@@ -41,8 +41,8 @@ fn read(bytes: Bytes) -> Result<Vec<Row>, String> {
     let text = |error: ::parquet::errors::ParquetError| error.to_string();
     let reader = SerializedFileReader::new(bytes).map_err(text)?;
     let promised = reader.metadata().file_metadata().num_rows();
-    if !(0..=MOST_ROWS).contains(&promised) {
-        return Err(format!("the table says that it has {promised} rows, expected at most {MOST_ROWS}"));
+    if !(0..=MAX_ROWS).contains(&promised) {
+        return Err(format!("the table says that it has {promised} rows, expected at most {MAX_ROWS}"));
     }
     let mut rows = Vec::new();
     for row in reader.get_row_iter(None).map_err(text)? {

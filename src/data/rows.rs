@@ -6,7 +6,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::parquet;
-use crate::text::clipped;
+use untrusted_input::clipped;
 
 /// A row: columns with their values, in the table's order.
 pub(super) type Row = Vec<(String, Value)>;

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::read_at_most;
+use untrusted_input::read_bounded;
 
 /// Its name.
 const FILE: &str = "verified.json";
 /// Most bytes of it; an entry has about 300.
-const MOST_BYTES: u64 = 1_000_000;
+const MAX_BYTES: u64 = 1_000_000;
 
 /// What a file was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct VerifiedFiles(BTreeMap<String, VerifiedFile>);
 impl VerifiedFiles {
     /// Those of `directory`; none if it does not say, or not in words that are understood.
     pub fn of(directory: &Path) -> Self {
-        let bytes = read_at_most(&directory.join(FILE), MOST_BYTES).unwrap_or_default();
+        let bytes = read_bounded(&directory.join(FILE), MAX_BYTES).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 

@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Column, GateError};
-use crate::files::read_at_most;
-use crate::metrics::{Columns, Metric};
-use crate::plan::OwnTaskCard;
-use crate::record::{DataIdentity, ModelIdentity, Protocol, SampleRecord};
+use crate::plan::CustomTaskFile;
+use crate::record::{DataIdentity, ModelIdentity, Protocol, SampleResult};
 use crate::run::{FinishedRun, FinishedTask};
-use crate::text::{clipped, hexadecimal};
+use text_metrics::{Columns, Metric};
+use untrusted_input::clipped;
+use untrusted_input::read_bounded;
 
 /// Version of the baseline files that this program writes; raised when a field changes its meaning.
 pub const BASELINE_VERSION: u32 = 1;
 
 /// Most bytes of a baseline; one of a million samples has about a hundred million.
-const MOST_BYTES: u64 = 1_000_000_000;
+const MAX_BYTES: u64 = 1_000_000_000;
 
 /// What a gate needs of a run, small enough for a repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct BaselineFile {
     pub models: Vec<ModelIdentity>,
     /// The cards of the user's own tasks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub own_tasks: Vec<OwnTaskCard>,
+    pub custom_tasks: Vec<CustomTaskFile>,
     /// In the run's order.
     pub tasks: Vec<BaselineTask>,
 }
@@ -83,7 +83,7 @@ pub struct BaselineModel {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<usize>,
     /// The statistics that metrics are computed from.
-    pub statistics: BTreeMap<String, Column>,
+    pub values: BTreeMap<String, Column>,
     /// sha256 of the model's records, as lines of the journal.
     pub records_sha256: String,
 }
@@ -141,7 +141,7 @@ impl BaselineFile {
             dtype: identity.dtype.clone(),
             seed: identity.seed,
             models: identity.models.clone(),
-            own_tasks: run.manifest.plan.own_tasks.clone(),
+            custom_tasks: run.manifest.plan.custom_tasks.clone(),
             tasks,
         })
     }
@@ -151,7 +151,7 @@ impl BaselineFile {
     /// `Err` if it is none, of another version, or its columns do not fit together.
     pub fn read(path: &Path) -> Result<Self, GateError> {
         let error = |reason: String| GateError::Baseline { path: path.to_owned(), reason: clipped(&reason) };
-        let bytes = read_at_most(path, MOST_BYTES).map_err(|cause| error(cause.to_string()))?;
+        let bytes = read_bounded(path, MAX_BYTES).map_err(|cause| error(cause.to_string()))?;
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|cause| {
             error(format!("{cause}; name a run directory or a file of `gpt2-eval baseline`"))
         })?;
@@ -201,7 +201,7 @@ impl BaselineTask {
     fn of(task: &FinishedTask, data: DataIdentity, models: &[ModelIdentity]) -> Result<Self, GateError> {
         // In the order of the data as far as it is known: that of the first model, then what others have beyond it.
         let mut place_of: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut ids: Vec<&SampleRecord> = Vec::new();
+        let mut ids: Vec<&SampleResult> = Vec::new();
         for record in task.records.iter().flatten() {
             if !place_of.contains_key(record.id.as_str()) {
                 place_of.insert(&record.id, ids.len());
@@ -263,10 +263,10 @@ impl BaselineTask {
             }
             let rest = count - model.without.len();
             // A number of samples that nothing else in the file bears out could be any.
-            if rest > 0 && model.statistics.is_empty() {
+            if rest > 0 && model.values.is_empty() {
                 return Err(format!("{}: no statistics of its {rest} samples", model.model));
             }
-            for (name, column) in &model.statistics {
+            for (name, column) in &model.values {
                 if column.0.len() != rest {
                     let found = column.0.len();
                     return Err(format!("{}: `{name}` has {found} numbers, not {rest}", model.model));
@@ -280,23 +280,23 @@ impl BaselineTask {
 impl BaselineModel {
     fn of(
         label: &str,
-        records: &[SampleRecord],
+        records: &[SampleResult],
         place_of: &BTreeMap<&str, usize>,
         metrics: &[Metric],
     ) -> Result<Self, GateError> {
-        let good: BTreeMap<usize, &SampleRecord> = records
+        let good: BTreeMap<usize, &SampleResult> = records
             .iter()
             .filter(|record| record.error.is_none())
             .filter_map(|record| Some((*place_of.get(record.id.as_str())?, record)))
             .collect();
         let mut needed = BTreeSet::new();
         if let Some(first) = good.values().next() {
-            needed.extend(metrics.iter().flat_map(|metric| metric.statistics(&first.statistics)));
+            needed.extend(metrics.iter().flat_map(|metric| metric.values(&first.values)));
         }
         let mut columns = Columns::new();
         for name in needed {
             let column: Option<Vec<f64>> =
-                good.values().map(|record| record.statistics.get(&name).copied()).collect();
+                good.values().map(|record| record.values.get(&name).copied()).collect();
             // A statistic that a sample lacks cannot be added up, and its metrics are not computed.
             columns.extend(column.map(|column| (name, column)));
         }
@@ -314,8 +314,8 @@ impl BaselineModel {
             model: label.to_owned(),
             metrics,
             without: (0..place_of.len()).filter(|place| !good.contains_key(place)).collect(),
-            statistics: columns.into_iter().map(|(name, column)| (name, Column(column))).collect(),
-            records_sha256: hexadecimal(&hash.finalize()),
+            values: columns.into_iter().map(|(name, column)| (name, Column(column))).collect(),
+            records_sha256: hex::encode(hash.finalize()),
         })
     }
 }

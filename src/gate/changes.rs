@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::exact::records;
 use super::pairing::{Common, Pair};
 use super::{GateError, Side};
-use crate::metrics::{Aggregate, Columns, Metric};
-use crate::record::{PromptRecord, SampleRecord};
+use crate::record::{PromptRecord, SampleResult};
+use text_metrics::{Aggregate, Columns, Metric};
 
 /// Characters of a text that are kept, from its end.
 const SHOWN: usize = 200;
@@ -159,8 +159,8 @@ pub(super) fn changes(
 /// What the runs have of every sample, by its name.
 struct Texts<'a> {
     prompts: HashMap<String, PromptRecord>,
-    base: HashMap<&'a str, &'a SampleRecord>,
-    new: HashMap<&'a str, &'a SampleRecord>,
+    base: HashMap<&'a str, &'a SampleResult>,
+    new: HashMap<&'a str, &'a SampleResult>,
 }
 
 impl<'a> Texts<'a> {
@@ -174,7 +174,7 @@ impl<'a> Texts<'a> {
                 prompts.extend(run.prompts(task)?.into_iter().map(|prompt| (prompt.id.clone(), prompt)));
             }
         }
-        let by_id = |side: &'a Side, task, label: &str| -> HashMap<&'a str, &'a SampleRecord> {
+        let by_id = |side: &'a Side, task, label: &str| -> HashMap<&'a str, &'a SampleResult> {
             let records = records(side, task, label).unwrap_or_default();
             records.iter().map(|record| (record.id.as_str(), record)).collect()
         };
@@ -188,7 +188,7 @@ impl<'a> Texts<'a> {
     /// Place and answers of a sample.
     fn of(&self, id: &str) -> (Option<String>, Vec<ChangedAnswer>) {
         let prompt = self.prompts.get(id);
-        let responses = |records: &HashMap<&'a str, &'a SampleRecord>| {
+        let responses = |records: &HashMap<&'a str, &'a SampleResult>| {
             records.get(id).map(|record| record.responses.as_slice()).unwrap_or_default()
         };
         let (old, now) = (responses(&self.base), responses(&self.new));

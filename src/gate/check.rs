@@ -2,8 +2,8 @@
 
 use super::pairing::{Otherwise, Pair, common, pairs};
 use super::{BaselineFile, GateError, LeftOut, ModelMap, Tolerance, Tolerances};
-use crate::metrics::{Metric, Pairs, RESAMPLES, holm};
 use crate::tasks::Registry;
+use text_metrics::{Metric, Pairs, RESAMPLES, holm};
 
 /// What to do where a run cannot be held against its baseline.
 pub(super) const MEASURE_THE_SAME: &str = "\nmeasure the baseline's data and protocols, or make a new baseline with \
@@ -143,7 +143,7 @@ pub fn check(
     options.tolerances.check(base)?;
     let pairs =
         pairs((base_name, base), (new_name, new), &options.models, Otherwise::Refuse(MEASURE_THE_SAME))?;
-    let registry = Registry::new(&base.own_tasks)?;
+    let registry = Registry::new(&base.custom_tasks)?;
     let mut metrics = Vec::new();
     let mut left_out = Vec::new();
     for pair in &pairs {

@@ -3,7 +3,7 @@
 use super::compare_tables::p_value;
 use super::{Check, CheckedMetric, CheckedRecords, Verdict};
 use crate::report::{Section, difference, number};
-use crate::text::thousands;
+use untrusted_input::thousands;
 
 /// What a gate found, in one line.
 pub fn check_summary(check: &Check, records: &[CheckedRecords]) -> String {

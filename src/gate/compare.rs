@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::changes::{Changes, changes};
 use super::pairing::{Otherwise, Pair, common, pairs};
 use super::{GateError, LeftOut, ModelMap, Side};
-use crate::metrics::{Metric, PairedTest, Pairs, RESAMPLES, TestMethod};
 use crate::tasks::Registry;
+use text_metrics::{Metric, PairedTest, Pairs, RESAMPLES, TestMethod};
 
 /// What a comparison is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub fn compare(base: &Side, new: &Side, options: &CompareOptions) -> Result<Comp
         Otherwise::Refuse("\n--force compares the samples of the same name all the same")
     };
     let pairs = pairs(base.named(), new.named(), &options.models, otherwise)?;
-    let registry = Registry::new(&base.measured.own_tasks)?;
+    let registry = Registry::new(&base.measured.custom_tasks)?;
     let mut tasks = Vec::new();
     let mut notes = Vec::new();
     for pair in &pairs {
@@ -145,7 +145,7 @@ fn compare_pair(
     };
     Ok(Some(ComparedTask {
         task: pair.base_task.task.clone(),
-        title: task.card().title.clone(),
+        title: task.config().title.clone(),
         protocol,
         base_model: pair.base.model.clone(),
         new_model: new_model.model.clone(),

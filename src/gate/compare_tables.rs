@@ -2,7 +2,8 @@
 
 use super::{ChangedAnswer, ChangedSample, Changes, ComparedMetric, ComparedTask, Comparison};
 use crate::report::{Cell, Screen, Section, difference, escape, markdown, number, terminal};
-use crate::text::{thousands, visible_white_space};
+use crate::text::visible_white_space;
+use untrusted_input::thousands;
 
 /// Said where a metric is in the comparison that has no test.
 const NO_TEST: &str = "no p: this metric is not a sum over samples, or there are too few of them for a test";

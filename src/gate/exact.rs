@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::check::MEASURE_THE_SAME;
 use super::pairing::{Otherwise, Pair, pairs};
 use super::{BaselineTask, GateError, ModelMap, Side};
-use crate::record::SampleRecord;
+use crate::record::SampleResult;
 
 /// Samples that are named where records differ.
 const NAMED: usize = 5;
@@ -48,9 +48,9 @@ fn difference(pair: &Pair<'_>, base: &Side, new: &Side) -> Option<String> {
     let Some((old, now)) = old.zip(now) else {
         return Some("records differ; give a run directory as the baseline to see which".to_owned());
     };
-    let by_id: BTreeMap<&str, &SampleRecord> =
+    let by_id: BTreeMap<&str, &SampleResult> =
         now.iter().map(|record| (record.id.as_str(), record)).collect();
-    let known: BTreeMap<&str, &SampleRecord> =
+    let known: BTreeMap<&str, &SampleResult> =
         old.iter().map(|record| (record.id.as_str(), record)).collect();
     let changed = old.iter().filter(|record| by_id.get(record.id.as_str()) != Some(record));
     let added = now.iter().filter(|record| !known.contains_key(record.id.as_str()));
@@ -64,7 +64,7 @@ fn difference(pair: &Pair<'_>, base: &Side, new: &Side) -> Option<String> {
 }
 
 /// The records of a model's task, where the side is a run directory.
-pub(super) fn records<'a>(side: &'a Side, task: &BaselineTask, label: &str) -> Option<&'a [SampleRecord]> {
+pub(super) fn records<'a>(side: &'a Side, task: &BaselineTask, label: &str) -> Option<&'a [SampleResult]> {
     let number = side.measured.models.iter().position(|model| model.label == label)?;
     side.task(task)?.records.get(number).map(Vec::as_slice)
 }

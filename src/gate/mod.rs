@@ -31,7 +31,7 @@ pub use side::Side;
 pub use tolerance::{Tolerance, Tolerances};
 
 use crate::run::RunError;
-use crate::tasks::CardError;
+use crate::tasks::TaskConfigError;
 
 /// Why runs cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum GateError {
     Run(#[from] RunError),
     /// The card of a user's own task cannot be used.
     #[error(transparent)]
-    Card(#[from] CardError),
+    TaskConfig(#[from] TaskConfigError),
     /// A baseline cannot be read.
     #[error("cannot read {path}: {reason}")]
     Baseline {

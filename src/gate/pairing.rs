@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::{BaselineFile, BaselineModel, BaselineTask, GateError};
-use crate::metrics::Columns;
-use crate::text::clipped;
+use text_metrics::Columns;
+use untrusted_input::clipped;
 
 /// Which model of the new run stands for which of the base.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,7 +38,7 @@ impl ModelMap {
                 if known.contains(&label) {
                     return Ok(());
                 }
-                let hint = crate::text::did_you_mean(label, known.iter().copied());
+                let hint = untrusted_input::did_you_mean(label, known.iter().copied());
                 let reason =
                     format!("no model `{label}` in the {which} run{hint}; it has {}", known.join(", "));
                 Err(GateError::Models { given: format!("{old}={new}"), reason })
@@ -136,11 +136,11 @@ fn differences(base: &BaselineFile, new: &BaselineFile) -> Vec<String> {
         let Some(other) = same(task, new).or_else(|| similar(task, base, new)) else { continue };
         let name = |what: &str| format!("{} {what}", task.task);
         field(name("protocol"), &task.protocol.to_string(), &other.protocol.to_string());
-        let card = |file: &BaselineFile| {
-            let card = file.own_tasks.iter().find(|card| card.task == task.task);
-            card.map_or_else(|| "none".to_owned(), |card| card.sha256.clone())
+        let config = |file: &BaselineFile| {
+            let config = file.custom_tasks.iter().find(|config| config.task == task.task);
+            config.map_or_else(|| "none".to_owned(), |config| config.sha256.clone())
         };
-        field(name("card sha256"), &card(base), &card(new));
+        field(name("card sha256"), &config(base), &config(new));
         field(name("data sha256"), &task.data.sha256, &other.data.sha256);
         let examples =
             |task: &BaselineTask| task.data.examples_sha256.clone().unwrap_or_else(|| "none".to_owned());
@@ -174,7 +174,7 @@ impl LeftOut {
         let parts: Vec<String> = counts
             .into_iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{} {what}", crate::text::thousands(count as u64)))
+            .map(|(count, what)| format!("{} {what}", untrusted_input::thousands(count as u64)))
             .collect();
         (!parts.is_empty()).then(|| format!("samples left out: {}", parts.join(", ")))
     }
@@ -224,7 +224,7 @@ pub(super) fn common(
     let columns = |of: &BaselineModel, pick: &dyn Fn(&(usize, usize)) -> usize| -> Columns {
         let picked =
             |column: &[f64]| both.iter().filter_map(|pair| column.get(pick(pair)).copied()).collect();
-        of.statistics.iter().map(|(name, column)| (name.clone(), picked(&column.0))).collect()
+        of.values.iter().map(|(name, column)| (name.clone(), picked(&column.0))).collect()
     };
     let cluster = |place: &usize| base_task.clusters.as_ref().and_then(|all| all.get(*place).copied());
     Common {

@@ -45,7 +45,7 @@ fn normal(numbers: &mut ChaCha8Rng) -> f64 {
 fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> BaselineFile {
     let hash = || "0".repeat(64);
     let metric = |name: &str| BaselineMetric { metric: name.to_owned(), value: 0.0 };
-    let statistics = BTreeMap::from([
+    let values = BTreeMap::from([
         ("correct".to_owned(), Column(correct)),
         ("log_likelihood".to_owned(), Column(log_likelihoods)),
         ("words".to_owned(), Column(vec![1.0; SAMPLES])),
@@ -54,7 +54,7 @@ fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> BaselineFile {
         model: "m".to_owned(),
         metrics: vec![metric("perplexity"), metric("accuracy")],
         without: Vec::new(),
-        statistics,
+        values,
         records_sha256: hash(),
     };
     let data = DataIdentity {
@@ -87,7 +87,7 @@ fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> BaselineFile {
         dtype: "f32".to_owned(),
         seed: 0,
         models: vec![identity],
-        own_tasks: Vec::new(),
+        custom_tasks: Vec::new(),
         tasks: vec![task],
     }
 }
@@ -139,13 +139,13 @@ fn models_of_one_quality_seldom_fail() {
 #[test]
 fn two_points_of_accuracy_are_noticed() {
     let worse = Quality { lost: 0.042, won: 0.022, ..ALIKE };
-    let caught = failures(worse, 200, Some("accuracy"));
-    assert!(caught >= 190, "{caught} of 200");
+    let failed = failures(worse, 200, Some("accuracy"));
+    assert!(failed >= 190, "{failed} of 200");
 }
 
 #[test]
 fn four_percent_of_perplexity_are_noticed() {
     let worse = Quality { shift: 0.04, ..ALIKE };
-    let caught = failures(worse, 200, Some("perplexity"));
-    assert!(caught >= 190, "{caught} of 200");
+    let failed = failures(worse, 200, Some("perplexity"));
+    assert!(failed >= 190, "{failed} of 200");
 }

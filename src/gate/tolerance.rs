@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{BaselineFile, GateError};
-use crate::text::did_you_mean;
+use untrusted_input::did_you_mean;
 
 /// How much worse a metric may be.
 #[derive(Debug, Clone, Copy, PartialEq)]

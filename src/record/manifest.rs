@@ -9,8 +9,7 @@ use super::Protocol;
 use crate::plan::{Plan, PlannedTask};
 
 /// How far a run has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Begun; not finished, or cut off.
@@ -24,11 +23,10 @@ pub enum Status {
 }
 
 /// `manifest.json`: everything needed to believe, repeat or resume a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Manifest {
     /// Version of the files of a run directory; raised when a field changes its meaning.
-    #[cfg_attr(test, schemars(extend("const" = super::SCHEMA_VERSION)))]
+    #[schemars(extend("const" = super::SCHEMA_VERSION))]
     pub schema_version: u32,
     /// How far it has come.
     pub status: Status,
@@ -42,7 +40,7 @@ pub struct Manifest {
     pub environment: Environment,
     /// What each task cost, one entry for every time that something of it was computed.
     #[serde(default)]
-    pub effort: Vec<TaskEffort>,
+    pub usage: Vec<TaskUsage>,
     /// The runs that this one was merged from, in the order of their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardSummary>,
@@ -58,8 +56,7 @@ pub struct Manifest {
 }
 
 /// What decides a run's result: contents, not places.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Identity {
     /// Version of the engine's arithmetic.
     pub engine_version: u32,
@@ -73,7 +70,7 @@ pub struct Identity {
     pub tasks: Vec<PlannedTask>,
     /// One a card of the user's own tasks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub own_tasks: Vec<OwnTaskIdentity>,
+    pub custom_tasks: Vec<CustomTaskIdentity>,
     /// One a task, in the plan's order.
     pub data: Vec<DataIdentity>,
     /// Most samples of each task.
@@ -86,8 +83,9 @@ pub struct Identity {
 }
 
 /// One of several runs that together measure everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Shard {
     /// Which, from 0.
     pub index: usize,
@@ -102,8 +100,7 @@ impl fmt::Display for Shard {
 }
 
 /// When and where a merged shard ran.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ShardSummary {
     /// Which.
     pub shard: Shard,
@@ -118,8 +115,7 @@ pub struct ShardSummary {
 }
 
 /// A task of the run as its files have it: enough to compute its scores without data or model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MeasuredTask {
     /// Name of the task.
     pub task: String,
@@ -136,9 +132,8 @@ pub struct MeasuredTask {
 }
 
 /// What a task cost on a model, in the session that computed it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct TaskEffort {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct TaskUsage {
     /// Label of the model.
     pub model: String,
     /// Name of the task.
@@ -160,8 +155,7 @@ pub struct TaskEffort {
 }
 
 /// Fingerprint of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ModelIdentity {
     /// Label.
     pub label: String,
@@ -176,9 +170,8 @@ pub struct ModelIdentity {
 }
 
 /// Fingerprint of the card of a user's own task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct OwnTaskIdentity {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CustomTaskIdentity {
     /// Name of the task.
     pub task: String,
     /// sha256 of the card.
@@ -186,8 +179,7 @@ pub struct OwnTaskIdentity {
 }
 
 /// Fingerprint of a data file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DataIdentity {
     /// Task that reads it.
     pub task: String,
@@ -204,8 +196,7 @@ pub struct DataIdentity {
 }
 
 /// What a run was made with; no part of its identity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Environment {
     /// Version of this program.
     pub program_version: String,
@@ -237,8 +228,7 @@ pub struct Environment {
 }
 
 /// A file that was read.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FileFingerprint {
     /// What for: `weights F32` with the types that are stored, `tokenizer`, `data`.
     pub role: String,
@@ -249,8 +239,7 @@ pub struct FileFingerprint {
 }
 
 /// A file of the Hugging Face hub, or one where its makers have put it on the web.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HubFile {
     /// `OWNER/NAME` of a model, `datasets/OWNER/NAME` of data; of a file outside the hub, scheme and host.
     pub repository: String,

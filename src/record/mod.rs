@@ -8,12 +8,12 @@ mod sample;
 mod score;
 
 pub use manifest::{
-    DataIdentity, Environment, FileFingerprint, HubFile, Identity, Manifest, MeasuredTask, ModelIdentity,
-    OwnTaskIdentity, Shard, ShardSummary, Status, TaskEffort,
+    CustomTaskIdentity, DataIdentity, Environment, FileFingerprint, HubFile, Identity, Manifest,
+    MeasuredTask, ModelIdentity, Shard, ShardSummary, Status, TaskUsage,
 };
 pub use protocol::Protocol;
-pub use sample::{BaselineRecord, PromptRecord, RequestText, SampleRecord, Statistics};
+pub use sample::{HeuristicResult, PromptRecord, RequestText, SampleResult};
 pub use score::{GroupScore, Score};
 
 /// Version of every file that this program writes; raised when a field changes its meaning.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;

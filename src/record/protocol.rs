@@ -6,8 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// How a task is measured: a protocol's name and its options, written `paper,stride=1024`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Protocol {
     /// `paper`, `harness`, `raw`, `detok`…
     pub name: String,
@@ -18,7 +19,7 @@ pub struct Protocol {
 
 impl Protocol {
     /// The name of the protocol of users' own tasks.
-    pub const OWN: &'static str = "own";
+    pub const CUSTOM: &'static str = "own";
 
     /// A protocol without options.
     pub fn new(name: &str) -> Self {

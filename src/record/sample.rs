@@ -1,18 +1,13 @@
 //! What is kept of a sample.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::request::Response;
-
-/// Numbers from which every metric of a sample set is computed; a metric never needs the text again.
-pub type Statistics = BTreeMap<String, f64>;
+use gpt2_model::request::Response;
+use text_metrics::SampleValues;
 
 /// One line of a journal: a finished sample.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct SampleRecord {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SampleResult {
     /// Stable name of the sample within its data.
     pub id: String,
     /// Story or article it belongs to, where samples are not independent.
@@ -31,27 +26,25 @@ pub struct SampleRecord {
     /// What the model said.
     pub responses: Vec<Response>,
     /// What the metrics are computed from.
-    pub statistics: Statistics,
+    pub values: SampleValues,
     /// Why the sample has no statistics, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 /// One line of `baselines/<journal>`: what a method without a model scores on a sample.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct BaselineRecord {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct HeuristicResult {
     /// The method's name in tables.
     pub method: String,
     /// The sample.
     pub id: String,
     /// What the metrics are computed from.
-    pub statistics: Statistics,
+    pub values: SampleValues,
 }
 
 /// One line of `prompts/<journal>`: what every model is asked about a sample.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PromptRecord {
     /// The sample.
     pub id: String,
@@ -65,8 +58,7 @@ pub struct PromptRecord {
 }
 
 /// The words of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RequestText {
     /// What the model has read; left out where it is that of the request before.
     #[serde(default, skip_serializing_if = "Option::is_none")]

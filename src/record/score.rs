@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One row of `scores.csv`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Score {
     /// Label of the model, or name of a method without one.
     pub model: String,
@@ -35,8 +34,7 @@ pub struct Score {
 }
 
 /// One row of `breakdowns.csv`: a metric of a group of samples.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GroupScore {
     /// Label of the model.
     pub model: String,

@@ -5,7 +5,7 @@ use super::{
     Document, PageError, PageFigure, Results, Screen, TaskResults, every_eval_ever, group_scores_csv, merge,
     page, scores_csv,
 };
-use crate::record::{Manifest, PromptRecord, SampleRecord};
+use crate::record::{Manifest, PromptRecord, SampleResult};
 
 /// Why a run cannot be written in a format.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub struct ExportedTask<'a> {
     /// Name, protocol, metrics.
     pub results: TaskResults<'a>,
     /// The records of each model, in the order of the run's models.
-    pub records: &'a [Vec<SampleRecord>],
+    pub records: &'a [Vec<SampleResult>],
     /// What every model was asked; empty where the run directory does not say.
     pub prompts: Vec<PromptRecord>,
     /// What the protocol does, in one sentence.

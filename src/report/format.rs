@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use crate::text::thousands;
+use untrusted_input::thousands;
 
 /// A value with two decimals and its thousands apart; three significant digits below 0.01.
 pub fn number(value: f64) -> String {

@@ -4,7 +4,7 @@ use super::Heading;
 use super::format::number;
 use super::section::{Section, in_order};
 use crate::record::GroupScore;
-use crate::text::thousands;
+use untrusted_input::thousands;
 
 /// One section a breakdown of a task.
 pub(super) fn group_sections(heading: &Heading, scores: &[GroupScore]) -> Vec<Section> {

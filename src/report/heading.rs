@@ -6,8 +6,7 @@ use super::section::in_order;
 use crate::record::{Protocol, Score};
 
 /// Why a number cannot stand beside the paper's without a word.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Mark {
     /// Behind every value that it concerns.
     pub symbol: &'static str,
@@ -23,7 +22,7 @@ impl Mark {
     pub fn of_label(label: &Protocol, records: usize) -> Vec<Self> {
         let mut marks = Vec::new();
         let mark = |symbol, explanation: String, brief| Self { symbol, explanation, brief };
-        if label.name == Protocol::OWN {
+        if label.name == Protocol::CUSTOM {
             let text =
                 "a task of the user's own, whose card is in manifest.json: the paper has no number for it";
             marks.push(mark("‖", text.to_owned(), text));
@@ -65,8 +64,7 @@ impl Mark {
 }
 
 /// A task under a protocol, as it stands in tables.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 pub struct Heading {
     /// Task.
     pub task: String,

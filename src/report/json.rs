@@ -6,11 +6,10 @@ use super::{Export, ExportedRun, Heading, Summary};
 use crate::record::{GroupScore, SCHEMA_VERSION, Score, Status};
 
 /// `report.json`: the scores of a run, or of several, with the reservations under which they stand.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Document<'a> {
     /// Version of the files of a run directory; raised when a field changes its meaning.
-    #[cfg_attr(test, schemars(extend("const" = SCHEMA_VERSION)))]
+    #[schemars(extend("const" = SCHEMA_VERSION))]
     pub schema_version: u32,
     /// Program, precision and device.
     pub made_by: &'a str,
@@ -39,8 +38,7 @@ pub struct Document<'a> {
 }
 
 /// A run of a report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RunSummary<'a> {
     /// Name of its directory.
     pub name: &'a str,

@@ -6,9 +6,10 @@ use super::{
     Heading, Mark, ScoredTask, Screen, Section, Summary, group_scores_csv, independent_samples, latex,
     markdown, samples_of, score_groups, score_samples, scores_csv, sections, terminal,
 };
-use crate::metrics::{Breakdown, Metric};
-use crate::record::{GroupScore, MeasuredTask, ModelIdentity, SampleRecord, Score, Statistics};
-use crate::text::thousands;
+use crate::record::{GroupScore, MeasuredTask, ModelIdentity, SampleResult, Score};
+use text_metrics::SampleValues;
+use text_metrics::{Breakdown, Metric};
+use untrusted_input::thousands;
 
 /// What a protocol's label does not say of itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,7 +51,7 @@ pub struct Results {
 }
 
 /// Fewest tasks for which there is a summary before their own tables.
-const FEWEST_TASKS: usize = 2;
+const MIN_TASKS: usize = 2;
 
 impl Results {
     /// No task yet; `made_by` names program, precision and device.
@@ -65,7 +66,7 @@ impl Results {
     }
 
     /// Adds a task with what methods without a model score on it.
-    pub fn add_task(&mut self, task: TaskResults<'_>, baselines: &[(String, Vec<Statistics>)]) {
+    pub fn add_task(&mut self, task: TaskResults<'_>, baselines: &[(String, Vec<SampleValues>)]) {
         let MeasuredTask { task: name, protocol, label, records, .. } = task.measured;
         let is_other = |(option, value): &(&String, &String)| {
             task.terms.own_options.and_then(|own| own.get(*option)) != Some(*value)
@@ -84,16 +85,16 @@ impl Results {
             marks: Mark::of_label(label, *records),
             ..Heading::default()
         });
-        for (method, statistics) in baselines {
+        for (method, values) in baselines {
             let of = ScoredTask { model: method, parameters: None, task: name, protocol, label, failed: 0 };
-            self.scores.extend(score_samples(of, task.metrics, &independent_samples(statistics)));
+            self.scores.extend(score_samples(of, task.metrics, &independent_samples(values)));
         }
     }
 
     /// Adds what a model scored on a task that was added before.
-    pub fn add_model(&mut self, model: &ModelIdentity, task: TaskResults<'_>, records: &[SampleRecord]) {
+    pub fn add_model(&mut self, model: &ModelIdentity, task: TaskResults<'_>, records: &[SampleResult]) {
         let MeasuredTask { task: name, protocol, label, .. } = task.measured;
-        let failed: Vec<&SampleRecord> = records.iter().filter(|record| record.error.is_some()).collect();
+        let failed: Vec<&SampleResult> = records.iter().filter(|record| record.error.is_some()).collect();
         let of = ScoredTask {
             model: &model.label,
             parameters: Some(model.parameters),
@@ -192,7 +193,7 @@ impl Results {
     /// The tables for people: the summary, if there are several tasks for it, and those of the tasks.
     pub fn tables(&self) -> Vec<Section> {
         let summary = self.summary();
-        let mut tables = if summary.tasks() < FEWEST_TASKS { Vec::new() } else { summary.sections() };
+        let mut tables = if summary.tasks() < MIN_TASKS { Vec::new() } else { summary.sections() };
         tables.extend(self.sections());
         tables
     }

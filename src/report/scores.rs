@@ -1,8 +1,9 @@
 //! From the records of a task to its scores.
 
 use super::paper_value;
-use crate::metrics::{Breakdown, Estimate, Metric, Sample};
-use crate::record::{GroupScore, Protocol, SampleRecord, Score, Statistics};
+use crate::record::{GroupScore, Protocol, SampleResult, Score};
+use text_metrics::SampleValues;
+use text_metrics::{Breakdown, Estimate, Metric, Sample};
 
 /// Whose scores they are and of what.
 #[derive(Debug, Clone, Copy)]
@@ -22,14 +23,14 @@ pub struct ScoredTask<'a> {
 }
 
 /// The samples of records that did not fail.
-pub fn samples_of(records: &[SampleRecord]) -> Vec<Sample<'_>> {
+pub fn samples_of(records: &[SampleResult]) -> Vec<Sample<'_>> {
     let good = records.iter().filter(|record| record.error.is_none());
-    good.map(|record| Sample { statistics: &record.statistics, cluster: record.cluster.as_deref() }).collect()
+    good.map(|record| Sample { values: &record.values, cluster: record.cluster.as_deref() }).collect()
 }
 
 /// Samples of a method without a model.
-pub fn independent_samples(statistics: &[Statistics]) -> Vec<Sample<'_>> {
-    statistics.iter().map(|statistics| Sample { statistics, cluster: None }).collect()
+pub fn independent_samples(values: &[SampleValues]) -> Vec<Sample<'_>> {
+    values.iter().map(|values| Sample { values, cluster: None }).collect()
 }
 
 /// The scores of one model on one task. A metric that cannot be computed (no samples, a value beyond f64, statistics

@@ -5,7 +5,7 @@ use super::format::{difference, number};
 use super::groups::group_sections;
 use super::{Cell, Heading, Tone};
 use crate::record::{GroupScore, Score};
-use crate::text::thousands;
+use untrusted_input::thousands;
 
 /// A table of text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

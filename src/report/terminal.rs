@@ -8,7 +8,7 @@ use super::split::{Widths, split};
 use super::{Cell, Screen, Section, Tone};
 
 /// Least width of a first column that is wrapped so that the others have room.
-const LEAST_KEY: u16 = 8;
+const MIN_KEY: u16 = 8;
 
 /// The sections one under the other. Those that are too wide for the screen are parted into several tables with the same
 /// first columns, so that no number is broken.
@@ -85,14 +85,13 @@ fn arrange(table: &mut Table, keys: usize, part: &[usize], widths: &[usize], mos
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(most);
     let width = |column: &usize| widths.get(*column).copied().unwrap_or(0);
     let numbers: usize = part.iter().skip(keys).map(|column| width(column) + 3).sum();
-    let least: usize =
-        part.iter().take(keys).map(|column| width(column).min(usize::from(LEAST_KEY)) + 3).sum();
+    let least: usize = part.iter().take(keys).map(|column| width(column).min(usize::from(MIN_KEY)) + 3).sum();
     if numbers + least < usize::from(most) {
         for column in table.column_iter_mut().skip(keys) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
         for (column, width) in table.column_iter_mut().zip(part.iter().map(width)).take(keys) {
-            let lower = Width::Fixed(LEAST_KEY.min(u16::try_from(width).unwrap_or(LEAST_KEY)));
+            let lower = Width::Fixed(MIN_KEY.min(u16::try_from(width).unwrap_or(MIN_KEY)));
             column.set_constraint(ColumnConstraint::LowerBoundary(lower));
         }
     }

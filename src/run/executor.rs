@@ -8,11 +8,10 @@ use sha2::{Digest, Sha256};
 use super::preflight::{Preflight, ReadyModel, ReadyTask, tokens_of};
 use super::task_run::TaskRun;
 use super::{Journal, RunDirectory, RunError};
-use crate::engine::Engine;
-use crate::kernels::Precision;
-use crate::model::{CheckpointError, ComputeDevice, LanguageModel};
-use crate::record::{Identity, ModelIdentity, SampleRecord, TaskEffort};
-use crate::text::hexadecimal;
+use crate::record::{Identity, ModelIdentity, SampleResult, TaskUsage};
+use gpt2_kernels::Precision;
+use gpt2_model::engine::Engine;
+use gpt2_model::{CheckpointError, ComputeDevice, LanguageModel};
 
 /// How a plan is run; none of it changes a result.
 pub struct RunOptions<'a> {
@@ -39,7 +38,7 @@ pub trait Observer {
         &mut self,
         model: &ModelIdentity,
         task: &ReadyTask,
-        records: &[SampleRecord],
+        records: &[SampleResult],
     ) -> Result<(), RunError>;
     /// A task has failed on a model, and the run goes on with the next.
     fn task_failed(&mut self, model: &str, task: &ReadyTask, error: &RunError) -> Result<(), RunError>;
@@ -133,20 +132,20 @@ impl Part<'_> {
             let engine = Engine::new(language_model, tokenizer, options.device, options.batch_tokens);
             let run = TaskRun { task, keys: &keys, work, pending: &pending, options };
             let start = Instant::now();
-            let effort = run.run(&engine, &mut journal, &mut records, observer)?;
-            directory.add_effort(TaskEffort {
+            let usage = run.run(&engine, &mut journal, &mut records, observer)?;
+            directory.add_usage(TaskUsage {
                 model: label.clone(),
                 task: task.planned.task.clone(),
                 protocol: task.label.to_string(),
                 kernels: language_model.kernels(),
                 seconds: start.elapsed().as_secs_f64(),
                 requested_tokens: missing,
-                read_tokens: effort.read_tokens,
-                padding_tokens: effort.padding_tokens,
-                key_value_bytes: effort.key_value_bytes,
+                read_tokens: usage.read_tokens,
+                padding_tokens: usage.padding_tokens,
+                key_value_bytes: usage.key_value_bytes,
             });
         }
-        let ordered: Vec<SampleRecord> =
+        let ordered: Vec<SampleResult> =
             task.selected.iter().filter_map(|&index| records.remove(task.loaded.id(index))).collect();
         journal.finish(ordered.iter())?;
         observer.finished(&model.identity, task, &ordered)?;
@@ -182,7 +181,7 @@ fn sample_keys(identity: &Identity, model: &ModelIdentity, task: &ReadyTask) -> 
         .map(|(&index, prompt_sha256)| {
             let mut hasher = common.clone();
             hasher.update(prompt_sha256.as_bytes());
-            (task.loaded.id(index).to_owned(), hexadecimal(&hasher.finalize()))
+            (task.loaded.id(index).to_owned(), hex::encode(hasher.finalize()))
         })
         .collect()
 }

@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::inputs::ShardPlaces;
-use super::manifest::MOST_MANIFEST_BYTES;
+use super::manifest::MAX_MANIFEST_BYTES;
 use super::{JournalError, RunError};
-use crate::files::{is_plain_name, read_at_most};
-use crate::metrics::{Breakdown, Metric};
-use crate::record::{
-    BaselineRecord, Manifest, MeasuredTask, PromptRecord, SCHEMA_VERSION, SampleRecord, Statistics,
-};
-use crate::tasks::{Card, Registry};
-use crate::text::clipped;
+use crate::record::{HeuristicResult, Manifest, MeasuredTask, PromptRecord, SCHEMA_VERSION, SampleResult};
+use crate::tasks::{Registry, TaskConfig};
+use text_metrics::SampleValues;
+use text_metrics::{Breakdown, Metric};
+use untrusted_input::clipped;
+use untrusted_input::{is_plain_name, read_bounded};
 
 /// Most bytes of a `shard.json`; the places of a million samples have about ten million.
-const MOST_PLACES_BYTES: u64 = 1_000_000_000;
+const MAX_PLACES_BYTES: u64 = 1_000_000_000;
 
 /// A run as its files have it. It need not be complete.
 #[derive(Debug)]
@@ -36,15 +35,15 @@ pub struct FinishedTask {
     /// What the manifest says of it.
     pub measured: MeasuredTask,
     /// The task's card.
-    pub card: &'static Card,
+    pub config: &'static TaskConfig,
     /// What is computed.
     pub metrics: Vec<Metric>,
     /// What is computed of groups of samples.
     pub breakdowns: Vec<Breakdown>,
     /// The records of each model, in the order of the run's models and of the file.
-    pub records: Vec<Vec<SampleRecord>>,
+    pub records: Vec<Vec<SampleResult>>,
     /// Methods without a model and their statistics of every sample.
-    pub baselines: Vec<(String, Vec<Statistics>)>,
+    pub baselines: Vec<(String, Vec<SampleValues>)>,
 }
 
 impl FinishedRun {
@@ -53,7 +52,7 @@ impl FinishedRun {
     /// `Err` names the file and the line if there is no run, if it is of another version of the files, or damaged.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let manifest = read_manifest(path)?;
-        let registry = Registry::new(&manifest.plan.own_tasks)?;
+        let registry = Registry::new(&manifest.plan.custom_tasks)?;
         let mut finished = Vec::new();
         for measured in &manifest.tasks {
             let task =
@@ -69,7 +68,7 @@ impl FinishedRun {
             let baselines = read_lines(&path.join("baselines").join(&measured.journal))?;
             finished.push(FinishedTask {
                 measured: measured.clone(),
-                card: task.card(),
+                config: task.config(),
                 metrics: task.metrics(&measured.protocol),
                 breakdowns: task.breakdowns(&measured.protocol),
                 records,
@@ -86,7 +85,7 @@ impl FinishedRun {
 
     /// Samples that the run should have and has not, over all tasks and models.
     pub fn missing(&self) -> usize {
-        let missing = |task: &FinishedTask, records: &Vec<SampleRecord>| {
+        let missing = |task: &FinishedTask, records: &Vec<SampleResult>| {
             task.measured.samples.saturating_sub(records.len())
         };
         self.tasks
@@ -106,7 +105,7 @@ impl FinishedRun {
 pub(super) fn read_places(path: &Path) -> Result<ShardPlaces, RunError> {
     let file = path.join("shard.json");
     let read_error = |reason: String| RunError::Read { path: file.clone(), reason };
-    let bytes = read_at_most(&file, MOST_PLACES_BYTES).map_err(|error| read_error(error.to_string()))?;
+    let bytes = read_bounded(&file, MAX_PLACES_BYTES).map_err(|error| read_error(error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| read_error(clipped(&error.to_string())))
 }
 
@@ -114,7 +113,7 @@ pub(super) fn read_places(path: &Path) -> Result<ShardPlaces, RunError> {
 pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
     let file = path.join("manifest.json");
     let read_error = |reason: String| RunError::Read { path: file.clone(), reason };
-    let bytes = match read_at_most(&file, MOST_MANIFEST_BYTES) {
+    let bytes = match read_bounded(&file, MAX_MANIFEST_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let reason =
@@ -175,8 +174,8 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
 
 /// Records in the order of the data, each sample once. A journal whose task is not finished has them in the order in which
 /// they were computed, and a sample that failed and was tried again stands twice there: the last counts.
-fn in_order(records: Vec<SampleRecord>, place_of: &BTreeMap<&str, usize>) -> Vec<SampleRecord> {
-    let mut last: BTreeMap<(usize, String), SampleRecord> = BTreeMap::new();
+fn in_order(records: Vec<SampleResult>, place_of: &BTreeMap<&str, usize>) -> Vec<SampleResult> {
+    let mut last: BTreeMap<(usize, String), SampleResult> = BTreeMap::new();
     for record in records {
         let place = place_of.get(record.id.as_str()).copied().unwrap_or(usize::MAX);
         last.insert((place, record.id.clone()), record);
@@ -185,12 +184,12 @@ fn in_order(records: Vec<SampleRecord>, place_of: &BTreeMap<&str, usize>) -> Vec
 }
 
 /// Methods in the order of their first line, with their statistics in the order of the file.
-fn by_method(records: Vec<BaselineRecord>) -> Vec<(String, Vec<Statistics>)> {
-    let mut methods: Vec<(String, Vec<Statistics>)> = Vec::new();
+fn by_method(records: Vec<HeuristicResult>) -> Vec<(String, Vec<SampleValues>)> {
+    let mut methods: Vec<(String, Vec<SampleValues>)> = Vec::new();
     for record in records {
         match methods.iter_mut().find(|(method, _)| *method == record.method) {
-            Some((_, statistics)) => statistics.push(record.statistics),
-            None => methods.push((record.method, vec![record.statistics])),
+            Some((_, values)) => values.push(record.values),
+            None => methods.push((record.method, vec![record.values])),
         }
     }
     methods

@@ -7,12 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::preflight::{Preflight, ReadyTask};
 use super::{RunError, write_atomically};
-use crate::record::{BaselineRecord, PromptRecord, RequestText, Shard};
-use crate::request::Request;
+use crate::record::{HeuristicResult, PromptRecord, RequestText, Shard};
+use gpt2_model::request::Request;
 
 /// `shard.json`: where the samples of a shard belong among those of the whole run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ShardPlaces {
     /// Which shard.
     pub shard: Shard,
@@ -86,12 +85,12 @@ fn texts(requests: &[Request]) -> Vec<RequestText> {
         .collect()
 }
 
-fn baselines(task: &ReadyTask) -> Vec<BaselineRecord> {
+fn baselines(task: &ReadyTask) -> Vec<HeuristicResult> {
     let mut records = Vec::new();
     for baseline in &task.baselines {
-        for (&index, statistics) in task.selected.iter().zip(&baseline.statistics) {
+        for (&index, values) in task.selected.iter().zip(&baseline.values) {
             let (method, id) = (baseline.name.to_owned(), task.loaded.id(index).to_owned());
-            records.push(BaselineRecord { method, id, statistics: statistics.clone() });
+            records.push(HeuristicResult { method, id, values: values.clone() });
         }
     }
     records
@@ -100,7 +99,7 @@ fn baselines(task: &ReadyTask) -> Vec<BaselineRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Overflow;
+    use gpt2_model::request::Overflow;
 
     #[test]
     fn a_context_stands_once() {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{RunError, write_atomically};
-use crate::record::SampleRecord;
-use crate::request::Response;
-use crate::text::clipped;
+use crate::record::SampleResult;
+use gpt2_model::request::Response;
+use untrusted_input::clipped;
 
 /// The most work that a power failure can take: what was written is made durable that often.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ impl Journal {
     pub fn open<'a>(
         path: &Path,
         expected_key: impl Fn(&str) -> Option<&'a str>,
-    ) -> Result<(Self, BTreeMap<String, SampleRecord>), RunError> {
+    ) -> Result<(Self, BTreeMap<String, SampleResult>), RunError> {
         let write_error = |source| RunError::Write { path: path.to_owned(), source };
         let existing = match std::fs::read(path) {
             Ok(bytes) => bytes,
@@ -87,7 +87,7 @@ impl Journal {
     }
 
     /// Appends a record.
-    pub fn append(&mut self, record: &SampleRecord) -> Result<(), RunError> {
+    pub fn append(&mut self, record: &SampleResult) -> Result<(), RunError> {
         let line = serde_json::to_vec(record).map_err(std::io::Error::from);
         line.and_then(|mut line| {
             line.push(b'\n');
@@ -111,7 +111,7 @@ impl Journal {
 
     /// Closes the journal of a finished task with its records in the order of the data, so that the file does not
     /// depend on the order in which they were computed.
-    pub fn finish<'a>(mut self, records: impl Iterator<Item = &'a SampleRecord>) -> Result<(), RunError> {
+    pub fn finish<'a>(mut self, records: impl Iterator<Item = &'a SampleResult>) -> Result<(), RunError> {
         self.flush()?;
         let mut content = Vec::new();
         for record in records {
@@ -127,7 +127,7 @@ impl Journal {
 ///
 /// A last line without its end is left out, and so is what follows a line with zero bytes, which are what a power failure
 /// leaves of blocks that were not written, unless a record follows. Anything else that is no record is damage.
-fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleRecord)>, usize), JournalError> {
+fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleResult)>, usize), JournalError> {
     let mut records = Vec::new();
     let mut good_bytes = 0;
     let mut position = 0;
@@ -140,7 +140,7 @@ fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleRecord
         }
         let record = serde_json::from_slice(line).map_err(|error| error.to_string());
         // A text such as `1e300` is read as an f32 without end, which no journal can hold.
-        let is_finite = |record: &SampleRecord| record.responses.iter().all(Response::is_finite);
+        let is_finite = |record: &SampleResult| record.responses.iter().all(Response::is_finite);
         let beyond = || "a log-probability is beyond every f32".to_owned();
         let record = record.and_then(|record| if is_finite(&record) { Ok(record) } else { Err(beyond()) });
         match (record, &torn) {
@@ -170,8 +170,8 @@ fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleRecord
 mod tests {
     use super::*;
 
-    fn record(id: &str) -> SampleRecord {
-        SampleRecord {
+    fn record(id: &str) -> SampleResult {
+        SampleResult {
             id: id.to_owned(),
             cluster: None,
             key: format!("key-{id}"),
@@ -180,7 +180,7 @@ mod tests {
             target_tokens: 1,
             truncated_tokens: 0,
             responses: vec![],
-            statistics: BTreeMap::from([("log_likelihood".to_owned(), -0.1 - f64::EPSILON)]),
+            values: BTreeMap::from([("log_likelihood".to_owned(), -0.1 - f64::EPSILON)]),
             error: None,
         }
     }

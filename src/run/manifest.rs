@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{RunError, write_atomically};
-use crate::files::{is_plain_name, read_at_most};
-use crate::record::{Environment, Identity, Manifest, MeasuredTask, SCHEMA_VERSION, Status, TaskEffort};
-use crate::text::clipped;
+use crate::record::{Environment, Identity, Manifest, MeasuredTask, SCHEMA_VERSION, Status, TaskUsage};
+use untrusted_input::clipped;
+use untrusted_input::{is_plain_name, read_bounded};
 
 /// Most bytes of a `manifest.json`; one of all tasks and models has about thirty thousand.
-pub(super) const MOST_MANIFEST_BYTES: u64 = 50_000_000;
+pub(super) const MAX_MANIFEST_BYTES: u64 = 50_000_000;
 
 /// Most differences that a message lists.
-const MOST_DIFFERENCES: usize = 20;
+const MAX_DIFFERENCES: usize = 20;
 
 /// The present moment, RFC 3339 in UTC, to the second.
 pub fn now() -> String {
@@ -56,7 +56,7 @@ impl RunDirectory {
             std::fs::create_dir_all(&samples).map_err(|source| write_error(&samples, source))?;
         } else if manifest_path.exists() {
             let old = old_manifest(path, &manifest_path, &manifest.identity)?;
-            manifest.effort = old.effort;
+            manifest.usage = old.usage;
         }
         let directory = Self { path: path.to_owned(), manifest, _lock: lock };
         directory.write()?;
@@ -82,8 +82,8 @@ impl RunDirectory {
     }
 
     /// Notes what a task cost.
-    pub fn add_effort(&mut self, effort: TaskEffort) {
-        self.manifest.effort.push(effort);
+    pub fn add_usage(&mut self, usage: TaskUsage) {
+        self.manifest.usage.push(usage);
     }
 
     /// Puts another manifest in the place of the one that the directory was opened with.
@@ -130,7 +130,7 @@ impl Manifest {
             identity,
             tasks,
             environment,
-            effort: Vec::new(),
+            usage: Vec::new(),
             shards: Vec::new(),
             failed_samples: 0,
             started: now(),
@@ -144,7 +144,7 @@ impl Manifest {
 fn old_manifest(directory: &Path, manifest_path: &Path, identity: &Identity) -> Result<Manifest, RunError> {
     let read_error = |reason: String| RunError::Read { path: manifest_path.to_owned(), reason };
     let bytes =
-        read_at_most(manifest_path, MOST_MANIFEST_BYTES).map_err(|error| read_error(error.to_string()))?;
+        read_bounded(manifest_path, MAX_MANIFEST_BYTES).map_err(|error| read_error(error.to_string()))?;
     let remedy = "use another --out, or --fresh to delete what is there and start anew";
     let old: Value = serde_json::from_slice(&bytes).map_err(|error| {
         read_error(format!("{}; it is no manifest of a run: {remedy}", clipped(&error.to_string())))
@@ -165,9 +165,9 @@ pub(super) fn identity_differences(old: &Value, new: &Identity) -> Result<Vec<St
         .map_err(|error| RunError::Read { path: "manifest.json".into(), reason: error.to_string() })?;
     let mut differences = Vec::new();
     differing_fields("", old, &new, &mut differences);
-    let more = differences.len().saturating_sub(MOST_DIFFERENCES);
+    let more = differences.len().saturating_sub(MAX_DIFFERENCES);
     if more > 0 {
-        differences.truncate(MOST_DIFFERENCES);
+        differences.truncate(MAX_DIFFERENCES);
         differences.push(format!("  and {more} more"));
     }
     Ok(differences)

@@ -10,7 +10,7 @@ use super::finished::read_places;
 use super::inputs::write_lines;
 use super::manifest::identity_differences;
 use super::{FinishedRun, RunDirectory, RunError};
-use crate::record::{BaselineRecord, Identity, Manifest, PromptRecord, Shard, ShardSummary, Status};
+use crate::record::{HeuristicResult, Identity, Manifest, PromptRecord, Shard, ShardSummary, Status};
 use crate::text::command_line;
 
 /// Why shards cannot be put together.
@@ -217,14 +217,14 @@ fn write(shards: &[ReadShard], out: &Path) -> Result<(), MergeError> {
             }
         }
         for name in methods {
-            let statistics = in_order(shards, number, |shard| {
+            let values = in_order(shards, number, |shard| {
                 let mut baselines = shard.run.tasks[number].baselines.iter();
                 baselines.find(|(method, _)| method == name).map_or_else(Vec::new, |(_, all)| all.clone())
             })?;
-            baselines.extend(prompts.iter().zip(statistics).map(|(prompt, statistics)| BaselineRecord {
+            baselines.extend(prompts.iter().zip(values).map(|(prompt, values)| HeuristicResult {
                 method: name.to_owned(),
                 id: prompt.id.clone(),
-                statistics,
+                values,
             }));
         }
         write_lines(&out.join("prompts"), &task.journal, &prompts)?;
@@ -273,7 +273,7 @@ fn merged_manifest(shards: &[ReadShard], first: &ReadShard) -> Manifest {
         task.label.options.remove("shard");
         task.samples = shards.iter().map(|shard| shard.run.tasks[number].measured.samples).sum();
     }
-    manifest.effort = manifests().flat_map(|manifest| manifest.effort.clone()).collect();
+    manifest.usage = manifests().flat_map(|manifest| manifest.usage.clone()).collect();
     manifest.failed_samples = shards.iter().map(|shard| shard.run.failed()).sum();
     manifest.started = manifests().map(|manifest| manifest.started.clone()).min().unwrap_or_default();
     manifest.shards = shards

@@ -24,9 +24,9 @@ pub use merge::{MergeError, merge};
 pub use preflight::{Preflight, ReadyModel, ReadyTask};
 
 use crate::data::DataError;
-use crate::engine::{EngineError, PlanError};
-use crate::model::CheckpointError;
-use crate::tasks::{CardError, TaskError};
+use crate::tasks::{TaskConfigError, TaskError};
+use gpt2_model::CheckpointError;
+use gpt2_model::engine::{EngineError, PlanError};
 
 /// Why a run cannot begin or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub enum RunError {
     Data(#[from] DataError),
     /// The card of a user's own task cannot be used.
     #[error(transparent)]
-    Card(#[from] CardError),
+    TaskConfig(#[from] TaskConfigError),
     /// A task of the plan is not in the registry.
     #[error("no task `{0}`")]
     UnknownTask(String),

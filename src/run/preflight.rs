@@ -10,17 +10,16 @@ use super::RunError;
 use super::shard::Dealer;
 use super::subset::nested_subset;
 use crate::data::Split;
-use crate::engine::{ENGINE_VERSION, Planner, Work};
-use crate::kernels::Precision;
-use crate::metrics::{Breakdown, Metric};
-use crate::model::{Checkpoint, CheckpointError, ComputeDevice};
 use crate::plan::{ModelSource, Plan, PlannedModel, PlannedTask};
 use crate::record::{
-    DataIdentity, FileFingerprint, Identity, MeasuredTask, ModelIdentity, OwnTaskIdentity, Protocol,
+    CustomTaskIdentity, DataIdentity, FileFingerprint, Identity, MeasuredTask, ModelIdentity, Protocol,
 };
-use crate::request::Request;
-use crate::tasks::{Baseline, Card, LoadedTask, Registry, Source};
-use crate::text::hexadecimal;
+use crate::tasks::{Baseline, LoadedTask, Registry, Source, TaskConfig};
+use gpt2_kernels::Precision;
+use gpt2_model::engine::{ENGINE_VERSION, Planner, Work};
+use gpt2_model::request::Request;
+use gpt2_model::{Checkpoint, CheckpointError, ComputeDevice};
+use text_metrics::{Breakdown, Metric};
 
 /// A model that has been opened and checked.
 pub struct ReadyModel {
@@ -39,7 +38,7 @@ pub struct ReadyTask {
     /// Name and protocol.
     pub planned: PlannedTask,
     /// The task's card.
-    pub card: &'static Card,
+    pub config: &'static TaskConfig,
     /// Protocol in outputs: with `data=sample`, `limit=100`… where not all of the published test set is used.
     pub label: Protocol,
     /// What is computed.
@@ -79,7 +78,7 @@ impl Preflight {
     /// Opens, reads and checks everything that `plan` names. A sample that a model cannot be asked is an error with
     /// `fail_fast`; without it the sample alone fails.
     pub fn new(plan: &Plan, device: &ComputeDevice, fail_fast: bool) -> Result<Self, RunError> {
-        let registry = Registry::new(&plan.own_tasks)?;
+        let registry = Registry::new(&plan.custom_tasks)?;
         let mut tasks = Vec::new();
         let mut dealer = plan.shard.map(|shard| Dealer::new(shard.count));
         for planned in &plan.tasks {
@@ -111,10 +110,10 @@ impl Preflight {
             dtype: plan.precision.arithmetic(),
             models: models.iter().map(|model| model.identity.clone()).collect(),
             tasks: plan.tasks.clone(),
-            own_tasks: plan
-                .own_tasks
+            custom_tasks: plan
+                .custom_tasks
                 .iter()
-                .map(|card| OwnTaskIdentity { task: card.task.clone(), sha256: card.sha256.clone() })
+                .map(|config| CustomTaskIdentity { task: config.task.clone(), sha256: config.sha256.clone() })
                 .collect(),
             data: tasks.iter().map(ReadyTask::data_identity).collect(),
             limit: plan.limit,
@@ -187,7 +186,7 @@ impl ReadyTask {
     /// File name of this task's journal: `<task>.jsonl` for the default protocol, else `<task>.<protocol>.jsonl`.
     pub fn journal_name(&self) -> String {
         let PlannedTask { task, protocol } = &self.planned;
-        let is_default = self.card.planned(self.card.default_protocol()).protocol == *protocol;
+        let is_default = self.config.planned(self.config.default_protocol()).protocol == *protocol;
         if is_default { format!("{task}.jsonl") } else { format!("{task}.{protocol}.jsonl") }
     }
 }
@@ -199,7 +198,7 @@ fn ready_task(
 ) -> Result<ReadyTask, RunError> {
     let task = registry.find(&planned.task).ok_or_else(|| RunError::UnknownTask(planned.task.clone()))?;
     let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
-    let source = Source::new(&plan.data, split.unwrap_or(task.card().data.split), plan.seed);
+    let source = Source::new(&plan.data, split.unwrap_or(task.config().data.split), plan.seed);
     let loaded = task.load(&source, &planned.protocol)?;
     let ids: Vec<&str> = (0..loaded.len()).map(|index| loaded.id(index)).collect();
     let mut selected = nested_subset(&ids, plan.limit, plan.seed);
@@ -223,7 +222,7 @@ fn ready_task(
     let breakdowns = task.breakdowns(&planned.protocol);
     Ok(ReadyTask {
         planned: planned.clone(),
-        card: task.card(),
+        config: task.config(),
         label,
         metrics,
         breakdowns,
@@ -240,7 +239,7 @@ fn ready_task(
 fn hash_of<T: serde::Serialize>(value: &T) -> String {
     // The types hashed here have string keys and no floats that JSON cannot hold.
     let json = serde_json::to_vec(value).unwrap_or_default();
-    hexadecimal(&Sha256::digest(json))
+    hex::encode(Sha256::digest(json))
 }
 
 fn open_checkpoint(planned: &PlannedModel) -> Result<Checkpoint, RunError> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::draw::shuffled;
-use crate::request::Request;
 use crate::tasks::LoadedTask;
+use gpt2_model::request::Request;
 
 /// What writing a token costs, in bytes of text that could be read instead.
 const BYTES_PER_NEW_TOKEN: usize = 20;
@@ -89,9 +89,10 @@ mod tests {
         let mut dealer = Dealer::new(4);
         let mut counts = [0; 4];
         for task in REGISTRY {
-            let card = task.card();
-            let protocol = card.planned(card.default_protocol()).protocol;
-            let loaded = task.load(&Source::new(&DataSource::Sample, card.data.split, 0), &protocol).unwrap();
+            let config = task.config();
+            let protocol = config.planned(config.default_protocol()).protocol;
+            let loaded =
+                task.load(&Source::new(&DataSource::Sample, config.data.split, 0), &protocol).unwrap();
             let selected: Vec<usize> = (0..loaded.len()).collect();
             let requests: Vec<_> = selected.iter().map(|&index| loaded.requests(index)).collect();
             let owners = dealer.deal(&*loaded, &selected, &requests);

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::executor::{Observer, RunOptions};
 use super::preflight::{ReadyTask, TaskWork};
 use super::{Journal, RunError};
-use crate::engine::{Effort, Engine, Event, Work};
-use crate::record::SampleRecord;
-use crate::request::Response;
+use crate::record::SampleResult;
+use gpt2_model::engine::{Engine, Event, Usage, Work};
+use gpt2_model::request::Response;
 
 /// What is to be run.
 pub(super) struct TaskRun<'a> {
@@ -29,9 +29,9 @@ impl TaskRun<'_> {
         &self,
         engine: &Engine<'_>,
         journal: &mut Journal,
-        records: &mut BTreeMap<String, SampleRecord>,
+        records: &mut BTreeMap<String, SampleResult>,
         observer: &mut dyn Observer,
-    ) -> Result<Effort, RunError> {
+    ) -> Result<Usage, RunError> {
         // All of the task's work is planned, whatever is missing of it: where neighbours in a batch count, the batches
         // are those of a run that was never cut off.
         let mut flat: Vec<&Work> = Vec::new();
@@ -87,15 +87,15 @@ impl TaskRun<'_> {
     }
 
     /// The record of a sample that was answered; one with an error if the answers cannot be scored.
-    fn record(&self, sample: usize, responses: Vec<Response>) -> Result<SampleRecord, RunError> {
+    fn record(&self, sample: usize, responses: Vec<Response>) -> Result<SampleResult, RunError> {
         let index = self.task.selected[sample];
         if !responses.iter().all(Response::is_finite) {
             let reason = "a log-probability is no number: the weights hold or make values that are none, or the device computes \
                           wrongly";
             return self.give_up(sample, reason.to_owned());
         }
-        let statistics = match self.task.loaded.score(index, &responses) {
-            Ok(statistics) => statistics,
+        let values = match self.task.loaded.score(index, &responses) {
+            Ok(values) => values,
             Err(source) if self.options.fail_fast => {
                 return Err(RunError::Task {
                     task: self.task.planned.task.clone(),
@@ -105,22 +105,22 @@ impl TaskRun<'_> {
             }
             Err(source) => return Ok(self.failed(sample, source.to_string())),
         };
-        if let Some((name, value)) = statistics.iter().find(|(_, value)| !value.is_finite()) {
+        if let Some((name, value)) = values.iter().find(|(_, value)| !value.is_finite()) {
             return self.give_up(sample, format!("the statistic `{name}` is {value}, no number"));
         }
-        Ok(SampleRecord {
+        Ok(SampleResult {
             context_tokens: responses.iter().map(Response::context_tokens).sum(),
             target_tokens: responses.iter().map(Response::target_tokens).sum(),
             truncated_tokens: responses.iter().map(Response::truncated_tokens).sum(),
             responses,
-            statistics,
+            values,
             error: None,
             ..self.failed(sample, String::new())
         })
     }
 
     /// A failed record, or the end of the run where the first failure is to end it.
-    fn give_up(&self, sample: usize, reason: String) -> Result<SampleRecord, RunError> {
+    fn give_up(&self, sample: usize, reason: String) -> Result<SampleResult, RunError> {
         if !self.options.fail_fast {
             return Ok(self.failed(sample, reason));
         }
@@ -134,10 +134,10 @@ impl TaskRun<'_> {
     }
 
     /// The record of a sample that has no answers.
-    fn failed(&self, sample: usize, reason: String) -> SampleRecord {
+    fn failed(&self, sample: usize, reason: String) -> SampleResult {
         let index = self.task.selected[sample];
         let id = self.task.loaded.id(index);
-        SampleRecord {
+        SampleResult {
             id: id.to_owned(),
             cluster: self.task.loaded.cluster(index).map(str::to_owned),
             key: self.keys.get(id).cloned().unwrap_or_default(),
@@ -146,7 +146,7 @@ impl TaskRun<'_> {
             target_tokens: 0,
             truncated_tokens: 0,
             responses: Vec::new(),
-            statistics: BTreeMap::new(),
+            values: BTreeMap::new(),
             error: Some(reason),
         }
     }

@@ -6,28 +6,29 @@
 use std::sync::{Arc, LazyLock};
 
 use super::choice::{choice_baselines, correct, first_largest, log_likelihoods};
-use super::{Baseline, Card, Item, Setting, Task, TaskError};
+use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BLANK, BundledFile, CbtQuestion, DataError, DataFile, read_cbt};
-use crate::metrics::{Aggregate, Metric};
-use crate::record::{Protocol, Statistics};
-use crate::request::{Overflow, Request, Response};
-use crate::text::{BOOK, rewrite};
+use crate::record::Protocol;
+use crate::tasks::detokenize::{BOOK, rewrite};
+use gpt2_model::request::{Overflow, Request, Response};
+use text_metrics::SampleValues;
+use text_metrics::{Aggregate, Metric};
 
 /// One of the two kinds of missing words.
 pub(super) struct Cbt {
-    card: LazyLock<Card>,
+    config: LazyLock<TaskConfig>,
     samples: &'static [BundledFile],
 }
 
 /// Common nouns.
 pub(super) static COMMON_NOUNS: Cbt = Cbt {
-    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/cbt-cn/task.toml"))),
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/cbt-cn/task.toml"))),
     samples: &[("sample.txt", include_bytes!("../../tasks/cbt-cn/sample.txt"))],
 };
 
 /// Named entities.
 pub(super) static NAMED_ENTITIES: Cbt = Cbt {
-    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/cbt-ne/task.toml"))),
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/cbt-ne/task.toml"))),
     samples: &[("sample.txt", include_bytes!("../../tasks/cbt-ne/sample.txt"))],
 };
 
@@ -54,8 +55,8 @@ fn most_frequent(question: &CbtQuestion) -> usize {
 impl Task for Cbt {
     type Doc = CbtQuestion;
 
-    fn card(&self) -> &Card {
-        &self.card
+    fn config(&self) -> &TaskConfig {
+        &self.config
     }
 
     fn samples(&self) -> &'static [BundledFile] {
@@ -76,7 +77,7 @@ impl Task for Cbt {
     }
 
     /// The story and the query with the answer.
-    fn demonstration(&self, doc: &CbtQuestion, _: &Protocol) -> String {
+    fn few_shot_example(&self, doc: &CbtQuestion, _: &Protocol) -> String {
         let (before, after) = around_the_blank(doc);
         let answer = doc.candidates.get(doc.answer).map_or("", String::as_str);
         format!("{before}{answer}{after}\n\n")
@@ -91,7 +92,7 @@ impl Task for Cbt {
         doc.candidates
             .iter()
             .map(|candidate| Request::LogLikelihood {
-                context: format!("{}{before}", setting.demonstrations),
+                context: format!("{}{before}", setting.few_shot_examples),
                 continuation: format!("{candidate}{after}"),
                 excluded_words: Arc::default(),
                 overflow: Overflow::TruncateLeft,
@@ -104,9 +105,9 @@ impl Task for Cbt {
         doc: &CbtQuestion,
         _: &Protocol,
         responses: &[Response],
-    ) -> Result<Statistics, TaskError> {
+    ) -> Result<SampleValues, TaskError> {
         let scores = log_likelihoods(responses)?;
-        Ok(Statistics::from([("correct".to_owned(), correct(&scores, doc.answer))]))
+        Ok(SampleValues::from([("correct".to_owned(), correct(&scores, doc.answer))]))
     }
 
     /// The candidate that the story and the query name most often (Hill et al. 2016), and a drawn one.
@@ -143,8 +144,10 @@ mod tests {
             answer: 0,
             candidates: vec!["dog".to_owned(), "cat".to_owned()],
         };
-        let requests = COMMON_NOUNS
-            .requests(&question, &Setting { protocol: &Protocol::new("paper"), demonstrations: "", seed: 0 });
+        let requests = COMMON_NOUNS.requests(
+            &question,
+            &Setting { protocol: &Protocol::new("paper"), few_shot_examples: "", seed: 0 },
+        );
         let Request::LogLikelihood { context, continuation, .. } = &requests[1] else { panic!() };
         assert_eq!(context, "'What is it?' \"I don't know,\" said he (the ogre). he and the ");
         assert_eq!(continuation, "cat's son were there.");

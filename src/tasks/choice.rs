@@ -2,8 +2,8 @@
 
 use super::{Baseline, Item, TaskError};
 use crate::draw::below;
-use crate::record::Statistics;
-use crate::request::Response;
+use gpt2_model::request::Response;
+use text_metrics::SampleValues;
 
 /// Log-likelihoods of all responses.
 pub(super) fn log_likelihoods(responses: &[Response]) -> Result<Vec<f64>, TaskError> {
@@ -38,11 +38,11 @@ pub(super) fn correct(scores: &[f64], answer: usize) -> f64 {
 pub(super) fn choice_baselines<Doc>(
     items: &[Item<Doc>],
     seed: u64,
-    statistics: &[&str],
+    values: &[&str],
     choose: impl Fn(&Doc) -> (usize, usize, usize),
 ) -> Vec<Baseline> {
-    let named = |right: bool| -> Statistics {
-        statistics.iter().map(|&name| (name.to_owned(), f64::from(u8::from(right)))).collect()
+    let named = |right: bool| -> SampleValues {
+        values.iter().map(|&name| (name.to_owned(), f64::from(u8::from(right)))).collect()
     };
     let (mut majority, mut random) = (Vec::new(), Vec::new());
     for item in items {
@@ -50,7 +50,7 @@ pub(super) fn choice_baselines<Doc>(
         majority.push(named(most == answer));
         random.push(named(below(candidates, seed, "random choice", &item.id) == answer));
     }
-    vec![Baseline { name: "Majority", statistics: majority }, Baseline { name: "Random", statistics: random }]
+    vec![Baseline { name: "Majority", values: majority }, Baseline { name: "Random", values: random }]
 }
 
 #[cfg(test)]
@@ -64,14 +64,14 @@ mod tests {
             .collect();
         let baselines = choice_baselines(&items, 1, &["a", "b"], |&answer| (0, answer, 4));
         let right = |baseline: &Baseline, name: &str| -> f64 {
-            baseline.statistics.iter().map(|statistics| statistics[name]).sum()
+            baseline.values.iter().map(|values| values[name]).sum()
         };
         assert_eq!((right(&baselines[0], "a"), right(&baselines[0], "b")), (100.0, 100.0));
         let random = right(&baselines[1], "a");
         assert!((70.0..130.0).contains(&random), "{random}");
         assert_eq!(
-            choice_baselines(&items, 1, &["a"], |&answer| (0, answer, 4))[1].statistics[7]["a"],
-            baselines[1].statistics[7]["a"]
+            choice_baselines(&items, 1, &["a"], |&answer| (0, answer, 4))[1].values[7]["a"],
+            baselines[1].values[7]["a"]
         );
     }
 

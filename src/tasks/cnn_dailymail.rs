@@ -3,16 +3,17 @@
 use std::sync::LazyLock;
 
 use super::written::{only_text, written};
-use super::{Baseline, Card, Item, Setting, Task, TaskError};
+use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{Article, BundledFile, DataError, DataFile, read_articles};
 use crate::draw::{seed_of, shuffled};
-use crate::metrics::{Aggregate, Metric, rouge};
-use crate::record::{Protocol, Statistics};
-use crate::request::{Decoding, Request, Response, Sampling, Side, Trim};
-use crate::text::sentences;
+use crate::record::Protocol;
+use gpt2_model::request::{Decoding, Request, Response, Sampling, Side, Trim};
+use text_metrics::SampleValues;
+use text_metrics::sentences;
+use text_metrics::{Aggregate, Metric, rouge};
 
-static CARD: LazyLock<Card> =
-    LazyLock::new(|| Card::bundled(include_str!("../../tasks/cnn_dailymail/task.toml")));
+static CARD: LazyLock<TaskConfig> =
+    LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/cnn_dailymail/task.toml")));
 
 /// Tokens that the model writes.
 const SUMMARY_TOKENS: usize = 100;
@@ -49,14 +50,14 @@ fn scores(summary: &str, doc: &Article) -> [(&'static str, f64); 4] {
     [("rouge1", one), ("rouge2", two), ("rougeLsum", lsum), ("rouge_average", (one + two + lsum) / 3.0)]
 }
 
-fn statistics(summary: &str, doc: &Article) -> Statistics {
+fn values(summary: &str, doc: &Article) -> SampleValues {
     scores(summary, doc).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 impl Task for CnnDailyMail {
     type Doc = Article;
 
-    fn card(&self) -> &Card {
+    fn config(&self) -> &TaskConfig {
         &CARD
     }
 
@@ -76,7 +77,7 @@ impl Task for CnnDailyMail {
     }
 
     /// The head of an article, since whole ones leave no room, and its summary.
-    fn demonstration(&self, doc: &Article, protocol: &Protocol) -> String {
+    fn few_shot_example(&self, doc: &Article, protocol: &Protocol) -> String {
         let highlights = doc.highlights.join(" ");
         let article = head(&doc.article).replace('\n', " ");
         match protocol.name.as_str() {
@@ -93,13 +94,13 @@ impl Task for CnnDailyMail {
     }
 
     fn requests(&self, doc: &Article, setting: &Setting<'_>) -> Vec<Request> {
-        let Setting { protocol, demonstrations, seed } = setting;
+        let Setting { protocol, few_shot_examples, seed } = setting;
         let (before, after) = match protocol.name.as_str() {
             "harness" => ("Summarize the following article:\n\n", "\n\nSummary:"),
             "no-hint" => ("", ""),
             _ => ("", HINT),
         };
-        let prompt = format!("{demonstrations}{before}{}{after}", doc.article);
+        let prompt = format!("{few_shot_examples}{before}{}{after}", doc.article);
         if protocol.name == "harness" {
             return vec![Request::Generate {
                 prompt,
@@ -109,7 +110,7 @@ impl Task for CnnDailyMail {
                 decoding: Decoding::Greedy,
             }];
         }
-        let start = demonstrations.len() + before.len();
+        let start = few_shot_examples.len() + before.len();
         let request = |draw: u64| Request::Generate {
             prompt: prompt.clone(),
             // The head of an article says most.
@@ -132,17 +133,17 @@ impl Task for CnnDailyMail {
         doc: &Article,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<Statistics, TaskError> {
+    ) -> Result<SampleValues, TaskError> {
         if protocol.name == "harness" {
-            let score = crate::metrics::rouge(&doc.highlights.join("\n"), &only_text(responses)?.text, true);
-            return Ok(Statistics::from([
+            let score = text_metrics::rouge(&doc.highlights.join("\n"), &only_text(responses)?.text, true);
+            return Ok(SampleValues::from([
                 ("rouge1".to_owned(), score.rouge1.f1),
                 ("rouge2".to_owned(), score.rouge2.f1),
                 ("rougeL".to_owned(), score.rouge_l.f1),
             ]));
         }
         let texts = written(responses)?;
-        let mut sums = Statistics::new();
+        let mut sums = SampleValues::new();
         for (draw, generated) in texts.iter().enumerate() {
             for (name, value) in scores(&head(&generated.text), doc) {
                 *sums.entry(name.to_owned()).or_default() += value / texts.len() as f64;
@@ -179,7 +180,7 @@ impl Task for CnnDailyMail {
         if protocol.name != "paper" {
             return Vec::new();
         }
-        let lede = items.iter().map(|item| statistics(&head(&item.doc.article), &item.doc)).collect();
+        let lede = items.iter().map(|item| values(&head(&item.doc.article), &item.doc)).collect();
         let random = items
             .iter()
             .map(|item| {
@@ -190,10 +191,10 @@ impl Task for CnnDailyMail {
                 drawn.truncate(SUMMARY_SENTENCES);
                 drawn.sort_unstable();
                 let drawn: Vec<&str> = drawn.into_iter().map(|place| all[place]).collect();
-                statistics(&drawn.join("\n"), &item.doc)
+                values(&drawn.join("\n"), &item.doc)
             })
             .collect();
-        vec![Baseline { name: "Lede-3", statistics: lede }, Baseline { name: "Random-3", statistics: random }]
+        vec![Baseline { name: "Lede-3", values: lede }, Baseline { name: "Random-3", values: random }]
     }
 }
 
@@ -211,14 +212,14 @@ mod tests {
         }
     }
 
-    fn request(protocol: &Protocol, demonstrations: &str) -> Vec<Request> {
-        CnnDailyMail.requests(&article(), &Setting { protocol, demonstrations, seed: 7 })
+    fn request(protocol: &Protocol, few_shot_examples: &str) -> Vec<Request> {
+        CnnDailyMail.requests(&article(), &Setting { protocol, few_shot_examples, seed: 7 })
     }
 
     #[test]
     fn the_hint_stays_and_the_article_ends_early() {
         let paper = Protocol::new("paper");
-        let shown = CnnDailyMail.demonstration(&article(), &paper);
+        let shown = CnnDailyMail.few_shot_example(&article(), &paper);
         assert_eq!(shown, "The cat sat. The dog ran. A bird sang.\nTL;DR: The cat sat . The dog ran .\n\n");
         let Request::Generate { prompt, trim, .. } = request(&paper, &shown).remove(0) else { panic!() };
         assert!(prompt.ends_with("knew why.\nTL;DR:"));
@@ -238,25 +239,25 @@ mod tests {
         assert_eq!(requests.len(), 3);
         assert_ne!(requests[0], requests[1]);
         let answers = [wrote("The cat sat.", &[]), wrote("The dog ran.", &[]), wrote("Nothing.", &[])];
-        let statistics = CnnDailyMail.score(&article(), &protocol, &answers).unwrap();
-        let each: f64 = (0..3).map(|draw| statistics[&format!("rouge_average_seed_{draw}")]).sum();
-        assert!((statistics["rouge_average"] - each / 3.0).abs() < 1e-12);
-        assert_eq!(statistics["rouge_average_seed_2"], 0.0);
+        let values = CnnDailyMail.score(&article(), &protocol, &answers).unwrap();
+        let each: f64 = (0..3).map(|draw| values[&format!("rouge_average_seed_{draw}")]).sum();
+        assert!((values["rouge_average"] - each / 3.0).abs() < 1e-12);
+        assert_eq!(values["rouge_average_seed_2"], 0.0);
     }
 
     #[test]
     fn three_sentences_count() {
-        let statistics = CnnDailyMail
+        let values = CnnDailyMail
             .score(
                 &article(),
                 &Protocol::new("paper"),
                 &[wrote("Rain fell. Snow fell. Hail fell. The cat sat.", &[])],
             )
             .unwrap();
-        assert_eq!(statistics["rouge1"], 0.0);
+        assert_eq!(values["rouge1"], 0.0);
         let items = [Item { id: "0".to_owned(), cluster: None, line: 1, doc: article() }];
         let baselines = CnnDailyMail.baselines(&items, &[], &Protocol::new("paper"), 0);
         assert_eq!(baselines[0].name, "Lede-3");
-        assert!(baselines[0].statistics[0]["rouge1"] > 0.7);
+        assert!(baselines[0].values[0]["rouge1"] > 0.7);
     }
 }

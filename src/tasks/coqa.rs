@@ -3,14 +3,16 @@
 use std::sync::{Arc, LazyLock};
 
 use super::written::only_text;
-use super::{Card, Item, Setting, Task, TaskError};
+use super::{Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, CoqaStory, DataError, DataFile, read_coqa};
-use crate::metrics::{Aggregate, Breakdown, Grouping, Metric};
-use crate::record::{Protocol, Statistics};
-use crate::request::{Decoding, Request, Response, Side, Trim};
-use crate::text::{coqa_harness_score, coqa_score};
+use crate::record::Protocol;
+use gpt2_model::request::{Decoding, Request, Response, Side, Trim};
+use text_metrics::SampleValues;
+use text_metrics::{Aggregate, Breakdown, Grouping, Metric};
+use text_metrics::{coqa_harness_score, coqa_score};
 
-static CARD: LazyLock<Card> = LazyLock::new(|| Card::bundled(include_str!("../../tasks/coqa/task.toml")));
+static CARD: LazyLock<TaskConfig> =
+    LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/coqa/task.toml")));
 
 /// Most tokens of an answer under `paper`. The paper gives none; 99.9 % of the answers people gave are shorter.
 const ANSWER_TOKENS: usize = 50;
@@ -51,7 +53,7 @@ impl Turn {
 impl Task for Coqa {
     type Doc = Turn;
 
-    fn card(&self) -> &Card {
+    fn config(&self) -> &TaskConfig {
         &CARD
     }
 
@@ -81,7 +83,7 @@ impl Task for Coqa {
     }
 
     /// A whole conversation.
-    fn demonstration(&self, doc: &Turn, protocol: &Protocol) -> String {
+    fn few_shot_example(&self, doc: &Turn, protocol: &Protocol) -> String {
         let last = Turn { story: Arc::clone(&doc.story), turn: doc.story.turns.len() - 1 };
         let answer = last.answers().first().copied().unwrap_or_default().to_owned();
         format!("{} {answer}\n\n", last.dialogue(protocol))
@@ -92,7 +94,7 @@ impl Task for Coqa {
     }
 
     fn requests(&self, doc: &Turn, setting: &Setting<'_>) -> Vec<Request> {
-        let prompt = format!("{}{}", setting.demonstrations, doc.dialogue(setting.protocol));
+        let prompt = format!("{}{}", setting.few_shot_examples, doc.dialogue(setting.protocol));
         if setting.protocol.name == "harness" {
             return vec![Request::Generate {
                 prompt,
@@ -102,7 +104,7 @@ impl Task for Coqa {
                 decoding: Decoding::Greedy,
             }];
         }
-        let story = setting.demonstrations.len() + doc.story.text.len();
+        let story = setting.few_shot_examples.len() + doc.story.text.len();
         vec![Request::Generate {
             prompt,
             trim: Trim { bytes: 0..story, side: Side::Left },
@@ -117,14 +119,14 @@ impl Task for Coqa {
         doc: &Turn,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<Statistics, TaskError> {
+    ) -> Result<SampleValues, TaskError> {
         let text = &only_text(responses)?.text;
         let score = if protocol.name == "harness" {
             coqa_harness_score(text, &doc.answers())
         } else {
             coqa_score(text, &doc.answers())
         };
-        Ok(Statistics::from([
+        Ok(SampleValues::from([
             ("f1".to_owned(), score.f1),
             ("exact_match".to_owned(), score.exact_match),
             (format!("domain_{}", doc.story.domain), 1.0),
@@ -162,8 +164,8 @@ mod tests {
         Turn { story: Arc::new(story), turn }
     }
 
-    fn prompt(protocol: &str, demonstrations: &str) -> (String, Trim, Vec<String>) {
-        let setting = Setting { protocol: &Protocol::new(protocol), demonstrations, seed: 0 };
+    fn prompt(protocol: &str, few_shot_examples: &str) -> (String, Trim, Vec<String>) {
+        let setting = Setting { protocol: &Protocol::new(protocol), few_shot_examples, seed: 0 };
         match Coqa.requests(&turn(1), &setting).remove(0) {
             Request::Generate { prompt, trim, stop, .. } => (prompt, trim, stop),
             other => panic!("{other:?}"),
@@ -178,16 +180,16 @@ mod tests {
         let (text, _, stop) = prompt("harness", "");
         assert_eq!(text, "Ann ran home.\n\nQ: Who ran?\n\nA: Ann\n\nQ: Where to?\n\nA:");
         assert_eq!(stop, ["\nQ:"]);
-        let shown = Coqa.demonstration(&turn(0), &Protocol::new("paper"));
+        let shown = Coqa.few_shot_example(&turn(0), &Protocol::new("paper"));
         assert_eq!(shown, "Ann ran home.\n\nQ: Who ran?\nA: Ann\nQ: Where to?\nA: home\n\n");
         assert!(prompt("paper", &shown).0.starts_with(&shown));
     }
 
     #[test]
     fn answers_are_scored_against_the_others() {
-        let statistics = Coqa.score(&turn(1), &Protocol::new("paper"), &[wrote(" Home.", &[-1.0])]).unwrap();
+        let values = Coqa.score(&turn(1), &Protocol::new("paper"), &[wrote(" Home.", &[-1.0])]).unwrap();
         // "home" without itself is compared with "her home", and the other way round.
-        assert!((statistics["f1"] - f64::midpoint(2.0 / 3.0, 1.0)).abs() < 1e-12);
-        assert_eq!((statistics["exact_match"], statistics["domain_mctest"]), (0.5, 1.0));
+        assert!((values["f1"] - f64::midpoint(2.0 / 3.0, 1.0)).abs() < 1e-12);
+        assert_eq!((values["exact_match"], values["domain_mctest"]), (0.5, 1.0));
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use super::Card;
+use super::TaskConfig;
 use super::perplexity::{Headline, PerplexityTask, byte_stream};
 
 /// The task.
 pub(super) static TASK: PerplexityTask = PerplexityTask {
-    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/enwik8/task.toml"))),
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/enwik8/task.toml"))),
     samples: &[("sample.xml", include_bytes!("../../tasks/enwik8/sample.xml"))],
     headline: Headline::Bytes,
     docs: |file, _| byte_stream(file),

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Baseline, Card, Item, Setting, Task, TaskError};
-use crate::data::{DataCard, DataError, DataFile, Provenance, Split};
+use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
+use crate::data::{DataConfig, DataError, DataFile, Provenance, Split};
 use crate::draw::{seed_of, shuffled};
-use crate::metrics::{Breakdown, Metric};
 use crate::plan::DataSource;
-use crate::record::{Protocol, Statistics};
-use crate::request::{Request, Response};
+use crate::record::Protocol;
+use gpt2_model::request::{Request, Response};
+use text_metrics::SampleValues;
+use text_metrics::{Breakdown, Metric};
 
 /// Where a task's examples come from, and what is drawn of them.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +29,7 @@ impl<'a> Source<'a> {
 /// A [`Task`] of any document type.
 pub trait AnyTask: Sync {
     /// Its card.
-    fn card(&self) -> &Card;
+    fn config(&self) -> &TaskConfig;
     /// Reads its examples from `source`, and those of its few-shot prompts where the protocol names `shots`.
     fn load(
         &'static self,
@@ -61,8 +62,8 @@ pub trait LoadedTask: Send + Sync {
     fn requests(&self, index: usize) -> Vec<Request>;
     /// What would be right for example `index`, where its requests do not say it.
     fn expected(&self, index: usize) -> Vec<String>;
-    /// Statistics of the answers about example `index`.
-    fn score(&self, index: usize, responses: &[Response]) -> Result<Statistics, TaskError>;
+    /// Values of the answers about example `index`.
+    fn score(&self, index: usize, responses: &[Response]) -> Result<SampleValues, TaskError>;
     /// What methods without a model score on the examples at `selected`.
     fn baselines(&self, selected: &[usize]) -> Vec<Baseline>;
     /// The files the examples are from, with their sha256.
@@ -103,8 +104,8 @@ fn independent<Doc>(items: &[Item<Doc>]) -> usize {
 }
 
 impl<T: Task + 'static> AnyTask for T {
-    fn card(&self) -> &Card {
-        Task::card(self)
+    fn config(&self) -> &TaskConfig {
+        Task::config(self)
     }
 
     fn load(
@@ -112,17 +113,17 @@ impl<T: Task + 'static> AnyTask for T {
         source: &Source<'_>,
         protocol: &Protocol,
     ) -> Result<Box<dyn LoadedTask>, DataError> {
-        let card = Task::card(self);
-        let Card { name, data, .. } = card;
+        let config = Task::config(self);
+        let TaskConfig { name, data, .. } = config;
         let open = |split| Task::open(self, source.data, split);
         let file =
             open(source.split)?.ok_or_else(|| DataFile::not_found(name, data, source.data, source.split))?;
         let items = self.docs(&file, protocol)?;
-        let takes_shots = card
+        let takes_shots = config
             .protocol(&protocol.name)
             .is_some_and(|known| known.options.iter().any(|name| name == "shots"));
         let mut training = None;
-        for split in DataCard::example_splits(source.split).filter(|_| takes_shots) {
+        for split in DataConfig::example_splits(source.split).filter(|_| takes_shots) {
             let Some(mut found) = open(split)? else { continue };
             let items = self.docs(&found, protocol)?;
             found.drop_bytes();
@@ -134,7 +135,7 @@ impl<T: Task + 'static> AnyTask for T {
 
     fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn LoadedTask>, DataError> {
         let items = self.docs(&file, protocol)?;
-        let split = Task::card(self).data.split;
+        let split = Task::config(self).data.split;
         Ok(Box::new(Loaded::new(self, protocol, (file, items), None, (split, 0))?))
     }
 
@@ -164,7 +165,7 @@ impl<T: Task> Loaded<T> {
         let ids: Vec<&str> = examples.iter().map(|item| item.id.as_str()).collect();
         let at_hand = independent(examples).saturating_sub(usize::from(training.is_none()));
         if shots > at_hand {
-            let task = Task::card(task).name.clone();
+            let task = Task::config(task).name.clone();
             return Err(DataError::TooFewExamples { task, shots, examples: at_hand });
         }
         let example_order = if shots == 0 { Vec::new() } else { shuffled(&ids, seed, "shots") };
@@ -174,7 +175,7 @@ impl<T: Task> Loaded<T> {
 
     /// The same examples for every sample, one of a story at most, but for those that would show a sample its own
     /// answer: the next stands for them.
-    fn demonstrations(&self, index: usize) -> String {
+    fn few_shot_examples(&self, index: usize) -> String {
         let (examples, own) = match &self.training {
             Some((_, items)) => (items, None),
             None => (&self.items, self.items.get(index)),
@@ -192,7 +193,7 @@ impl<T: Task> Loaded<T> {
                 shown.push(example);
             }
         }
-        shown.into_iter().map(|example| self.task.demonstration(&example.doc, &self.protocol)).collect()
+        shown.into_iter().map(|example| self.task.few_shot_example(&example.doc, &self.protocol)).collect()
     }
 }
 
@@ -217,7 +218,7 @@ impl<T: Task> LoadedTask for Loaded<T> {
         let item = &self.items[index];
         let setting = Setting {
             protocol: &self.protocol,
-            demonstrations: &self.demonstrations(index),
+            few_shot_examples: &self.few_shot_examples(index),
             seed: seed_of(self.seed, "sample", &item.id),
         };
         self.task.requests(&item.doc, &setting)
@@ -227,7 +228,7 @@ impl<T: Task> LoadedTask for Loaded<T> {
         self.task.expected(&self.items[index].doc)
     }
 
-    fn score(&self, index: usize, responses: &[Response]) -> Result<Statistics, TaskError> {
+    fn score(&self, index: usize, responses: &[Response]) -> Result<SampleValues, TaskError> {
         self.task.score(&self.items[index].doc, &self.protocol, responses)
     }
 
@@ -235,8 +236,8 @@ impl<T: Task> LoadedTask for Loaded<T> {
         let training = self.training.as_ref().map_or(&[][..], |(_, items)| items);
         let mut baselines = self.task.baselines(&self.items, training, &self.protocol, self.seed);
         for baseline in &mut baselines {
-            baseline.statistics =
-                selected.iter().filter_map(|&index| baseline.statistics.get(index).cloned()).collect();
+            baseline.values =
+                selected.iter().filter_map(|&index| baseline.values.get(index).cloned()).collect();
         }
         baselines
     }

@@ -4,14 +4,16 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
-use super::{Card, Item, Setting, Task, TaskError};
+use super::{Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile, read_json_lines};
-use crate::metrics::{Aggregate, Metric};
-use crate::record::{Protocol, Statistics};
-use crate::request::{Overflow, Request, Response};
-use crate::text::strip;
+use crate::record::Protocol;
+use gpt2_model::request::{Overflow, Request, Response};
+use text_metrics::SampleValues;
+use text_metrics::{Aggregate, Metric};
+use untrusted_input::strip;
 
-static CARD: LazyLock<Card> = LazyLock::new(|| Card::bundled(include_str!("../../tasks/lambada/task.toml")));
+static CARD: LazyLock<TaskConfig> =
+    LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/lambada/task.toml")));
 
 static STOP_WORDS: LazyLock<Arc<[String]>> = LazyLock::new(|| {
     include_str!("../../tasks/lambada/stop_words.txt")
@@ -54,7 +56,7 @@ fn preprocess(text: &str, protocol: &Protocol) -> String {
 impl Task for Lambada {
     type Doc = Passage;
 
-    fn card(&self) -> &Card {
+    fn config(&self) -> &TaskConfig {
         &CARD
     }
 
@@ -85,7 +87,7 @@ impl Task for Lambada {
     }
 
     /// A whole passage and an empty line.
-    fn demonstration(&self, doc: &Passage, protocol: &Protocol) -> String {
+    fn few_shot_example(&self, doc: &Passage, protocol: &Protocol) -> String {
         let between = if protocol.name == "harness" { "\n\n" } else { "\n" };
         format!("{}{between}", preprocess(&doc.text, protocol))
     }
@@ -95,7 +97,7 @@ impl Task for Lambada {
         let (context, target) = split_last_word(&text).unwrap_or(("", &text));
         let harness = setting.protocol.name == "harness";
         vec![Request::LogLikelihood {
-            context: format!("{}{context}", setting.demonstrations),
+            context: format!("{}{context}", setting.few_shot_examples),
             continuation: target.to_owned(),
             excluded_words: if harness { Arc::default() } else { Arc::clone(&STOP_WORDS) },
             overflow: if harness { Overflow::TruncateLeft } else { Overflow::Refuse },
@@ -107,7 +109,7 @@ impl Task for Lambada {
         _doc: &Passage,
         _protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<Statistics, TaskError> {
+    ) -> Result<SampleValues, TaskError> {
         let [Response::LogLikelihood(score)] = responses else {
             return Err(TaskError::Response {
                 index: 0,
@@ -115,17 +117,17 @@ impl Task for Lambada {
                 found: responses.first().map_or("nothing", Response::kind),
             });
         };
-        let mut statistics = Statistics::from([
+        let mut values = SampleValues::from([
             ("words".to_owned(), 1.0),
             ("correct".to_owned(), f64::from(u8::from(score.greedy))),
             ("log_likelihood".to_owned(), score.log_likelihood),
         ]);
         if let Some(filtered) = score.filtered {
             let correct = f64::from(u8::from(filtered.greedy));
-            statistics.insert("correct_stop_filter".to_owned(), correct);
-            statistics.insert("log_likelihood_stop_filter".to_owned(), filtered.log_likelihood);
+            values.insert("correct_stop_filter".to_owned(), correct);
+            values.insert("log_likelihood_stop_filter".to_owned(), filtered.log_likelihood);
         }
-        Ok(statistics)
+        Ok(values)
     }
 
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
@@ -149,11 +151,11 @@ impl Task for Lambada {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{Filtered, LogLikelihood};
+    use gpt2_model::request::{Filtered, LogLikelihood};
 
     fn prompt(text: &str, protocol: &str) -> (String, String) {
         let doc = Passage { text: text.to_owned() };
-        let setting = Setting { protocol: &Protocol::new(protocol), demonstrations: "", seed: 0 };
+        let setting = Setting { protocol: &Protocol::new(protocol), few_shot_examples: "", seed: 0 };
         match Lambada.requests(&doc, &setting).remove(0) {
             Request::LogLikelihood { context, continuation, .. } => (context, continuation),
             other => panic!("{other:?}"),
@@ -204,10 +206,10 @@ mod tests {
             context_tokens: 1,
             truncated_tokens: 0,
         });
-        let statistics = Lambada.score(&doc, &Protocol::new("paper"), &[response]).unwrap();
-        assert_eq!(statistics["correct"], 0.0);
-        assert_eq!(statistics["correct_stop_filter"], 1.0);
-        assert_eq!(statistics["log_likelihood_stop_filter"], -1.5);
+        let values = Lambada.score(&doc, &Protocol::new("paper"), &[response]).unwrap();
+        assert_eq!(values["correct"], 0.0);
+        assert_eq!(values["correct_stop_filter"], 1.0);
+        assert_eq!(values["log_likelihood_stop_filter"], -1.5);
         assert!(Lambada.score(&doc, &Protocol::new("paper"), &[]).is_err());
     }
 

@@ -2,17 +2,18 @@
 //!
 //! A new task is one file here, one folder in `tasks/`, and one line in [`REGISTRY`].
 
-mod card;
 mod cbt;
 mod choice;
 mod cnn_dailymail;
+mod config;
 mod coqa;
+mod custom;
+pub mod detokenize;
 mod enwik8;
 mod erased;
 mod lambada;
 mod nq;
 mod one_billion_word;
-mod own;
 mod penn_treebank;
 mod perplexity;
 mod registry;
@@ -23,17 +24,18 @@ mod wikitext2;
 mod winograd;
 mod written;
 
-pub use card::{Card, ProtocolCard};
+pub use config::{ProtocolConfig, TaskConfig};
+pub use custom::{CUSTOM_GROUP, CustomTaskConfig, FieldPath, Record, TaskConfigError, Template};
 pub use erased::{AnyTask, LoadedTask, Source};
-pub use own::{CardError, FieldPath, OWN_GROUP, OwnCard, Record, Template};
 pub use perplexity::PAPER_STRIDE;
 pub use registry::Registry;
 
 use crate::data::{BundledFile, DataError, DataFile, Split};
-use crate::metrics::{Breakdown, Metric};
 use crate::plan::DataSource;
-use crate::record::{Protocol, Statistics};
-use crate::request::{Request, Response};
+use crate::record::Protocol;
+use gpt2_model::request::{Request, Response};
+use text_metrics::SampleValues;
+use text_metrics::{Breakdown, Metric};
 
 /// Every task, in the order of the paper's tables.
 pub static REGISTRY: &[&dyn AnyTask] = &[
@@ -89,7 +91,7 @@ pub struct Setting<'a> {
     /// Protocol and options.
     pub protocol: &'a Protocol,
     /// Solved examples of a few-shot prompt, each with what parts it from the next; empty without `--shots`.
-    pub demonstrations: &'a str,
+    pub few_shot_examples: &'a str,
     /// Seed of everything that is drawn for this example.
     pub seed: u64,
 }
@@ -100,7 +102,7 @@ pub struct Baseline {
     /// Its name in tables, as the paper writes it.
     pub name: &'static str,
     /// One for each example, in their order.
-    pub statistics: Vec<Statistics>,
+    pub values: Vec<SampleValues>,
 }
 
 /// A task of the paper, or a user's own.
@@ -109,14 +111,14 @@ pub trait Task: Sync {
     type Doc: Send + Sync + 'static;
 
     /// Its card.
-    fn card(&self) -> &Card;
+    fn config(&self) -> &TaskConfig;
 
     /// The bundled samples that the card names, in the format of the test set.
     fn samples(&self) -> &'static [BundledFile];
 
     /// The file of a split; `Ok(None)` if there is none.
     fn open(&self, source: &DataSource, split: Split) -> Result<Option<DataFile>, DataError> {
-        let Card { name, data, .. } = self.card();
+        let TaskConfig { name, data, .. } = self.config();
         DataFile::open(name, data, self.samples(), source, split)
     }
 
@@ -125,7 +127,7 @@ pub trait Task: Sync {
 
     /// An example with its answer, as it stands in a few-shot prompt, and what parts it from the next. Pure. Asked for
     /// only if the card's protocol takes `shots`.
-    fn demonstration(&self, doc: &Self::Doc, protocol: &Protocol) -> String {
+    fn few_shot_example(&self, doc: &Self::Doc, protocol: &Protocol) -> String {
         let _ = (doc, protocol);
         String::new()
     }
@@ -146,7 +148,7 @@ pub trait Task: Sync {
         doc: &Self::Doc,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<Statistics, TaskError>;
+    ) -> Result<SampleValues, TaskError>;
 
     /// What is computed from the statistics, headline first.
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric>;
@@ -173,7 +175,7 @@ pub trait Task: Sync {
 
 /// The program's task of this name; [`Registry::find`] knows the user's own too.
 pub fn find(name: &str) -> Option<&'static dyn AnyTask> {
-    REGISTRY.iter().copied().find(|task| task.card().name == name)
+    REGISTRY.iter().copied().find(|task| task.config().name == name)
 }
 
 #[cfg(test)]
@@ -183,23 +185,23 @@ mod tests {
     #[test]
     fn cards_agree_with_the_registry_and_samples_load() {
         for task in REGISTRY {
-            let card = task.card();
-            assert!(find(&card.name).is_some());
-            assert!(card.groups.contains(&"all".to_owned()), "{}: every task is in `all`", card.name);
-            for known in &card.protocols {
-                let protocol = card.planned(&known.name).protocol;
+            let config = task.config();
+            assert!(find(&config.name).is_some());
+            assert!(config.groups.contains(&"all".to_owned()), "{}: every task is in `all`", config.name);
+            for known in &config.protocols {
+                let protocol = config.planned(&known.name).protocol;
                 let loaded =
-                    task.load(&Source::new(&DataSource::Sample, card.data.split, 0), &protocol).unwrap();
+                    task.load(&Source::new(&DataSource::Sample, config.data.split, 0), &protocol).unwrap();
                 // A stream has as many samples as it has parts.
-                let fewest = if card.groups.contains(&"lm".to_owned()) { 1 } else { 20 };
-                assert!(loaded.len() >= fewest, "{} has {} samples", card.name, loaded.len());
+                let fewest = if config.groups.contains(&"lm".to_owned()) { 1 } else { 20 };
+                assert!(loaded.len() >= fewest, "{} has {} samples", config.name, loaded.len());
                 assert!(!task.metrics(&protocol).is_empty());
                 for index in 0..loaded.len() {
                     // What is right stands either in the one target or beside the requests.
                     let has_target = matches!(&loaded.requests(index)[..], [one] if !matches!(one, Request::Generate { .. }));
                     let expected = loaded.expected(index);
-                    assert_eq!(expected.is_empty(), has_target || fewest == 1, "{} {index}", card.name);
-                    assert!(expected.iter().all(|text| !text.is_empty()), "{} {index}", card.name);
+                    assert_eq!(expected.is_empty(), has_target || fewest == 1, "{} {index}", config.name);
+                    assert!(expected.iter().all(|text| !text.is_empty()), "{} {index}", config.name);
                 }
             }
         }
@@ -208,14 +210,14 @@ mod tests {
     #[test]
     fn every_task_but_the_streams_takes_shots() {
         for task in REGISTRY {
-            let card = task.card();
-            let stream = card.groups.contains(&"lm".to_owned());
-            for known in &card.protocols {
+            let config = task.config();
+            let stream = config.groups.contains(&"lm".to_owned());
+            for known in &config.protocols {
                 assert_eq!(
                     known.options.contains(&"shots".to_owned()),
                     !stream,
                     "{}:{}",
-                    card.name,
+                    config.name,
                     known.name
                 );
                 if stream {
@@ -223,16 +225,16 @@ mod tests {
                 }
                 let mut protocol = Protocol::new(&known.name);
                 protocol.options.insert("shots".to_owned(), "2".to_owned());
-                let source = Source::new(&DataSource::Sample, card.data.split, 0);
+                let source = Source::new(&DataSource::Sample, config.data.split, 0);
                 let few = task.load(&source, &protocol).unwrap();
                 protocol.options.insert("shots".to_owned(), "0".to_owned());
                 let zero = task.load(&source, &protocol).unwrap();
                 for index in 0..zero.len().min(5) {
-                    assert_ne!(few.requests(index), zero.requests(index), "{}:{}", card.name, known.name);
+                    assert_ne!(few.requests(index), zero.requests(index), "{}:{}", config.name, known.name);
                 }
-                let has_examples = card.data.samples.iter().any(|file| file.split == Some(Split::Train))
-                    || card.data.samples.iter().any(|file| file.split == Some(Split::Validation));
-                assert_eq!(few.label().contains_key("shots_from"), !has_examples, "{}", card.name);
+                let has_examples = config.data.samples.iter().any(|file| file.split == Some(Split::Train))
+                    || config.data.samples.iter().any(|file| file.split == Some(Split::Validation));
+                assert_eq!(few.label().contains_key("shots_from"), !has_examples, "{}", config.name);
             }
         }
     }

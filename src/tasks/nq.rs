@@ -6,14 +6,16 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::written::only_text;
-use super::{Baseline, Card, Item, Setting, Task, TaskError};
+use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile, read_json_lines};
-use crate::metrics::{Aggregate, Breakdown, Grouping, Metric};
-use crate::record::{Protocol, Statistics};
-use crate::request::{Decoding, Request, Response, Trim};
-use crate::text::{harness_nq_exact_match, squad_exact_match};
+use crate::record::Protocol;
+use gpt2_model::request::{Decoding, Request, Response, Trim};
+use text_metrics::SampleValues;
+use text_metrics::{Aggregate, Breakdown, Grouping, Metric};
+use text_metrics::{harness_nq_exact_match, squad_exact_match};
 
-static CARD: LazyLock<Card> = LazyLock::new(|| Card::bundled(include_str!("../../tasks/nq/task.toml")));
+static CARD: LazyLock<TaskConfig> =
+    LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/nq/task.toml")));
 
 /// Most tokens of an answer under `paper`, which names none: the longest answer of the set has 27.
 const ANSWER_TOKENS: usize = 32;
@@ -57,7 +59,7 @@ fn question_word(question: &str) -> &'static str {
 impl Task for NaturalQuestions {
     type Doc = Question;
 
-    fn card(&self) -> &Card {
+    fn config(&self) -> &TaskConfig {
         &CARD
     }
 
@@ -82,7 +84,7 @@ impl Task for NaturalQuestions {
             .collect()
     }
 
-    fn demonstration(&self, doc: &Question, protocol: &Protocol) -> String {
+    fn few_shot_example(&self, doc: &Question, protocol: &Protocol) -> String {
         format!("{} {}\n", asked(&doc.question, protocol), doc.answer.first().map_or("", String::as_str))
     }
 
@@ -97,7 +99,7 @@ impl Task for NaturalQuestions {
             _ => ("", &["\n"][..], ANSWER_TOKENS),
         };
         vec![Request::Generate {
-            prompt: format!("{head}{}{question}", setting.demonstrations),
+            prompt: format!("{head}{}{question}", setting.few_shot_examples),
             trim: Trim::left(),
             stop: stop.iter().map(|&stop| stop.to_owned()).collect(),
             max_new_tokens,
@@ -110,14 +112,14 @@ impl Task for NaturalQuestions {
         doc: &Question,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<Statistics, TaskError> {
+    ) -> Result<SampleValues, TaskError> {
         let generated = only_text(responses)?;
         let answers: Vec<&str> = doc.answer.iter().map(String::as_str).collect();
         if protocol.name == "harness" {
             let correct = harness_nq_exact_match(&generated.text, &answers);
-            return Ok(Statistics::from([("correct".to_owned(), correct)]));
+            return Ok(SampleValues::from([("correct".to_owned(), correct)]));
         }
-        Ok(Statistics::from([
+        Ok(SampleValues::from([
             ("correct".to_owned(), squad_exact_match(&generated.text, &answers)),
             ("confidence".to_owned(), generated.confidence()),
         ]))
@@ -172,15 +174,15 @@ impl Task for NaturalQuestions {
                 *most = (count, answer);
             }
         }
-        let statistics = items
+        let values = items
             .iter()
             .map(|item| {
                 let guess = best.get(question_word(&item.doc.question)).map_or("", |(_, answer)| answer);
                 let answers: Vec<&str> = item.doc.answer.iter().map(String::as_str).collect();
-                Statistics::from([("correct".to_owned(), squad_exact_match(guess, &answers))])
+                SampleValues::from([("correct".to_owned(), squad_exact_match(guess, &answers))])
             })
             .collect();
-        vec![Baseline { name: "Most frequent answer", statistics }]
+        vec![Baseline { name: "Most frequent answer", values }]
     }
 }
 
@@ -199,8 +201,9 @@ mod tests {
     fn prompt(protocol: &str) -> String {
         let protocol = Protocol::new(protocol);
         let doc = question("who wrote emma", &["Jane Austen"]);
-        let shown = NaturalQuestions.demonstration(&question("when is noon?", &["12", "midday"]), &protocol);
-        let setting = Setting { protocol: &protocol, demonstrations: &shown, seed: 0 };
+        let shown =
+            NaturalQuestions.few_shot_example(&question("when is noon?", &["12", "midday"]), &protocol);
+        let setting = Setting { protocol: &protocol, few_shot_examples: &shown, seed: 0 };
         match NaturalQuestions.requests(&doc, &setting).remove(0) {
             Request::Generate { prompt, .. } => prompt,
             other => panic!("{other:?}"),
@@ -219,11 +222,11 @@ mod tests {
     #[test]
     fn confidence_is_the_probability_of_the_answer_without_its_end() {
         let doc = question("who wrote emma", &["Jane Austen"]);
-        let statistics = NaturalQuestions
+        let values = NaturalQuestions
             .score(&doc, &Protocol::new("paper"), &[wrote(" Jane Austen", &[-0.5, -0.25, -3.0])])
             .unwrap();
-        assert_eq!(statistics["correct"], 1.0);
-        assert!((statistics["confidence"] - (-0.75f64).exp()).abs() < 1e-12);
+        assert_eq!(values["correct"], 1.0);
+        assert!((values["confidence"] - (-0.75f64).exp()).abs() < 1e-12);
         let silent = NaturalQuestions.score(&doc, &Protocol::new("paper"), &[wrote("", &[-0.1])]).unwrap();
         assert_eq!(silent["confidence"], 0.0, "an empty answer is no sure one");
     }
@@ -240,9 +243,9 @@ mod tests {
         let items =
             [item(0, question("in what town and when", &["1999"])), item(1, question("WHO x", &["bo"]))];
         let baseline = NaturalQuestions.baselines(&items, &training, &Protocol::new("paper"), 0).remove(0);
-        let correct: Vec<f64> = baseline.statistics.iter().map(|s| s["correct"]).collect();
+        let correct: Vec<f64> = baseline.values.iter().map(|s| s["correct"]).collect();
         assert_eq!(correct, [0.0, 1.0], "`what` comes before `when` and has no answer");
         let own = NaturalQuestions.baselines(&items, &[], &Protocol::new("paper"), 0).remove(0);
-        assert_eq!(own.statistics[0]["correct"], 1.0);
+        assert_eq!(own.values[0]["correct"], 1.0);
     }
 }

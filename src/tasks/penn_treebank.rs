@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use super::Card;
+use super::TaskConfig;
 use super::perplexity::{Cut, Headline, PerplexityTask, word_stream};
-use crate::text::PENN_TREEBANK;
+use crate::tasks::detokenize::PENN_TREEBANK;
 
 /// The task.
 pub(super) static TASK: PerplexityTask = PerplexityTask {
-    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/ptb/task.toml"))),
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/ptb/task.toml"))),
     samples: &[("sample.txt", include_bytes!("../../tasks/ptb/sample.txt"))],
     headline: Headline::Words,
     docs: |file, protocol| word_stream(file, protocol, &PENN_TREEBANK, Cut::Lines, "detok"),

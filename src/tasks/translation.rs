@@ -3,12 +3,14 @@
 use std::sync::LazyLock;
 
 use super::written::only_text;
-use super::{Card, Item, Setting, Task, TaskError};
+use super::{Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile, SentencePair, read_parallel};
-use crate::metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric};
-use crate::record::{Protocol, Statistics};
-use crate::request::{Decoding, Request, Response, Trim};
-use crate::text::{Language, moses_tokenize, sentences, strip};
+use crate::record::Protocol;
+use gpt2_model::request::{Decoding, Request, Response, Trim};
+use text_metrics::SampleValues;
+use text_metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric};
+use text_metrics::{Language, moses_tokenize, sentences};
+use untrusted_input::strip;
 
 /// Most tokens of a translation under `paper`.
 const TRANSLATION_TOKENS: usize = 100;
@@ -17,7 +19,7 @@ const HARNESS_TOKENS: usize = 256;
 
 /// A direction.
 pub(super) struct Translation {
-    card: LazyLock<Card>,
+    config: LazyLock<TaskConfig>,
     samples: &'static [BundledFile],
     /// English names of the languages.
     from: &'static str,
@@ -27,7 +29,7 @@ pub(super) struct Translation {
 
 /// French to English.
 pub(super) static FRENCH_ENGLISH: Translation = Translation {
-    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wmt14-fr-en/task.toml"))),
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/wmt14-fr-en/task.toml"))),
     samples: FRENCH_AND_ENGLISH,
     from: "French",
     to: "English",
@@ -36,7 +38,7 @@ pub(super) static FRENCH_ENGLISH: Translation = Translation {
 
 /// English to French.
 pub(super) static ENGLISH_FRENCH: Translation = Translation {
-    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wmt14-en-fr/task.toml"))),
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/wmt14-en-fr/task.toml"))),
     samples: FRENCH_AND_ENGLISH,
     from: "English",
     to: "French",
@@ -45,7 +47,7 @@ pub(super) static ENGLISH_FRENCH: Translation = Translation {
 
 /// English to German.
 pub(super) static ENGLISH_GERMAN: Translation = Translation {
-    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wmt14-en-de/task.toml"))),
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/wmt14-en-de/task.toml"))),
     samples: &[
         ("sample.en", include_bytes!("../../tasks/wmt14-en-de/sample.en")),
         ("sample.de", include_bytes!("../../tasks/wmt14-en-de/sample.de")),
@@ -79,8 +81,8 @@ impl Translation {
 impl Task for Translation {
     type Doc = SentencePair;
 
-    fn card(&self) -> &Card {
-        &self.card
+    fn config(&self) -> &TaskConfig {
+        &self.config
     }
 
     fn samples(&self) -> &'static [BundledFile] {
@@ -95,7 +97,7 @@ impl Task for Translation {
             .collect())
     }
 
-    fn demonstration(&self, doc: &SentencePair, protocol: &Protocol) -> String {
+    fn few_shot_example(&self, doc: &SentencePair, protocol: &Protocol) -> String {
         let between = if protocol.name == "harness" { "\n\n" } else { "\n" };
         format!("{} {}{between}", self.asked(&doc.source, protocol), doc.target)
     }
@@ -107,7 +109,7 @@ impl Task for Translation {
     fn requests(&self, doc: &SentencePair, setting: &Setting<'_>) -> Vec<Request> {
         let harness = setting.protocol.name == "harness";
         vec![Request::Generate {
-            prompt: format!("{}{}", setting.demonstrations, self.asked(&doc.source, setting.protocol)),
+            prompt: format!("{}{}", setting.few_shot_examples, self.asked(&doc.source, setting.protocol)),
             trim: Trim::left(),
             stop: vec!["\n".to_owned()],
             max_new_tokens: if harness { HARNESS_TOKENS } else { TRANSLATION_TOKENS },
@@ -120,7 +122,7 @@ impl Task for Translation {
         doc: &SentencePair,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<Statistics, TaskError> {
+    ) -> Result<SampleValues, TaskError> {
         let text = strip(&only_text(responses)?.text);
         let of = |text: &str, reference: &str, tokenizer| BleuStatistics::of(text, &[reference], tokenizer);
         if protocol.name == "harness" {
@@ -153,8 +155,8 @@ mod tests {
 
     fn prompt(protocol: &str) -> String {
         let protocol = Protocol::new(protocol);
-        let shown = FRENCH_ENGLISH.demonstration(&pair(), &protocol);
-        let setting = Setting { protocol: &protocol, demonstrations: &shown, seed: 0 };
+        let shown = FRENCH_ENGLISH.few_shot_example(&pair(), &protocol);
+        let setting = Setting { protocol: &protocol, few_shot_examples: &shown, seed: 0 };
         match FRENCH_ENGLISH.requests(&pair(), &setting).remove(0) {
             Request::Generate { prompt, .. } => prompt,
             other => panic!("{other:?}"),

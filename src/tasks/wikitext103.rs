@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use super::Card;
+use super::TaskConfig;
 use super::perplexity::{Cut, Headline, PerplexityTask, word_stream};
-use crate::text::WIKITEXT;
+use crate::tasks::detokenize::WIKITEXT;
 
 /// The task.
 pub(super) static TASK: PerplexityTask = PerplexityTask {
-    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wikitext103/task.toml"))),
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/wikitext103/task.toml"))),
     samples: &[("sample.raw", include_bytes!("../../tasks/wikitext103/sample.raw"))],
     headline: Headline::Words,
     docs: |file, protocol| word_stream(file, protocol, &WIKITEXT, Cut::Articles, "raw"),

@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use super::Card;
+use super::TaskConfig;
 use super::perplexity::{Cut, Headline, PerplexityTask, harness_pages, word_stream};
-use crate::text::WIKITEXT;
+use crate::tasks::detokenize::WIKITEXT;
 
 /// The task.
 pub(super) static TASK: PerplexityTask = PerplexityTask {
-    card: LazyLock::new(|| Card::bundled(include_str!("../../tasks/wikitext2/task.toml"))),
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/wikitext2/task.toml"))),
     samples: &[("sample.tokens", include_bytes!("../../tasks/wikitext2/sample.tokens"))],
     headline: Headline::Words,
     docs: |file, protocol| match protocol.name.as_str() {

@@ -3,13 +3,15 @@
 use std::sync::{Arc, LazyLock};
 
 use super::choice::{choice_baselines, correct, log_likelihoods};
-use super::{Baseline, Card, Item, Setting, Task, TaskError};
+use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile, WinogradForm, WinogradSchema, read_winograd};
-use crate::metrics::{Aggregate, Metric};
-use crate::record::{Protocol, Statistics};
-use crate::request::{Overflow, Request, Response};
+use crate::record::Protocol;
+use gpt2_model::request::{Overflow, Request, Response};
+use text_metrics::SampleValues;
+use text_metrics::{Aggregate, Metric};
 
-static CARD: LazyLock<Card> = LazyLock::new(|| Card::bundled(include_str!("../../tasks/winograd/task.toml")));
+static CARD: LazyLock<TaskConfig> =
+    LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/winograd/task.toml")));
 
 /// Words that are lower-cased at the start of a candidate within a sentence: lm-evaluation-harness's list.
 const LOWERED: [&str; 11] = ["A", "An", "The", "She", "He", "It", "They", "My", "His", "Her", "Their"];
@@ -71,7 +73,7 @@ fn joined(rest: &str) -> &str {
 impl Task for Winograd {
     type Doc = WinogradSchema;
 
-    fn card(&self) -> &Card {
+    fn config(&self) -> &TaskConfig {
         &CARD
     }
 
@@ -96,7 +98,7 @@ impl Task for Winograd {
     }
 
     /// The sentence with the right candidate.
-    fn demonstration(&self, doc: &WinogradSchema, _: &Protocol) -> String {
+    fn few_shot_example(&self, doc: &WinogradSchema, _: &Protocol) -> String {
         let Substituted { contexts, rest } = substituted(doc);
         let right = contexts.get(doc.label).map_or("", String::as_str);
         format!("{right}{}\n\n", joined(&rest))
@@ -111,10 +113,10 @@ impl Task for Winograd {
     /// `paper`: both partial scores, then both full ones. `harness`: both partial scores; its template puts a space of
     /// its own before the rest, which begins with one.
     fn requests(&self, doc: &WinogradSchema, setting: &Setting<'_>) -> Vec<Request> {
-        let Setting { protocol, demonstrations, .. } = setting;
+        let Setting { protocol, few_shot_examples, .. } = setting;
         let Substituted { contexts, rest } = substituted(doc);
         let request = |context: &str, continuation: String| Request::LogLikelihood {
-            context: format!("{demonstrations}{context}"),
+            context: format!("{few_shot_examples}{context}"),
             continuation,
             excluded_words: Arc::default(),
             overflow: Overflow::TruncateLeft,
@@ -132,14 +134,14 @@ impl Task for Winograd {
         doc: &WinogradSchema,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<Statistics, TaskError> {
+    ) -> Result<SampleValues, TaskError> {
         let scores = log_likelihoods(responses)?;
         let (partial, full) = scores.split_at(scores.len().min(2));
-        let mut statistics = Statistics::from([("correct_partial".to_owned(), correct(partial, doc.label))]);
+        let mut values = SampleValues::from([("correct_partial".to_owned(), correct(partial, doc.label))]);
         if protocol.name != "harness" {
-            statistics.insert("correct_full".to_owned(), correct(full, doc.label));
+            values.insert("correct_full".to_owned(), correct(full, doc.label));
         }
-        Ok(statistics)
+        Ok(values)
     }
 
     fn baselines(
@@ -149,7 +151,7 @@ impl Task for Winograd {
         protocol: &Protocol,
         seed: u64,
     ) -> Vec<Baseline> {
-        let statistics: &[&str] = if protocol.name == "harness" {
+        let values: &[&str] = if protocol.name == "harness" {
             &["correct_partial"]
         } else {
             &["correct_partial", "correct_full"]
@@ -157,7 +159,7 @@ impl Task for Winograd {
         // The place that is most often right, as a classifier that sees only the labels would choose.
         let first = items.iter().filter(|item| item.doc.label == 0).count();
         let majority = usize::from(2 * first < items.len());
-        choice_baselines(items, seed, statistics, |doc| (majority, doc.label, 2))
+        choice_baselines(items, seed, values, |doc| (majority, doc.label, 2))
     }
 
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {

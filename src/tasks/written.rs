@@ -1,10 +1,10 @@
 //! What tasks share that let the model write.
 
 use super::TaskError;
-use crate::request::{Generated, Response};
+use gpt2_model::request::{Completion, Response};
 
 /// The texts of all responses.
-pub(super) fn written(responses: &[Response]) -> Result<Vec<&Generated>, TaskError> {
+pub(super) fn written(responses: &[Response]) -> Result<Vec<&Completion>, TaskError> {
     responses
         .iter()
         .enumerate()
@@ -16,7 +16,7 @@ pub(super) fn written(responses: &[Response]) -> Result<Vec<&Generated>, TaskErr
 }
 
 /// The text of the only response.
-pub(super) fn only_text(responses: &[Response]) -> Result<&Generated, TaskError> {
+pub(super) fn only_text(responses: &[Response]) -> Result<&Completion, TaskError> {
     match written(responses)?[..] {
         [generated] => Ok(generated),
         _ => Err(TaskError::Response {
@@ -30,15 +30,15 @@ pub(super) fn only_text(responses: &[Response]) -> Result<&Generated, TaskError>
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::request::Finish;
+    use gpt2_model::request::FinishReason;
 
     /// A response that stopped at a stop string; its tokens have these log-probabilities.
     pub fn wrote(text: &str, token_log_probs: &[f32]) -> Response {
-        Response::Generate(Generated {
+        Response::Generate(Completion {
             text: text.to_owned(),
             tokens: vec![0; token_log_probs.len()],
             token_log_probs: token_log_probs.to_vec(),
-            finish: Finish::StopString,
+            finish: FinishReason::StopString,
             prompt_tokens: 1,
             truncated_tokens: 0,
         })

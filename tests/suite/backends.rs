@@ -31,11 +31,11 @@ fn ndarray_agrees() {
 #[cfg(feature = "ndarray")]
 fn ndarray_runs_the_fused_block_in_plain_operations() {
     use crate::common::open;
-    use gpt2_eval::model::{Checkpoint, NewTokens, Stretch};
+    use gpt2_model::{Checkpoint, NewTokens, Stretch};
 
     let checkpoint = Checkpoint::bundled("tiny-8M").unwrap().unwrap();
     let hidden = |device: &str| {
-        let model = checkpoint.load_packed(&open(device), gpt2_eval::kernels::Precision::F32).unwrap();
+        let model = checkpoint.load_packed(&open(device), gpt2_kernels::Precision::F32).unwrap();
         let mut stretches: Vec<Stretch> = vec![
             model.stretch(None, 0, true),
             model.stretch(Some(0), 5, true),
@@ -61,15 +61,15 @@ fn ndarray_runs_the_fused_block_in_plain_operations() {
 #[cfg(feature = "wgpu")]
 mod wgpu {
     use super::*;
-    use gpt2_eval::engine::{Planner, check_device};
-    use gpt2_eval::model::ComputeDevice;
-    use gpt2_eval::request::{Overflow, Request};
+    use gpt2_model::ComputeDevice;
+    use gpt2_model::engine::{Planner, check_device};
+    use gpt2_model::request::{Overflow, Request};
 
     use crate::common::{bundled, bundled_on};
 
     /// The first adapter; without one the test is skipped aloud, unless `GPT2_EVAL_REQUIRE_WGPU` forbids it.
     fn adapter() -> Option<ComputeDevice> {
-        match "wgpu".parse::<gpt2_eval::model::DeviceRequest>().unwrap().open() {
+        match "wgpu".parse::<gpt2_model::DeviceRequest>().unwrap().open() {
             Ok(device) => Some(device),
             Err(error) if std::env::var_os("GPT2_EVAL_REQUIRE_WGPU").is_none() => {
                 say(&format!("SKIPPED: {error}"));

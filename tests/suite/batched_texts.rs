@@ -2,8 +2,8 @@
 
 #![cfg(any(feature = "ndarray", feature = "wgpu"))]
 
-use gpt2_eval::engine::{Effort, Planner, Work};
-use gpt2_eval::request::{Decoding, Finish, Generated, Request, Response, Sampling, Trim};
+use gpt2_model::engine::{Planner, Usage, Work};
+use gpt2_model::request::{Completion, Decoding, FinishReason, Request, Response, Sampling, Trim};
 
 use crate::common::{Loaded, bundled, say};
 
@@ -42,16 +42,16 @@ fn planned(loaded: &Loaded, requests: &[Request]) -> Vec<Work> {
     requests.iter().map(|request| planner.plan(request).unwrap()).collect()
 }
 
-fn write(loaded: &Loaded, work: &[Work], batch_tokens: usize) -> (Vec<Generated>, Effort) {
-    let (responses, effort) = loaded.run_and_count(work, batch_tokens);
+fn write(loaded: &Loaded, work: &[Work], batch_tokens: usize) -> (Vec<Completion>, Usage) {
+    let (responses, usage) = loaded.run_and_count(work, batch_tokens);
     let texts = responses.into_iter().map(|response| match response {
         Response::Generate(generated) => generated,
         other => panic!("{other:?}"),
     });
-    (texts.collect(), effort)
+    (texts.collect(), usage)
 }
 
-fn compare(found: &[Generated], expected: &[Generated], what: &str) {
+fn compare(found: &[Completion], expected: &[Completion], what: &str) {
     assert_eq!(found.len(), expected.len());
     let mut largest = 0f32;
     for (found, expected) in found.iter().zip(expected) {
@@ -77,27 +77,27 @@ pub fn check(loaded: &Loaded) {
     let lengths: Vec<usize> = work.iter().map(prompt).collect();
     let longest = *lengths.iter().max().unwrap();
     let one_by_one = work.iter().map(|work| write(loaded, std::slice::from_ref(work), 4096));
-    let (alone, efforts): (Vec<Vec<Generated>>, Vec<Effort>) = one_by_one.unzip();
+    let (alone, efforts): (Vec<Vec<Completion>>, Vec<Usage>) = one_by_one.unzip();
     let alone = alone.concat();
-    assert!(alone.iter().any(|text| text.finish == Finish::StopString));
+    assert!(alone.iter().any(|text| text.finish == FinishReason::StopString));
     assert_ne!(alone[6].tokens, alone[7].tokens, "other draws");
-    assert!(efforts.iter().all(|effort| effort.padding_tokens == 0));
+    assert!(efforts.iter().all(|usage| usage.padding_tokens == 0));
 
     compare(&alone, &write(&bundled("tiny-3M"), &work, 4096).0, &format!("{} against flex", loaded.device));
 
     // Greedy and drawn texts together, greedy ones only, and two at a time.
-    let (together, effort) = write(loaded, &work, 4096);
+    let (together, usage) = write(loaded, &work, 4096);
     compare(&together, &alone, &format!("{} in one batch", loaded.device));
-    assert_eq!(effort.key_value_bytes as usize, work.len() * (longest + 12 - 1) * KEY_VALUE_BYTES);
-    assert_eq!(effort.read_tokens, efforts.iter().map(|effort| effort.read_tokens).sum::<u64>());
+    assert_eq!(usage.key_value_bytes as usize, work.len() * (longest + 12 - 1) * KEY_VALUE_BYTES);
+    assert_eq!(usage.read_tokens, efforts.iter().map(|usage| usage.read_tokens).sum::<u64>());
     let padding = work.len() * longest - lengths.iter().sum::<usize>();
-    assert!(effort.padding_tokens as usize >= padding);
+    assert!(usage.padding_tokens as usize >= padding);
 
     let (greedy, _) = write(loaded, &work[..5], 4096);
     compare(&greedy, &alone[..5], &format!("{}, greedy only", loaded.device));
-    let (pairs, effort) = write(loaded, &work[2..5], 2 * (lengths[2] + 12));
+    let (pairs, usage) = write(loaded, &work[2..5], 2 * (lengths[2] + 12));
     compare(&pairs, &alone[2..5], &format!("{} in pairs", loaded.device));
-    assert_eq!(effort.key_value_bytes as usize, 2 * (lengths[2] + 12 - 1) * KEY_VALUE_BYTES);
+    assert_eq!(usage.key_value_bytes as usize, 2 * (lengths[2] + 12 - 1) * KEY_VALUE_BYTES);
 }
 
 #[test]

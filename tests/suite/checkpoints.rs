@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gpt2_eval::engine::{TokenSet, Work};
-use gpt2_eval::kernels::Precision;
-use gpt2_eval::model::Checkpoint;
+use gpt2_kernels::Precision;
+use gpt2_model::Checkpoint;
+use gpt2_model::engine::{TokenSet, Work};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -59,7 +59,7 @@ pub fn fingerprint(loaded: &Loaded) -> Vec<u32> {
 /// Log-probabilities of a text, bit for bit.
 pub fn fingerprint_of(loaded: &Loaded, text: &str) -> Vec<u32> {
     let ids = loaded.checkpoint.tokenizer.encode(text).unwrap();
-    let sequence = gpt2_eval::engine::ScoredSequence {
+    let sequence = gpt2_model::engine::ScoredSequence {
         input: ids[..ids.len() - 1].to_vec(),
         targets: ids[1..].to_vec(),
         excluded: TokenSet::default(),

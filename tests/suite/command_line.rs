@@ -24,9 +24,9 @@ fn the_main_command_leaves_a_run_directory() {
         serde_json::from_slice(&std::fs::read(run.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["status"], "complete");
     assert_eq!(manifest["identity"]["data"][0]["provenance"], "sample");
-    let effort = manifest["effort"].as_array().unwrap();
-    assert_eq!(effort.len(), 2 * 16);
-    for task in effort {
+    let usage = manifest["usage"].as_array().unwrap();
+    assert_eq!(usage.len(), 2 * 16);
+    for task in usage {
         let tokens = |name: &str| task[name].as_u64().unwrap();
         assert_eq!(tokens("padding_tokens"), 0, "{task}");
         assert!(tokens("read_tokens") <= tokens("requested_tokens"), "{task}");

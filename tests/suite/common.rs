@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use gpt2_eval::engine::{Effort, Engine, EngineError, Event, Work};
-use gpt2_eval::kernels::Precision;
-use gpt2_eval::model::{Checkpoint, ComputeDevice, DeviceRequest, LanguageModel};
-use gpt2_eval::record::SampleRecord;
-use gpt2_eval::request::{LogLikelihood, Response};
+use gpt2_eval::record::SampleResult;
+use gpt2_kernels::Precision;
+use gpt2_model::engine::{Engine, EngineError, Event, Usage, Work};
+use gpt2_model::request::{LogLikelihood, Response};
+use gpt2_model::{Checkpoint, ComputeDevice, DeviceRequest, LanguageModel};
 
 /// Says something past the capturing of the test runner.
 pub fn say(message: &str) {
@@ -55,7 +55,7 @@ impl Loaded {
     }
 
     /// Answers to `work`, in its order, and what they cost.
-    pub fn run_and_count(&self, work: &[Work], batch_tokens: usize) -> (Vec<Response>, Effort) {
+    pub fn run_and_count(&self, work: &[Work], batch_tokens: usize) -> (Vec<Response>, Usage) {
         let engine = Engine::new(&self.model, &self.checkpoint.tokenizer, &self.device, batch_tokens);
         let mut responses = vec![None; work.len()];
         let outcome: Result<_, EngineError> = engine.run(&work.iter().collect::<Vec<_>>(), |event| {
@@ -68,8 +68,8 @@ impl Loaded {
             }
             Ok(())
         });
-        let effort = outcome.unwrap();
-        (responses.into_iter().map(Option::unwrap).collect(), effort)
+        let usage = outcome.unwrap();
+        (responses.into_iter().map(Option::unwrap).collect(), usage)
     }
 
     pub fn log_likelihoods(&self, work: &[Work], batch_tokens: usize) -> Vec<LogLikelihood> {
@@ -165,7 +165,7 @@ fn run_on(task: &str, data: &std::ffi::OsStr, more: &[&str]) -> Run {
 }
 
 /// The journal `<name>.jsonl` of a model.
-pub fn records(run: &Run, model: &str, name: &str) -> Vec<SampleRecord> {
+pub fn records(run: &Run, model: &str, name: &str) -> Vec<SampleResult> {
     let path = run.directory.path().join(format!("run/samples/{model}/{name}.jsonl"));
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -127,14 +127,14 @@ fn prepare(directory: &Path) {
         copy_model("tiny-3M", &directory.join(model));
     }
     for task in REGISTRY {
-        let card = task.card();
-        for sample in &card.data.samples {
-            let split = sample.split.unwrap_or(card.data.split);
+        let config = task.config();
+        for sample in &config.data.samples {
+            let split = sample.split.unwrap_or(config.data.split);
             let kind = Path::new(&sample.name).extension();
             let fits = |name: &str| kind.is_none_or(|kind| name.ends_with(&*format!(".{}", kind.display())));
             let mut files =
-                card.data.files.iter().filter(|file| file.split.unwrap_or(card.data.split) == split);
-            let known = |file: &&gpt2_eval::data::FileCard| {
+                config.data.files.iter().filter(|file| file.split.unwrap_or(config.data.split) == split);
+            let known = |file: &&gpt2_eval::data::FileConfig| {
                 (fits(&file.name) || Path::new(&file.name).extension().is_none())
                     && file.with.is_some() == sample.with.is_some()
             };
@@ -143,14 +143,14 @@ fn prepare(directory: &Path) {
             for (from, to) in pairs.into_iter().flatten() {
                 let target = directory.join("data").join(to);
                 std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-                std::fs::copy(sample_file(&card.name, from), target).unwrap();
+                std::fs::copy(sample_file(&config.name, from), target).unwrap();
             }
         }
     }
     copy_directory(&repository("examples"), &directory.join("examples"));
     std::fs::create_dir_all(directory.join("results/baselines")).unwrap();
-    let card = std::fs::read_to_string(repository("examples/tasks/cloze.toml")).unwrap();
-    std::fs::write(directory.join("my.toml"), card.replace("name = \"cloze\"", "name = \"mine\"")).unwrap();
+    let config = std::fs::read_to_string(repository("examples/tasks/cloze.toml")).unwrap();
+    std::fs::write(directory.join("my.toml"), config.replace("name = \"cloze\"", "name = \"mine\"")).unwrap();
     std::fs::copy(repository("examples/tasks/cloze.csv"), directory.join("cloze.csv")).unwrap();
     std::fs::copy(repository("README.md"), directory.join("README.md")).unwrap();
     std::fs::write(directory.join("prompt.txt"), "Once upon a time").unwrap();
@@ -171,7 +171,7 @@ fn sample_file(task: &str, name: &str) -> PathBuf {
         return own;
     }
     let family = task.split('-').next().unwrap();
-    let relatives = REGISTRY.iter().map(|task| &task.card().name).filter(|other| other.starts_with(family));
+    let relatives = REGISTRY.iter().map(|task| &task.config().name).filter(|other| other.starts_with(family));
     relatives.map(|other| repository(&format!("tasks/{other}/{name}"))).find(|path| path.exists()).unwrap()
 }
 

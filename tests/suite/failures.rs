@@ -1,10 +1,10 @@
 //! What fails alone: a sample, a task.
 
-use gpt2_eval::engine::EngineError;
-use gpt2_eval::kernels::Precision;
 use gpt2_eval::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
-use gpt2_eval::record::{Environment, Manifest, ModelIdentity, Protocol, SampleRecord};
+use gpt2_eval::record::{Environment, Manifest, ModelIdentity, Protocol, SampleResult};
 use gpt2_eval::run::{Observer, Outcome, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute};
+use gpt2_kernels::Precision;
+use gpt2_model::engine::EngineError;
 
 use crate::common::{copy_model, gpt2_eval, open, refused, write_passages};
 
@@ -127,7 +127,7 @@ impl Observer for Unlucky {
         &mut self,
         model: &ModelIdentity,
         task: &ReadyTask,
-        records: &[SampleRecord],
+        records: &[SampleResult],
     ) -> Result<(), RunError> {
         let name = format!("{} {}", task.planned.task, model.label);
         if name == "lambada tiny-3M" {
@@ -148,7 +148,7 @@ fn one_failing_task_does_not_take_the_others_with_it() {
     let directory = tempfile::tempdir().unwrap();
     let models = ["tiny-3M", "tiny-8M"];
     let plan = Plan {
-        own_tasks: Vec::new(),
+        custom_tasks: Vec::new(),
         models: models
             .map(|label| PlannedModel { label: label.to_owned(), source: ModelSource::Bundled })
             .to_vec(),

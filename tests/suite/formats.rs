@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gpt2_eval::model::{Checkpoint, WeightFormat};
+use gpt2_model::{Checkpoint, WeightFormat};
 use half::bf16;
 use safetensors::tensor::Dtype;
 

@@ -29,7 +29,7 @@ fn json(path: &Path) -> Value {
 /// The baseline with other log-likelihoods of the first model on LAMBADA.
 fn shifted(baseline: &Value, by: f64) -> String {
     let mut baseline = baseline.clone();
-    for value in model(&mut baseline, "lambada")["statistics"]["log_likelihood"].as_array_mut().unwrap() {
+    for value in model(&mut baseline, "lambada")["values"]["log_likelihood"].as_array_mut().unwrap() {
         *value = (value.as_f64().unwrap() + by).into();
     }
     baseline.to_string()

@@ -1,9 +1,9 @@
 //! Answer scores against the official rules and lm-evaluation-harness; `tests/golden/make_answers.py` made them.
 
-use gpt2_eval::text::{
+use serde_json::Value;
+use text_metrics::{
     AnswerScore, coqa_harness_score, coqa_score, normalize_answer, squad_exact_match, squad_f1,
 };
-use serde_json::Value;
 
 const TOLERANCE: f64 = 1e-12;
 

@@ -1,8 +1,8 @@
 //! BLEU against sacreBLEU: `tests/golden/bleu.json`, which `make_bleu.py` beside it makes, and the cases of sacreBLEU's
 //! own tests.
 
-use gpt2_eval::metrics::{BleuStatistics, BleuTokenizer};
 use serde_json::Value;
+use text_metrics::{BleuStatistics, BleuTokenizer};
 
 use crate::common::{say, shared};
 
@@ -15,12 +15,12 @@ fn strings(value: &Value) -> Vec<&str> {
 
 /// Compares with `[score, hypothesis length, reference length, correct × 4, total × 4]` and returns how far off the
 /// score is.
-fn compare(statistics: &BleuStatistics, expected: &Value, name: &str) -> f64 {
+fn compare(values: &BleuStatistics, expected: &Value, name: &str) -> f64 {
     let counts: Vec<u64> = expected.as_array().unwrap()[1..].iter().map(|n| n.as_u64().unwrap()).collect();
-    assert_eq!(counts[..2], [statistics.hypothesis_length, statistics.reference_length], "{name}: lengths");
-    assert_eq!(counts[2..6], statistics.correct, "{name}: correct");
-    assert_eq!(counts[6..], statistics.total, "{name}: total");
-    let (score, golden) = (statistics.score(), expected[0].as_f64().unwrap());
+    assert_eq!(counts[..2], [values.hypothesis_length, values.reference_length], "{name}: lengths");
+    assert_eq!(counts[2..6], values.correct, "{name}: correct");
+    assert_eq!(counts[6..], values.total, "{name}: total");
+    let (score, golden) = (values.score(), expected[0].as_f64().unwrap());
     assert!((score - golden).abs() <= 1e-9, "{name}: {score}, not {golden}");
     (score - golden).abs()
 }
@@ -37,14 +37,14 @@ fn pairs_and_corpora_equal_sacrebleu() {
         let mut segments = Vec::new();
         for (index, pair) in pairs.iter().enumerate() {
             let hypothesis = pair["hypothesis"].as_str().unwrap();
-            let statistics = BleuStatistics::of(hypothesis, &strings(&pair["references"]), tokenizer);
-            largest = largest.max(compare(&statistics, &pair[name], &format!("{name}, pair {index}")));
-            segments.push(statistics);
+            let values = BleuStatistics::of(hypothesis, &strings(&pair["references"]), tokenizer);
+            largest = largest.max(compare(&values, &pair[name], &format!("{name}, pair {index}")));
+            segments.push(values);
         }
         for (index, corpus) in corpora.iter().enumerate() {
             let chosen = corpus["pairs"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize);
-            let statistics: BleuStatistics = chosen.map(|n| segments[n]).sum();
-            largest = largest.max(compare(&statistics, &corpus[name], &format!("{name}, corpus {index}")));
+            let values: BleuStatistics = chosen.map(|n| segments[n]).sum();
+            largest = largest.max(compare(&values, &corpus[name], &format!("{name}, corpus {index}")));
         }
     }
     say(&format!("BLEU: largest difference from sacreBLEU {largest:e}"));

@@ -1,8 +1,8 @@
 //! What the models write under the `harness` protocols, text by text, and how it is scored, against
 //! lm-evaluation-harness on the same weights; `tests/golden/make_lm_eval.py` made the reference.
 
-use gpt2_eval::record::SampleRecord;
-use gpt2_eval::request::Response;
+use gpt2_eval::record::SampleResult;
+use gpt2_model::request::Response;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -15,7 +15,7 @@ fn golden(task: &str, model: &str) -> Value {
     all[task][model].clone()
 }
 
-fn text_of(record: &SampleRecord) -> &str {
+fn text_of(record: &SampleResult) -> &str {
     match record.responses.as_slice() {
         [Response::Generate(generated)] => &generated.text,
         other => panic!("{other:?}"),
@@ -23,7 +23,7 @@ fn text_of(record: &SampleRecord) -> &str {
 }
 
 /// Compares the texts, and these statistics of each sample where the reference has them; returns how many there were.
-fn compare(run: &Run, task: &str, statistics: &[&str]) -> usize {
+fn compare(run: &Run, task: &str, values: &[&str]) -> usize {
     let mut compared = 0;
     for model in MODELS {
         let golden = golden(task, model);
@@ -37,8 +37,8 @@ fn compare(run: &Run, task: &str, statistics: &[&str]) -> usize {
                 Sha256::digest(text_of(record)).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(expected, &digest, "{model} {task} {}: {:?}", record.id, text_of(record));
             if let Some(sample) = samples.get(index) {
-                for (name, expected) in statistics.iter().zip(sample.as_array().unwrap()) {
-                    let difference = (record.statistics[*name] - expected.as_f64().unwrap()).abs();
+                for (name, expected) in values.iter().zip(sample.as_array().unwrap()) {
+                    let difference = (record.values[*name] - expected.as_f64().unwrap()).abs();
                     assert!(difference < 1e-12, "{model} {task} {} {name}: {difference}", record.id);
                 }
             }

@@ -1,6 +1,6 @@
 //! LAMBADA on all 5,153 passages against lm-evaluation-harness on the same weights.
 
-use gpt2_eval::request::Response;
+use gpt2_model::request::Response;
 use serde::Deserialize;
 
 use crate::common::{records, run_on_shared_data, say, scores, shared};

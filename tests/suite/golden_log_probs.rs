@@ -1,7 +1,7 @@
 //! Log-probabilities, argmax and greedy text against Hugging Face transformers.
 
-use gpt2_eval::engine::{Planner, ScoredSequence, TokenSet, Work};
-use gpt2_eval::request::{Decoding, Request, Response, Trim};
+use gpt2_model::engine::{Planner, ScoredSequence, TokenSet, Work};
+use gpt2_model::request::{Decoding, Request, Response, Trim};
 use serde::Deserialize;
 
 use crate::common::{Loaded, bundled, say, shared};

@@ -1,7 +1,7 @@
 //! Moses's tokens against sacremoses; `tests/golden/make_moses.py` made them.
 
-use gpt2_eval::text::{Language, moses_tokenize};
 use serde_json::Value;
+use text_metrics::{Language, moses_tokenize};
 
 #[test]
 fn tokens_equal_those_of_sacremoses() {

@@ -1,7 +1,7 @@
 //! ROUGE and Porter's stemmer against Google's rouge-score and NLTK, and against ROUGE-1.5.5.
 
-use gpt2_eval::metrics::{PorterMode, Rouge, RougeScore, Stemming, porter_stem, rouge, rouge_with};
 use serde::Deserialize;
+use text_metrics::{PorterMode, Rouge, RougeScore, Stemming, porter_stem, rouge, rouge_with};
 
 use crate::common::{say, shared};
 

@@ -1,6 +1,6 @@
 //! `wikitext2:harness` on the 62 pages of the test file against lm-evaluation-harness on the same weights.
 
-use gpt2_eval::request::Response;
+use gpt2_model::request::Response;
 
 use crate::common::{records, run_on_shared_data, say, scores, shared};
 

@@ -1,6 +1,6 @@
 //! `winograd:harness` on the 273 schemas of the collection against lm-evaluation-harness on the same weights.
 
-use gpt2_eval::request::Response;
+use gpt2_model::request::Response;
 
 use crate::common::{records, run_on_shared_data, say, scores, shared};
 

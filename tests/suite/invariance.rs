@@ -1,8 +1,8 @@
 //! On the processor no bit of an answer depends on what else is in the batch, the batch size, the order, the threads,
 //! or on what is shared with other requests.
 
-use gpt2_eval::engine::{Planner, Work};
-use gpt2_eval::request::{Decoding, Generated, Overflow, Request, Response, Sampling, Trim};
+use gpt2_model::engine::{Planner, Work};
+use gpt2_model::request::{Completion, Decoding, Overflow, Request, Response, Sampling, Trim};
 use proptest::prelude::*;
 
 use crate::common::{Loaded, bundled, gpt2_eval};
@@ -128,14 +128,14 @@ fn prompts() -> Vec<Request> {
 fn texts_depend_on_nothing_but_themselves() {
     let loaded = bundled("tiny-8M");
     let work = planned(&loaded, &prompts());
-    let write = |work: &[Work], batch_tokens| -> Vec<Generated> {
+    let write = |work: &[Work], batch_tokens| -> Vec<Completion> {
         let written = loaded.run(work, batch_tokens).into_iter().map(|response| match response {
             Response::Generate(generated) => generated,
             other => panic!("{other:?}"),
         });
         written.collect()
     };
-    let alone: Vec<Generated> =
+    let alone: Vec<Completion> =
         work.iter().map(|work| write(std::slice::from_ref(work), 1).remove(0)).collect();
     assert!(alone.iter().any(|text| text.tokens.len() >= 20));
     assert_ne!(alone[1].tokens, alone[2].tokens, "other draws");
@@ -162,7 +162,7 @@ fn identical_requests_run_once_and_answer_alike() {
 
 #[test]
 fn the_parts_of_a_document_score_every_token_once() {
-    use gpt2_eval::request::{Document, Window};
+    use gpt2_model::request::{Document, Window};
     let loaded = bundled("tiny-3M");
     let text = include_str!("../../tasks/lambada/sample.jsonl");
     let tokens = loaded.checkpoint.tokenizer.encode(text).unwrap().len();

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod architecture;
 mod backends;
 mod bad_checkpoints;
 mod bad_input;
@@ -12,6 +11,7 @@ mod checkpoints;
 mod chromium;
 mod command_line;
 mod common;
+mod custom_tasks;
 mod documentation;
 mod failures;
 mod formats;
@@ -31,11 +31,9 @@ mod hub;
 mod interruptions;
 mod invariance;
 mod json_schema;
-mod kernels;
 mod latex;
 mod memory;
 mod one_model;
-mod own_tasks;
 mod page;
 mod report;
 mod resume;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use gpt2_eval::model::Gpt2Config;
+use gpt2_model::Gpt2Config;
 
 use crate::common::say;
 

@@ -65,7 +65,7 @@ fn samples_are_filtered_searched_sorted_and_walked_through() {
         [("tiny-3M", (|index| index < 3) as fn(usize) -> bool), ("tiny-8M", |index| index % 2 == 0)]
     {
         rewrite(&run.path().join(format!("run/samples/{model}/lambada.jsonl")), |index, record| {
-            record["statistics"]["correct_stop_filter"] = json!(f64::from(u8::from(is_right(index))));
+            record["values"]["correct_stop_filter"] = json!(f64::from(u8::from(is_right(index))));
         });
     }
     let address = written(&run);

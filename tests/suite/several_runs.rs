@@ -106,7 +106,7 @@ fn what_is_twice_the_same_stands_once_and_what_differs_twice() {
     let journal = path.join("second/samples/tiny-3M/lambada.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
     let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    lines[0]["statistics"]["log_likelihood"] = Value::from(-1.0);
+    lines[0]["values"]["log_likelihood"] = Value::from(-1.0);
     let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
     std::fs::write(&journal, lines).unwrap();
     let (csv, error) = report(path, 0, &["first", "second", "--format", "csv"]);

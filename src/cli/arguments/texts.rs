@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{positive, precision};
-use crate::kernels::Precision;
+use gpt2_kernels::Precision;
 
 /// One model.
 #[derive(Debug, Args)]

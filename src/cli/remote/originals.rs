@@ -7,21 +7,20 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Fetched, Remote, is_closed};
 use crate::cli::fetch::Listed;
-use crate::data::OriginalCard;
-use crate::hub::Digest;
+use crate::data::UpstreamConfig;
 use crate::record::HubFile;
-use crate::text::hexadecimal;
+use hub_client::Digest;
 
 impl Remote {
     /// Where the download of a file outside the hub is kept.
-    pub(super) fn place_of(&self, original: &OriginalCard) -> PathBuf {
-        let key = hexadecimal(&Sha256::digest(&original.url));
+    pub(super) fn place_of(&self, original: &UpstreamConfig) -> PathBuf {
+        let key = hex::encode(Sha256::digest(&original.url));
         let folder = original.sha256.as_deref().unwrap_or(&key);
         self.ours.join("downloads").join(folder.get(..16).unwrap_or(folder)).join(original.file_name())
     }
 
     /// Where a file outside the hub is taken from.
-    fn address_of(&self, original: &OriginalCard) -> String {
+    fn address_of(&self, original: &UpstreamConfig) -> String {
         let (origin, rest) = split_address(&original.url);
         match &self.mirror {
             Some(mirror) => format!("{mirror}/{}/{rest}", origin.rsplit('/').next().unwrap_or_default()),
@@ -30,7 +29,7 @@ impl Remote {
     }
 
     /// A file outside the hub as it stands in the list of what is to come; `None` if it cannot be downloaded.
-    pub fn look_original(&mut self, original: &OriginalCard) -> anyhow::Result<Option<Listed>> {
+    pub fn look_original(&mut self, original: &UpstreamConfig) -> anyhow::Result<Option<Listed>> {
         let is_here = self.place_of(original).is_file();
         let looked = if is_here {
             Ok(original.bytes)
@@ -51,7 +50,7 @@ impl Remote {
     }
 
     /// A file outside the hub, noted for the manifest and held against its first use.
-    pub(super) fn original(&mut self, original: &OriginalCard) -> anyhow::Result<Fetched> {
+    pub(super) fn original(&mut self, original: &UpstreamConfig) -> anyhow::Result<Fetched> {
         let path = self.place_of(original);
         let (origin, rest) = split_address(&original.url);
         let url = self.address_of(original);

@@ -1,7 +1,7 @@
 //! What the schema wants to know of a metric.
 
 use super::log::{Bound, MetricConfig};
-use crate::metrics::{Aggregate, Metric};
+use text_metrics::{Aggregate, Metric};
 
 /// How a metric's error and interval are computed.
 #[derive(Debug, Clone, Copy)]

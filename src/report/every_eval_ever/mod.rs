@@ -14,15 +14,15 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{ExportError, ExportedFile, ExportedRun, ExportedTask};
-use crate::metrics::RESAMPLES;
 use crate::record::{Manifest, ModelIdentity, Score};
-use crate::text::{command_line, hexadecimal};
+use crate::text::command_line;
 use log::{
     ConfidenceInterval, DetailedEvaluationResults, EvalLibrary, EvaluationLog, EvaluationResult,
     GenerationArguments, GenerationConfig, InferenceEngine, ModelInfo, ScoreDetails, SourceData,
     SourceMetadata, StandardError, Uncertainty,
 };
 use metric::metric_config;
+use text_metrics::RESAMPLES;
 
 /// Version of the schema that is written.
 const SCHEMA_VERSION: &str = "0.3.0";
@@ -53,7 +53,7 @@ impl ModelExport {
                 format: "jsonl",
                 file_path: path.clone(),
                 hash_algorithm: "sha256",
-                checksum: hexadecimal(&Sha256::digest(&samples)),
+                checksum: hex::encode(Sha256::digest(&samples)),
                 total_rows: samples.iter().filter(|&&byte| byte == b'\n').count(),
             });
             files.push(ExportedFile { path, content: samples });
@@ -294,7 +294,7 @@ fn uuid(manifest: &Manifest, label: &str) -> Result<String, serde_json::Error> {
     let mut bytes: Vec<u8> = Sha256::digest(seed).iter().copied().take(16).collect();
     bytes[6] = bytes[6] & 0x0F | 0x40;
     bytes[8] = bytes[8] & 0x3F | 0x80;
-    let text = hexadecimal(&bytes);
+    let text = hex::encode(bytes);
     Ok([&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-"))
 }
 

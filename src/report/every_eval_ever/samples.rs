@@ -10,11 +10,10 @@ use sha2::{Digest, Sha256};
 
 use super::metric::{is_of_samples, is_right};
 use super::{Details, SCHEMA_VERSION, details, evaluation_name, result_id};
-use crate::metrics::Sample;
-use crate::record::{PromptRecord, RequestText, SampleRecord};
+use crate::record::{PromptRecord, RequestText, SampleResult};
 use crate::report::ExportedTask;
-use crate::request::Response;
-use crate::text::hexadecimal;
+use gpt2_model::request::Response;
+use text_metrics::Sample;
 
 /// A sample under a metric. The words are the schema's.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -89,7 +88,7 @@ pub(super) fn write(
     evaluation_id: &str,
     model_id: &str,
     task: &ExportedTask<'_>,
-    records: &[SampleRecord],
+    records: &[SampleResult],
 ) -> Result<(), serde_json::Error> {
     let prompts: BTreeMap<&str, &PromptRecord> =
         task.prompts.iter().map(|prompt| (prompt.id.as_str(), prompt)).collect();
@@ -100,7 +99,7 @@ pub(super) fn write(
         if input.reference.is_empty() {
             input.reference.clone_from(&prompt.expected);
         }
-        let sample_hash = hexadecimal(&Sha256::digest(serde_json::to_vec(&(&input.raw, &input.reference))?));
+        let sample_hash = hex::encode(Sha256::digest(serde_json::to_vec(&(&input.raw, &input.reference))?));
         let output = output(record);
         let attribution = attribution(&output);
         let (tokens, metadata) = (token_usage(record), metadata(record, prompt)?);
@@ -130,11 +129,11 @@ pub(super) fn write(
 }
 
 /// The metrics over one sample alone, with the score that each is part of; for a sample that failed one of no score.
-fn evaluations(task: &ExportedTask<'_>, record: &SampleRecord) -> Vec<(Option<String>, Evaluation)> {
+fn evaluations(task: &ExportedTask<'_>, record: &SampleResult) -> Vec<(Option<String>, Evaluation)> {
     if record.error.is_some() {
         return vec![(None, Evaluation { score: 0.0, is_correct: false })];
     }
-    let sample = [Sample { statistics: &record.statistics, cluster: None }];
+    let sample = [Sample { values: &record.values, cluster: None }];
     let metrics = task.results.metrics.iter().filter(|metric| is_of_samples(metric));
     metrics
         .filter_map(|metric| {
@@ -191,7 +190,7 @@ fn common_beginning<'a>(texts: &[&'a str]) -> &'a str {
     first.get(..length).unwrap_or_default()
 }
 
-fn output(record: &SampleRecord) -> Output {
+fn output(record: &SampleResult) -> Output {
     let text = |response: &Response| match response {
         Response::Generate(generated) => Some(generated.text.clone()),
         Response::LogLikelihood(_) | Response::Rolling(_) => None,
@@ -211,7 +210,7 @@ fn attribution(output: &Output) -> Vec<Attribution> {
 }
 
 /// What is only scored is read.
-fn token_usage(record: &SampleRecord) -> TokenUsage {
+fn token_usage(record: &SampleResult) -> TokenUsage {
     let written = |response: &Response| match response {
         Response::Generate(_) => response.target_tokens(),
         Response::LogLikelihood(_) | Response::Rolling(_) => 0,
@@ -221,12 +220,12 @@ fn token_usage(record: &SampleRecord) -> TokenUsage {
     TokenUsage { input_tokens: total_tokens.saturating_sub(output_tokens), output_tokens, total_tokens }
 }
 
-fn metadata(record: &SampleRecord, prompt: &PromptRecord) -> Result<Details, serde_json::Error> {
+fn metadata(record: &SampleResult, prompt: &PromptRecord) -> Result<Details, serde_json::Error> {
     let mut metadata = details([
         ("place", prompt.place.clone()),
         ("prompt_sha256", record.prompt_sha256.clone()),
         ("truncated_tokens", record.truncated_tokens.to_string()),
-        ("statistics", serde_json::to_string(&record.statistics)?),
+        ("values", serde_json::to_string(&record.values)?),
     ]);
     if let Some(cluster) = &record.cluster {
         metadata.insert("cluster".to_owned(), cluster.clone());

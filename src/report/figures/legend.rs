@@ -12,7 +12,7 @@ const GAP: f64 = 7.0;
 /// Width of the sample before the text.
 const SAMPLE: f64 = 34.0;
 /// Lines that an entry may have.
-const MOST_LINES: usize = 4;
+const MAX_LINES: usize = 4;
 /// Dashes of the line along which both axes are equal.
 pub(super) const DIAGONAL_DASH: &str = "1 4";
 
@@ -34,7 +34,7 @@ pub(super) struct Legend {
 impl Legend {
     /// The legend of a panel, at most `width` pixels wide: series first, then horizontal lines.
     pub fn of(panel: &Panel, width: f64) -> Self {
-        let text = |label: &str| wrap(label, SIZE, width - SAMPLE - 6.0, MOST_LINES);
+        let text = |label: &str| wrap(label, SIZE, width - SAMPLE - 6.0, MAX_LINES);
         let series = panel.series.iter().map(|series| Entry {
             look: series.look,
             line: series.joined,

@@ -4,11 +4,11 @@ use super::chart::{Axis, Chart, Panel, Point, Series};
 use super::scale::linear_axis;
 use super::style::Look;
 use super::words::file_name;
-use crate::record::{MeasuredTask, SampleRecord};
+use crate::record::{MeasuredTask, SampleResult};
 use crate::report::format::number;
 use crate::report::{ExportedRun, Mark};
-use crate::request::Response;
-use crate::text::thousands;
+use gpt2_model::request::Response;
+use untrusted_input::thousands;
 
 /// Fewest and most bins of a histogram of many values; between them three times the cube root of their number.
 const BINS: (f64, f64) = (12.0, 60.0);
@@ -20,7 +20,7 @@ const WIDTHS: [f64; 9] = [0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 4.0];
 /// What a model said on a task.
 struct Said<'a> {
     model: &'a str,
-    records: Vec<&'a [SampleRecord]>,
+    records: Vec<&'a [SampleResult]>,
 }
 
 /// A task under a protocol, over all runs.
@@ -56,7 +56,7 @@ pub(super) fn charts(runs: &[ExportedRun<'_>]) -> Vec<Chart> {
 }
 
 /// The log-probabilities of a record: of every token, or of the tokens of a part of a document their mean.
-fn log_probs(record: &SampleRecord) -> impl Iterator<Item = f64> {
+fn log_probs(record: &SampleResult) -> impl Iterator<Item = f64> {
     let good: &[Response] = if record.error.is_none() { &record.responses } else { &[] };
     good.iter()
         .flat_map(|response| {

@@ -11,7 +11,7 @@ const LABEL_SIZE: f64 = 12.0;
 /// Between two rows of labels under the horizontal axis.
 const ROW: f64 = 15.0;
 /// Rows of labels under the horizontal axis; what has no place in them has no label.
-const MOST_ROWS: usize = 4;
+const MAX_ROWS: usize = 4;
 /// Widest label under the horizontal axis.
 const WIDEST_TICK: f64 = 110.0;
 /// Between the plot and its legend.
@@ -166,7 +166,7 @@ fn draw_series(series: &Series, place: &Place<'_>, svg: &mut Svg) {
 
 /// The labels under the horizontal axis, each in the first row where it overlaps none.
 fn placed(axis: &Axis, plot_width: f64, left: f64) -> Vec<PlacedTick> {
-    let mut ends = [f64::NEG_INFINITY; MOST_ROWS];
+    let mut ends = [f64::NEG_INFINITY; MAX_ROWS];
     let mut placed = Vec::new();
     for tick in &axis.ticks {
         let Some(place) = axis.scale.place(tick.at) else { continue };

@@ -1,9 +1,9 @@
 //! Axes: from values to places, and where the ticks are.
 
-use crate::text::thousands;
+use untrusted_input::thousands;
 
 /// Most ticks of an axis.
-pub(super) const MOST_TICKS: usize = 9;
+pub(super) const MAX_TICKS: usize = 9;
 
 /// A mark of an axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,12 +73,12 @@ pub(super) fn linear_axis(low: f64, high: f64) -> (Scale, Vec<Tick>) {
         let room = if high == 0.0 { 1.0 } else { 0.1 * high.abs() };
         (low, high) = (if low >= 0.0 { (low - room).max(0.0) } else { low - room }, high + room);
     }
-    let magnitude = 10f64.powf(((high - low) / MOST_TICKS as f64).log10().floor());
+    let magnitude = 10f64.powf(((high - low) / MAX_TICKS as f64).log10().floor());
     let steps = [1.0, 2.0, 2.5, 5.0, 10.0, 20.0].map(|factor| factor * magnitude);
     let ends = |step: f64| ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
     let fits = |step: &f64| {
         let (first, last) = ends(*step);
-        last - first < MOST_TICKS as f64 - 0.5
+        last - first < MAX_TICKS as f64 - 0.5
     };
     let step = steps.into_iter().find(fits).unwrap_or(steps[5]);
     let (first, last) = ends(step);
@@ -106,11 +106,11 @@ pub(super) fn logarithmic_axis(low: f64, high: f64) -> (Scale, Vec<Tick>) {
     let first = fine.iter().rposition(|tick| value(tick) <= low * (1.0 + 1e-9)).unwrap_or(0);
     let last = fine.iter().position(|tick| value(tick) >= high * (1.0 - 1e-9)).unwrap_or(fine.len() - 1);
     let last = last.max(first + 1).min(fine.len() - 1);
-    let chosen: Vec<(u8, i32)> = if last - first < MOST_TICKS {
+    let chosen: Vec<(u8, i32)> = if last - first < MAX_TICKS {
         fine[first..=last].to_vec()
     } else {
         let span = (decades.1 - decades.0).unsigned_abs() as usize;
-        let stride = span.div_ceil(MOST_TICKS - 1).max(1);
+        let stride = span.div_ceil(MAX_TICKS - 1).max(1);
         (0..=span.div_ceil(stride)).map(|index| (1, decades.0 + (index * stride) as i32)).collect()
     };
     let ticks: Vec<Tick> =
@@ -198,7 +198,7 @@ mod tests {
     }
 
     fn check(low: f64, high: f64, (scale, ticks): &(Scale, Vec<Tick>)) -> Result<(), TestCaseError> {
-        prop_assert!((2..=MOST_TICKS + 1).contains(&ticks.len()), "{low} {high}: {ticks:?}");
+        prop_assert!((2..=MAX_TICKS + 1).contains(&ticks.len()), "{low} {high}: {ticks:?}");
         prop_assert!(ticks.windows(2).all(|pair| pair[0].at < pair[1].at), "{low} {high}: {ticks:?}");
         let room = 1e-8 * (high.abs().max(low.abs()));
         prop_assert!(

@@ -3,12 +3,12 @@
 use super::chart::{Axis, Chart, Panel, Point, Series};
 use super::scale::{Scale, Tick, drawable, logarithmic_axis};
 use super::style::Look;
-use crate::record::{Environment, TaskEffort};
+use crate::record::{Environment, TaskUsage};
 use crate::report::ExportedRun;
-use crate::text::thousands;
+use untrusted_input::thousands;
 
 /// Most rows; a run of more tasks shows the first.
-const MOST_ROWS: usize = 60;
+const MAX_ROWS: usize = 60;
 /// Height of a row in pixels.
 const ROW: f64 = 26.0;
 
@@ -33,7 +33,7 @@ fn costs(runs: &[ExportedRun<'_>], machines: Option<&[String]>) -> Vec<Cost> {
     let mut costs: Vec<Cost> = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         let machine = machines.and_then(|machines| machines.get(index));
-        for TaskEffort { model, task, protocol, seconds, read_tokens, .. } in &run.manifest.effort {
+        for TaskUsage { model, task, protocol, seconds, read_tokens, .. } in &run.manifest.usage {
             let model = machine.map_or_else(|| model.clone(), |machine| format!("{model} on {machine}"));
             let is_it =
                 |cost: &&mut Cost| cost.model == model && cost.task == *task && cost.protocol == *protocol;
@@ -87,8 +87,8 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
     let differ = machines.windows(2).any(|pair| pair[0] != pair[1]);
     let costs = costs(runs, differ.then_some(&machines));
     let mut tasks = in_order(&costs, |cost| (&*cost.task, &*cost.protocol));
-    let hidden = tasks.len().saturating_sub(MOST_ROWS);
-    tasks.truncate(MOST_ROWS);
+    let hidden = tasks.len().saturating_sub(MAX_ROWS);
+    tasks.truncate(MAX_ROWS);
     let rates: Vec<f64> = costs.iter().map(Cost::rate).collect();
     let (low, high) =
         (rates.iter().copied().fold(f64::INFINITY, f64::min), rates.iter().copied().fold(0.0, f64::max));

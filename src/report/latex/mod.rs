@@ -11,9 +11,9 @@ const LINE: usize = 130;
 /// Characters' worth of space between two columns.
 const BETWEEN: usize = 3;
 /// Most rows of a table, headers included; more do not fit on a page with caption and notes.
-const MOST_ROWS: usize = 42;
+const MAX_ROWS: usize = 42;
 /// Tables that LaTeX may hold back before they are printed.
-const MOST_FLOATS: usize = 16;
+const MAX_FLOATS: usize = 16;
 
 const PREAMBLE: &str = r"\documentclass[10pt,a4paper]{article}
 \usepackage[margin=20mm]{geometry}
@@ -58,7 +58,7 @@ pub fn latex(sections: &[Section], made_by: &str, preface: &[String]) -> String 
             let notes = if page + 1 == count { section.notes.as_slice() } else { &[] };
             text.push_str(&table(number + 1, &caption, &tabulars, notes));
             floats += 1;
-            if floats % MOST_FLOATS == 0 {
+            if floats % MAX_FLOATS == 0 {
                 text.push_str("\\clearpage\n");
             }
         }
@@ -107,10 +107,10 @@ fn pages(section: &Section) -> Vec<Vec<String>> {
     let parts = split(section, Widths { columns: &widths, padding: BETWEEN, frame: 0, most: LINE });
     let mut pages: Vec<Vec<String>> = vec![Vec::new()];
     let mut rows = 0;
-    for rows_of_page in section.rows.chunks(MOST_ROWS) {
+    for rows_of_page in section.rows.chunks(MAX_ROWS) {
         for part in &parts {
             let height = rows_of_page.len() + 3;
-            if rows > 0 && rows + height > MOST_ROWS {
+            if rows > 0 && rows + height > MAX_ROWS {
                 pages.push(Vec::new());
                 rows = 0;
             }

@@ -7,7 +7,7 @@ use crate::report::ExportedRun;
 use crate::report::section::in_order;
 
 /// Most tasks that a warning names.
-const MOST_TASKS: usize = 4;
+const MAX_TASKS: usize = 4;
 
 /// Digits of a sha256 in a message.
 const DIGITS: usize = 8;
@@ -34,7 +34,7 @@ pub(super) fn differences(runs: &[ExportedRun<'_>]) -> Vec<String> {
                 .map(|values| format!("{task}: the data differ (sha256): {values}")),
         );
         warnings.extend(
-            differing(&values(&|run| card(run, task)))
+            differing(&values(&|run| config(run, task)))
                 .map(|values| format!("{task}: the task's card differs (sha256): {values}")),
         );
     }
@@ -72,7 +72,7 @@ fn of_runs(runs: &[ExportedRun<'_>], name: &str, value: fn(&ExportedRun<'_>) -> 
         .map(|run| (value(run), run.name.as_str()))
         .collect();
     let tasks = in_order(tasks.into_iter());
-    let tasks = if tasks.len() > MOST_TASKS { format!("{} tasks", tasks.len()) } else { listed(&tasks) };
+    let tasks = if tasks.len() > MAX_TASKS { format!("{} tasks", tasks.len()) } else { listed(&tasks) };
     differing(&values).map(|values| format!("{tasks}: {name} differ: {values}"))
 }
 
@@ -135,8 +135,8 @@ fn data(run: &ExportedRun<'_>, task: &str) -> String {
 }
 
 /// The card of a user's own task.
-fn card(run: &ExportedRun<'_>, task: &str) -> String {
-    let found = run.manifest.identity.own_tasks.iter().find(|own| own.task == task);
+fn config(run: &ExportedRun<'_>, task: &str) -> String {
+    let found = run.manifest.identity.custom_tasks.iter().find(|own| own.task == task);
     found.map_or_else(|| "none".to_owned(), |own| digits(&own.sha256))
 }
 

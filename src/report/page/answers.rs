@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::PageError;
 use super::browser::{Pools, correctness, is_of_samples};
 use super::candidates::{highest, sets};
-use crate::metrics::{Columns, Metric};
-use crate::record::SampleRecord;
-use crate::request::{Finish, Response};
+use crate::record::SampleResult;
+use gpt2_model::request::{FinishReason, Response};
+use text_metrics::{Columns, Metric};
 
 /// One model's answers in columns.
 #[derive(Debug, Serialize)]
@@ -73,7 +73,7 @@ impl Answers {
     pub fn add(
         &mut self,
         sample: usize,
-        record: &SampleRecord,
+        record: &SampleResult,
         requests: &[Option<usize>],
         metrics: &[Metric],
         pools: Pools<'_>,
@@ -85,7 +85,7 @@ impl Answers {
         let sets = if compete { sets(&requests) } else { Vec::new() };
         let chosen = chosen(record, sets.first().copied().unwrap_or(1));
 
-        let Pools { prompts, texts, pieces, statistics } = pools;
+        let Pools { prompts, texts, pieces, values } = pools;
         let mut said = Vec::new();
         let mut written = Vec::new();
         for (index, response) in record.responses.iter().enumerate() {
@@ -117,9 +117,9 @@ impl Answers {
                     let text = texts.place(&generated.text);
                     written.push(text);
                     let end = match generated.finish {
-                        Finish::StopString => 0,
-                        Finish::EndOfText => 1,
-                        Finish::TokenLimit => 2,
+                        FinishReason::StopString => 0,
+                        FinishReason::EndOfText => 1,
+                        FinishReason::TokenLimit => 2,
                     };
                     Said::Written(
                         2,
@@ -132,21 +132,22 @@ impl Answers {
                 }
             });
         }
-        let values = values(record, metrics);
-        let named = record.statistics.iter().map(|(name, &value)| (statistics.place(name), value)).collect();
-        let is_right = |name: &str| record.statistics.get(name).map(|&value| u8::from(value >= 1.0));
+        let metric_values = metric_values(record, metrics);
+        let named = record.values.iter().map(|(name, &value)| (values.place(name), value)).collect();
+        let is_right = |name: &str| record.values.get(name).map(|&value| u8::from(value >= 1.0));
         self.samples.push(sample);
         self.right.push(
             correctness(metrics).filter(|_| record.error.is_none()).and_then(|(_, name)| is_right(name)),
         );
         self.confidence.push(chosen.confidence.and_then(rounded));
         self.loss.push(chosen.loss.and_then(rounded));
-        self.score.push(values.first().copied().flatten());
+        self.score.push(metric_values.first().copied().flatten());
         self.truncated.push(record.truncated_tokens);
         self.error.push(record.error.as_ref().map(|error| texts.place(error)));
         self.highest.push(chosen.request);
         self.written.push(written);
-        let details: Details = (values, named, record.context_tokens, record.target_tokens, sets, said);
+        let details: Details =
+            (metric_values, named, record.context_tokens, record.target_tokens, sets, said);
         self.details.push(serde_json::to_string(&details)?);
         Ok(())
     }
@@ -161,7 +162,7 @@ struct Chosen {
 }
 
 /// Of the first set of `candidates` the highest; of a text its own numbers.
-fn chosen(record: &SampleRecord, candidates: usize) -> Chosen {
+fn chosen(record: &SampleResult, candidates: usize) -> Chosen {
     let mean = |sum: f64, tokens: usize| (tokens > 0).then(|| -sum / tokens as f64);
     match record.responses.first() {
         None => Chosen::default(),
@@ -186,13 +187,12 @@ fn chosen(record: &SampleRecord, candidates: usize) -> Chosen {
 }
 
 /// The metrics that one sample has a value of, over this one.
-fn values(record: &SampleRecord, metrics: &[Metric]) -> Vec<Option<f64>> {
+fn metric_values(record: &SampleResult, metrics: &[Metric]) -> Vec<Option<f64>> {
     let metrics = metrics.iter().filter(|metric| is_of_samples(metric));
     if record.error.is_some() {
         return metrics.map(|_| None).collect();
     }
-    let columns: Columns =
-        record.statistics.iter().map(|(name, &value)| (name.clone(), vec![value])).collect();
+    let columns: Columns = record.values.iter().map(|(name, &value)| (name.clone(), vec![value])).collect();
     metrics.map(|metric| metric.value(&columns, 1).and_then(rounded)).collect()
 }
 

@@ -11,9 +11,9 @@ use super::PageError;
 use super::answers::Answers;
 use super::pieces::Pieces;
 use super::pools::{Pool, Prompts};
-use crate::metrics::{Aggregate, Metric};
 use crate::record::{ModelIdentity, PromptRecord};
 use crate::report::{ExportedRun, ExportedTask};
+use text_metrics::{Aggregate, Metric};
 
 /// Everything that the page's scripts read.
 #[derive(Serialize)]
@@ -59,7 +59,7 @@ struct Block {
     /// Context and target of each request, one behind the other.
     requests: Vec<Vec<Option<usize>>>,
     /// Names of statistics, in the order of their first use.
-    statistics: Pool,
+    values: Pool,
     answers: Vec<Answers>,
     #[serde(skip)]
     samples: HashMap<(String, Vec<Option<usize>>), usize>,
@@ -70,7 +70,7 @@ pub(super) struct Pools<'a> {
     pub prompts: &'a Prompts,
     pub texts: &'a mut Pool,
     pub pieces: &'a mut Pieces,
-    pub statistics: &'a mut Pool,
+    pub values: &'a mut Pool,
 }
 
 impl Browser {
@@ -114,7 +114,7 @@ impl Browser {
                     prompts: &self.prompts,
                     texts: &mut self.texts,
                     pieces: &mut self.pieces,
-                    statistics: &mut block.statistics,
+                    values: &mut block.values,
                 };
                 answers.add(sample, record, requests, task.results.metrics, pools)?;
             }
@@ -148,7 +148,7 @@ impl Browser {
             places: Vec::new(),
             expected: Vec::new(),
             requests: Vec::new(),
-            statistics: Pool::default(),
+            values: Pool::default(),
             answers: Vec::new(),
             samples: HashMap::new(),
         }

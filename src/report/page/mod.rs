@@ -13,8 +13,8 @@ mod pieces;
 mod pools;
 
 use super::{ExportedRun, Results};
-use crate::tokenizer::TokenizerError;
 use browser::Browser;
+use gpt2_model::tokenizer::TokenizerError;
 use html::{element, escape, sha256_source, table};
 
 const TEMPLATE: &str = include_str!("assets/page.html");

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::text::split_trailing_white_space;
-use crate::tokenizer::{Gpt2Tokenizer, TokenizerError};
+use gpt2_model::tokenizer::{Gpt2Tokenizer, TokenizerError};
+use untrusted_input::split_trailing_white_space;
 
 /// The bytes of a token: a text, or a list of numbers where they are no text by themselves.
 #[derive(Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ impl Serialize for Pool {
 }
 
 /// What it takes for two texts to be written as one and a half.
-const LEAST_SHARED: usize = 32;
+const MIN_SHARED: usize = 32;
 
 /// A pool whose texts mostly begin as the one before, as the questions about a story and solved examples do: such a
 /// text is written as the number of UTF-16 units that it shares with the one before, and the rest.
@@ -51,7 +51,7 @@ impl Serialize for Prompts {
         for text in &self.0.texts {
             let shared = shared_bytes(before, text);
             match text.split_at_checked(shared) {
-                Some((beginning, rest)) if shared >= LEAST_SHARED => {
+                Some((beginning, rest)) if shared >= MIN_SHARED => {
                     list.serialize_element(&(beginning.encode_utf16().count(), rest))?;
                 }
                 _ => list.serialize_element(text)?,

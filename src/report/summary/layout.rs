@@ -4,7 +4,7 @@ use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
 use crate::report::format::{difference, number, short_with_error};
 use crate::report::section::in_order;
 use crate::report::{Cell, Section, Tone};
-use crate::text::thousands;
+use untrusted_input::thousands;
 
 impl Summary {
     /// One table a group; what the symbols mean stands under the last.

@@ -15,8 +15,7 @@ use columns::{GROUPS, Known, OTHER};
 const OPTIONS: &str = "◊";
 
 /// The summary of one run or several.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Summary {
     /// As in the paper; tasks that it does not have are the last.
     pub groups: Vec<SummaryGroup>,
@@ -26,8 +25,7 @@ pub struct Summary {
 }
 
 /// Columns that belong together.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SummaryGroup {
     /// `Table 3 of the paper`.
     pub title: String,
@@ -36,8 +34,7 @@ pub struct SummaryGroup {
 }
 
 /// A metric of a task.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SummaryColumn {
     /// Name of the task.
     pub task: String,
@@ -60,8 +57,7 @@ pub struct SummaryColumn {
 }
 
 /// A value of a model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SummaryCell {
     /// Label of the model.
     pub model: String,
@@ -378,7 +374,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn own_tasks_and_other_options() {
+    fn custom_tasks_and_other_options() {
         let (mut headings, mut scores) = paper_scores();
         headings.truncate(1);
         scores.retain(|score| score.task == "lambada");

@@ -4,9 +4,9 @@ use super::Part;
 use super::stream::{Cut, canonical_words, items, parts};
 use crate::data::{DataError, DataFile};
 use crate::record::Protocol;
-use crate::request::Document;
 use crate::tasks::Item;
-use crate::text::{Rule, WIKITEXT, rewrite};
+use crate::tasks::detokenize::{Rule, WIKITEXT, rewrite};
+use gpt2_model::request::Document;
 
 /// The test part of enwik8 and text8.
 const LAST_BYTES: usize = 5_000_000;

@@ -10,11 +10,12 @@ use std::sync::LazyLock;
 pub(super) use files::{byte_stream, harness_pages, word_stream};
 pub(super) use stream::{Cut, canonical_words, parts};
 
-use super::{Card, Item, Setting, Task, TaskError};
+use super::{Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile};
-use crate::metrics::{Aggregate, Metric};
-use crate::record::{Protocol, Statistics};
-use crate::request::{Document, Request, Response, Window};
+use crate::record::Protocol;
+use gpt2_model::request::{Document, Request, Response, Window};
+use text_metrics::SampleValues;
+use text_metrics::{Aggregate, Metric};
 
 /// Positions of GPT-2.
 pub(super) const CONTEXT: usize = 1024;
@@ -28,7 +29,7 @@ pub(super) type Parts = Result<Vec<Item<Part>>, DataError>;
 /// A perplexity task: everything that differs between the data sets.
 pub(super) struct PerplexityTask {
     /// Its card.
-    pub card: LazyLock<Card>,
+    pub config: LazyLock<TaskConfig>,
     /// Its bundled sample.
     pub samples: &'static [BundledFile],
     /// Its first metric.
@@ -40,8 +41,8 @@ pub(super) struct PerplexityTask {
 impl Task for PerplexityTask {
     type Doc = Part;
 
-    fn card(&self) -> &Card {
-        &self.card
+    fn config(&self) -> &TaskConfig {
+        &self.config
     }
 
     fn samples(&self) -> &'static [BundledFile] {
@@ -56,7 +57,7 @@ impl Task for PerplexityTask {
         requests(doc, setting.protocol)
     }
 
-    fn score(&self, doc: &Part, _: &Protocol, responses: &[Response]) -> Result<Statistics, TaskError> {
+    fn score(&self, doc: &Part, _: &Protocol, responses: &[Response]) -> Result<SampleValues, TaskError> {
         score(doc, responses)
     }
 
@@ -102,7 +103,7 @@ fn requests(part: &Part, protocol: &Protocol) -> Vec<Request> {
     }]
 }
 
-fn score(part: &Part, responses: &[Response]) -> Result<Statistics, TaskError> {
+fn score(part: &Part, responses: &[Response]) -> Result<SampleValues, TaskError> {
     let [Response::Rolling(score)] = responses else {
         return Err(TaskError::Response {
             index: 0,
@@ -110,7 +111,7 @@ fn score(part: &Part, responses: &[Response]) -> Result<Statistics, TaskError> {
             found: responses.first().map_or("nothing", Response::kind),
         });
     };
-    Ok(Statistics::from([
+    Ok(SampleValues::from([
         ("log_likelihood".to_owned(), score.log_likelihood),
         ("tokens".to_owned(), score.tokens as f64),
         ("words".to_owned(), part.words * part.share(score.bytes)),

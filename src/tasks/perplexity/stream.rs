@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::Part;
-use crate::request::Document;
 use crate::tasks::Item;
+use gpt2_model::request::Document;
 
 /// Bytes of a part where the text has no articles: small enough to resume, large enough not to matter.
 const PART_BYTES: usize = 2048;

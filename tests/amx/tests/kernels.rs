@@ -5,5 +5,5 @@ mod kernels;
 
 #[test]
 fn this_machine_has_amx() {
-    assert!(gpt2_eval::kernels::Instructions::Amx.is_available());
+    assert!(gpt2_eval::kernels::SimdLevel::Amx.is_available());
 }

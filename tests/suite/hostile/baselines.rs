@@ -12,7 +12,7 @@ fn valid() -> String {
     let model = serde_json::json!({
         "model": "m", "metrics": [{"metric": "perplexity", "value": 7.5}, {"metric": "accuracy", "value": 50.0}],
         "without": [2],
-        "statistics": {"correct": [0, 1, 1, 0, 1, 0], "log_likelihood": column(-0.5), "words": [1, 1, 1, 1, 1, 1]},
+        "values": {"correct": [0, 1, 1, 0, 1, 0], "log_likelihood": column(-0.5), "words": [1, 1, 1, 1, 1, 1]},
         "records_sha256": "a",
     });
     let json = serde_json::json!({

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use gpt2_eval::kernels::Precision;
-use gpt2_eval::model::{Checkpoint, Gpt2Config, WeightFile};
-use gpt2_eval::tokenizer::Gpt2Tokenizer;
+use gpt2_kernels::Precision;
+use gpt2_model::tokenizer::Gpt2Tokenizer;
+use gpt2_model::{Checkpoint, Gpt2Config, WeightFile};
 use proptest::prelude::any;
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use gpt2_eval::data::{DataFile, Provenance};
 use gpt2_eval::record::Protocol;
-use gpt2_eval::request::Request;
 use gpt2_eval::tasks::{self, LoadedTask};
+use gpt2_model::request::Request;
 use proptest::prelude::{Strategy, any};
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use gpt2_eval::kernels::Precision;
-use gpt2_eval::model::{Checkpoint, WeightFile, WeightsError};
-use gpt2_eval::tokenizer::Gpt2Tokenizer;
+use gpt2_kernels::Precision;
+use gpt2_model::tokenizer::Gpt2Tokenizer;
+use gpt2_model::{Checkpoint, WeightFile, WeightsError};
 use proptest::prop_assert_eq;
 use proptest::test_runner::TestCaseError;
 
@@ -35,7 +35,7 @@ fn use_it(
         Err(error) => return is_good_message(&error.to_string(), name).map(|()| false),
     };
     let json = golden_bytes("gelu_new/config.json");
-    let config = gpt2_eval::model::Gpt2Config::from_hugging_face(&json).unwrap();
+    let config = gpt2_model::Gpt2Config::from_hugging_face(&json).unwrap();
     if let Err(error) = bounded(length, || weights.check(&config))? {
         return is_good_message(&error.to_string(), name).map(|()| false);
     }
@@ -199,7 +199,7 @@ fn refused_torch(bytes: &[u8]) -> String {
     let (opened, peak) = peak_of(|| WeightFile::open(&path));
     assert!(peak < 100_000, "{peak} bytes");
     let json = golden_bytes("gelu_new/config.json");
-    let config = gpt2_eval::model::Gpt2Config::from_hugging_face(&json).unwrap();
+    let config = gpt2_model::Gpt2Config::from_hugging_face(&json).unwrap();
     opened.and_then(|weights| weights.check(&config)).err().unwrap().to_string()
 }
 

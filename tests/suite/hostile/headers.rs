@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use gpt2_eval::data::DataFile;
-use gpt2_eval::model::WeightFile;
 use gpt2_eval::record::Protocol;
 use gpt2_eval::tasks;
+use gpt2_model::WeightFile;
 
 use super::memory::peak_of;
 use crate::common::{copy_model, gpt2_eval, refused};
@@ -277,7 +277,7 @@ fn odd_shapes_run() {
             "n_layer": layers, "n_embd": width, "n_head": heads, "n_positions": context, "n_inner": inner
         });
         std::fs::write(model.join("config.json"), json.to_string()).unwrap();
-        let config = gpt2_eval::model::Gpt2Config::from_hugging_face(json.to_string().as_bytes()).unwrap();
+        let config = gpt2_model::Gpt2Config::from_hugging_face(json.to_string().as_bytes()).unwrap();
         let tensors = config.tensors().into_iter().map(|(name, shape)| {
             let count = shape.iter().product::<usize>();
             (name, (shape, (0..count).map(|place| (place % 7) as f32 * 0.1 - 0.3).collect()))

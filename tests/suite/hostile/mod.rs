@@ -4,14 +4,14 @@
 //! get past a reader's first check. The inputs are the same every time; `GPT2_EVAL_FUZZ_SEED` gives others.
 
 mod baselines;
-mod cards;
 mod checkpoint;
+mod configs;
+mod custom_tasks;
 mod data;
 mod formats;
 mod headers;
 mod memory;
 mod mutate;
-mod own_tasks;
 mod paths;
 mod run;
 mod texts;

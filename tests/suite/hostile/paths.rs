@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use gpt2_eval::files::{is_plain_name, path_below};
 use gpt2_eval::plan::{DataSource, Plan};
 use gpt2_eval::record::Manifest;
 use gpt2_eval::run::RunDirectory;
@@ -10,6 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::Strategy;
 use proptest::sample::select;
 use proptest::{prop_assert, prop_assert_eq};
+use untrusted_input::{is_plain_name, path_below};
 
 use super::hold;
 use crate::common::{copy_model, gpt2_eval, refused};
@@ -41,11 +41,11 @@ fn run_directory(path: &Path) -> RunDirectory {
     let plan = Plan {
         models: vec![],
         tasks: vec![],
-        own_tasks: vec![],
+        custom_tasks: vec![],
         data: DataSource::Sample,
         limit: None,
         seed: 0,
-        precision: gpt2_eval::kernels::Precision::F32,
+        precision: gpt2_kernels::Precision::F32,
         shard: None,
     };
     let identity = serde_json::json!({

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gpt2_eval::kernels::Precision;
 use gpt2_eval::plan::{DataSource, Plan};
-use gpt2_eval::record::{Environment, Identity, Manifest, SampleRecord, Status};
-use gpt2_eval::request::{Filtered, Finish, Generated, LogLikelihood, Response, RollingLogLikelihood};
+use gpt2_eval::record::{Environment, Identity, Manifest, SampleResult, Status};
 use gpt2_eval::run::{FinishedRun, Journal, RunDirectory};
+use gpt2_kernels::Precision;
+use gpt2_model::request::{
+    Completion, Filtered, FinishReason, LogLikelihood, Response, RollingLogLikelihood,
+};
 use proptest::{prop_assert, prop_assert_eq};
 
 use super::memory::bounded;
@@ -21,8 +23,8 @@ fn directory() -> tempfile::TempDir {
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
-fn record(id: &str, response: Response) -> SampleRecord {
-    SampleRecord {
+fn record(id: &str, response: Response) -> SampleResult {
+    SampleResult {
         id: id.to_owned(),
         cluster: Some("c".to_owned()),
         key: format!("key-{id}"),
@@ -31,7 +33,7 @@ fn record(id: &str, response: Response) -> SampleRecord {
         target_tokens: 1,
         truncated_tokens: 0,
         responses: vec![response],
-        statistics: BTreeMap::from([("correct".to_owned(), 1.0), ("log_likelihood".to_owned(), -0.1)]),
+        values: BTreeMap::from([("correct".to_owned(), 1.0), ("log_likelihood".to_owned(), -0.1)]),
         error: None,
     }
 }
@@ -46,11 +48,11 @@ fn journal() -> Vec<u8> {
         truncated_tokens: 0,
     };
     let rolling = RollingLogLikelihood { log_likelihood: -2.0, tokens: 1, bytes: 2, windows: 1 };
-    let written = Generated {
+    let written = Completion {
         text: "é\n".to_owned(),
         tokens: vec![1],
         token_log_probs: vec![-0.5],
-        finish: Finish::StopString,
+        finish: FinishReason::StopString,
         prompt_tokens: 3,
         truncated_tokens: 0,
     };
@@ -83,7 +85,7 @@ fn journals() {
                 prop_assert!(records.len() <= left.split(|&byte| byte == b'\n').count());
                 for (id, record) in &records {
                     prop_assert_eq!((id, key_of(id)), (&record.id, Some(record.key.as_str())));
-                    prop_assert!(record.statistics.values().all(|value| value.is_finite()));
+                    prop_assert!(record.values.values().all(|value| value.is_finite()));
                 }
                 let (mut journal, again) = Journal::open(&path, key_of).unwrap();
                 prop_assert_eq!(&again, &records);
@@ -110,7 +112,7 @@ fn manifest(seed: u64) -> Manifest {
     let plan = Plan {
         models: vec![],
         tasks: vec![],
-        own_tasks: vec![],
+        custom_tasks: vec![],
         data: DataSource::Directory(PathBuf::from("data")),
         limit: Some(3),
         seed,
@@ -210,7 +212,7 @@ fn a_number_beyond_f32_is_refused() {
     );
 }
 
-/// Statistics that a finished run's journal cannot have: the run is shown with what is left, or refused.
+/// Sample values that a finished run's journal cannot have: the run is shown with what is left, or refused.
 #[test]
 fn journals_with_other_statistics() {
     let directory = tempfile::tempdir().unwrap();
@@ -225,16 +227,16 @@ fn journals_with_other_statistics() {
     assert_eq!(run().0, Some(0));
     let journal = directory.path().join("run/samples/tiny-3M/lambada.jsonl");
     let whole = std::fs::read_to_string(&journal).unwrap();
-    let changes: [fn(&mut SampleRecord); 5] = [
-        |record| record.statistics.clear(),
-        |record| record.statistics.values_mut().for_each(|value| *value = f64::MAX),
-        |record| record.statistics.values_mut().for_each(|value| *value = -f64::MAX),
+    let changes: [fn(&mut SampleResult); 5] = [
+        |record| record.values.clear(),
+        |record| record.values.values_mut().for_each(|value| *value = f64::MAX),
+        |record| record.values.values_mut().for_each(|value| *value = -f64::MAX),
         |record| record.responses.clear(),
         |record| record.cluster = Some("x".repeat(1000)),
     ];
     for change in changes {
         let lines = whole.lines().map(|line| {
-            let mut record: SampleRecord = serde_json::from_str(line).unwrap();
+            let mut record: SampleResult = serde_json::from_str(line).unwrap();
             change(&mut record);
             serde_json::to_string(&record).unwrap() + "\n"
         });

@@ -1,11 +1,14 @@
 //! What models write and people wrote, in the functions that compare them.
 
-use gpt2_eval::metrics::{BleuStatistics, BleuTokenizer, rouge};
-use gpt2_eval::text::{
-    BOOK, Language, NEWS, WIKITEXT, coqa_harness_score, coqa_score, did_you_mean, harness_nq_exact_match,
-    moses_tokenize, rewrite, sentences, squad_exact_match, squad_f1, visible_bytes, visible_white_space,
-};
+use gpt2_eval::tasks::detokenize::{BOOK, NEWS, WIKITEXT, rewrite};
+use gpt2_eval::text::{visible_bytes, visible_white_space};
 use proptest::{prop_assert, prop_assert_eq};
+use text_metrics::{BleuStatistics, BleuTokenizer, rouge};
+use text_metrics::{
+    Language, coqa_harness_score, coqa_score, harness_nq_exact_match, moses_tokenize, sentences,
+    squad_exact_match, squad_f1,
+};
+use untrusted_input::did_you_mean;
 
 use super::hold;
 use super::memory::bounded;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use gpt2_eval::tokenizer::Gpt2Tokenizer;
+use gpt2_model::tokenizer::Gpt2Tokenizer;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use proptest::prop_oneof;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gpt2_eval::hub::{CachedFile, Digest, Hub, HubError, Kind, Location, Settings, Watch};
+use hub_client::{CachedFile, Digest, Hub, HubError, Kind, Location, Settings, Watch};
 
 use super::server::{COMMIT, Fault, HubServer};
 

@@ -245,9 +245,9 @@ fn weights_in_several_files_or_of_pytorch_are_brought() {
     }
     drop(server);
     for place in ["hf:in/parts", "hf:of/torch"] {
-        let card = directory.join("card.toml");
+        let config = directory.join("card.toml");
         std::fs::write(
-            &card,
+            &config,
             "name = \"mine\"\ntitle = \"M\"\nmeasures = \"m\"\nkind = \"perplexity\"\ntext = \"{t}\"\n[data]\nfile = \
              \"d.jsonl\"\n",
         )

@@ -91,12 +91,12 @@ impl HubServer {
         let mut hasher = sha1::Sha1::new();
         hasher.update(format!("blob {}\0", content.len()));
         hasher.update(content);
-        self.add(repository, path, content, &hexadecimal(&hasher.finalize()), false);
+        self.add(repository, path, content, &hex::encode(hasher.finalize()), false);
     }
 
     /// A file in large-file storage: its `X-Linked-Etag` is its sha256, and another host has it.
     pub fn add_large(&self, repository: &str, path: &str, content: &[u8]) {
-        self.add(repository, path, content, &hexadecimal(&Sha256::digest(content)), true);
+        self.add(repository, path, content, &hex::encode(Sha256::digest(content)), true);
     }
 
     /// A file that is not the hub's; `place` is its address without `https://`. They are below `/mirror`.
@@ -141,10 +141,6 @@ impl Drop for HubServer {
             let _ = TcpStream::connect(address);
         }
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn serve(stream: &TcpStream, state: &Mutex<State>, at_store: bool, store: SocketAddr) {

@@ -3,13 +3,14 @@
 use roxmltree::Document;
 
 use super::{check, figures, named, pairs, plot, points, texts};
-use crate::record::{Manifest, MeasuredTask, Protocol, SampleRecord, Statistics};
+use crate::record::{Manifest, MeasuredTask, Protocol, SampleResult};
 use crate::report::figures::Figure;
 use crate::report::{ExportedRun, ExportedTask, Results, TaskResults, Terms};
-use crate::request::{LogLikelihood, Response, RollingLogLikelihood};
+use gpt2_model::request::{LogLikelihood, Response, RollingLogLikelihood};
+use text_metrics::SampleValues;
 
 fn manifest() -> Manifest {
-    let effort = |task: &str, seconds: f64, tokens: u64| {
+    let usage = |task: &str, seconds: f64, tokens: u64| {
         serde_json::json!({"model": "a", "task": task, "protocol": "paper", "kernels": "k", "seconds": seconds,
             "requested_tokens": tokens, "read_tokens": tokens, "padding_tokens": 0, "key_value_bytes": 0})
     };
@@ -23,14 +24,14 @@ fn manifest() -> Manifest {
         "environment": {"program_version": "1", "git_revision": null, "git_dirty": null, "dependencies": {},
             "command": [], "files": [], "device": "flex", "threads": 2, "batch_tokens": 1, "processor": "one",
             "system": "s", "host": null},
-        "effort": [effort("one", 2.0, 1000), effort("two", 0.5, 1000), effort("one", 2.0, 1000), effort("none", 0.0, 5)],
+        "usage": [usage("one", 2.0, 1000), usage("two", 0.5, 1000), usage("one", 2.0, 1000), usage("none", 0.0, 5)],
         "failed_samples": 0, "started": "2026-01-31T12:00:00Z", "ended": null
     }))
     .unwrap()
 }
 
-fn record(responses: Vec<Response>) -> SampleRecord {
-    SampleRecord {
+fn record(responses: Vec<Response>) -> SampleResult {
+    SampleResult {
         id: "0".to_owned(),
         cluster: None,
         key: String::new(),
@@ -39,7 +40,7 @@ fn record(responses: Vec<Response>) -> SampleRecord {
         target_tokens: 0,
         truncated_tokens: 0,
         responses,
-        statistics: Statistics::new(),
+        values: SampleValues::new(),
         error: None,
     }
 }
@@ -56,7 +57,7 @@ fn scored(token_log_probs: &[f32]) -> Response {
 }
 
 /// The figures of one run without scores whose task has these records.
-fn of_records(records: Vec<SampleRecord>) -> Vec<Figure> {
+fn of_records(records: Vec<SampleResult>) -> Vec<Figure> {
     let (manifest, results, records) = (manifest(), Results::default(), [records]);
     let protocol = Protocol::new("paper");
     let measured = MeasuredTask {
@@ -124,7 +125,7 @@ fn histograms_count_every_token() {
     );
     assert!(figure.description.contains("a: mean −3.00"), "{}", figure.description);
 
-    let failed = SampleRecord { error: Some("no".to_owned()), ..record(vec![scored(&[-1.0])]) };
+    let failed = SampleResult { error: Some("no".to_owned()), ..record(vec![scored(&[-1.0])]) };
     let none = of_records(vec![failed, record(vec![scored(&[f32::NAN])])]);
     assert!(none.iter().all(|figure| figure.name != "one-log-probabilities"));
 }

@@ -1,10 +1,11 @@
 //! The browser's data of small runs.
 
 use super::*;
-use crate::record::{MeasuredTask, Protocol, RequestText, SampleRecord, Statistics};
+use crate::record::{MeasuredTask, Protocol, RequestText, SampleResult};
 use crate::report::{TaskResults, Terms};
-use crate::request::{Finish, Generated, LogLikelihood, Response};
+use gpt2_model::request::{Completion, FinishReason, LogLikelihood, Response};
 use serde_json::{Value, json};
+use text_metrics::SampleValues;
 
 const METRICS: [Metric; 2] = [
     Metric { name: "perplexity", aggregate: Aggregate::Perplexity { log_likelihood: "l", units: "u" } },
@@ -33,8 +34,8 @@ fn scored(log_probs: &[f32]) -> Response {
     })
 }
 
-fn record(id: &str, responses: Vec<Response>, right: f64) -> SampleRecord {
-    SampleRecord {
+fn record(id: &str, responses: Vec<Response>, right: f64) -> SampleResult {
+    SampleResult {
         id: id.to_owned(),
         cluster: None,
         key: String::new(),
@@ -43,7 +44,7 @@ fn record(id: &str, responses: Vec<Response>, right: f64) -> SampleRecord {
         target_tokens: 2,
         truncated_tokens: 0,
         responses,
-        statistics: Statistics::from([
+        values: SampleValues::from([
             ("right".to_owned(), right),
             ("l".to_owned(), -2.0),
             ("u".to_owned(), 1.0),
@@ -65,7 +66,7 @@ fn prompt(id: &str, requests: &[(Option<&str>, Option<&str>)]) -> PromptRecord {
     }
 }
 
-type RunFiles<'a> = (&'a [ModelIdentity], &'a [Vec<SampleRecord>], &'a [PromptRecord]);
+type RunFiles<'a> = (&'a [ModelIdentity], &'a [Vec<SampleResult>], &'a [PromptRecord]);
 
 fn browser(runs: &[RunFiles<'_>]) -> Value {
     let measured = MeasuredTask {
@@ -140,16 +141,16 @@ fn targets_and_candidates() {
 
 #[test]
 fn what_failed_or_was_written_or_is_not_known() {
-    let written = Response::Generate(Generated {
+    let written = Response::Generate(Completion {
         text: " yes".to_owned(),
         tokens: vec![3763, 198],
         token_log_probs: vec![-0.5, -1.5],
-        finish: Finish::StopString,
+        finish: FinishReason::StopString,
         prompt_tokens: 4,
         truncated_tokens: 0,
     });
     let mut failed = record("1", Vec::new(), 0.0);
-    failed.statistics.clear();
+    failed.values.clear();
     failed.error = Some("too long".to_owned());
     let records =
         [vec![record("0", vec![written], 0.0), failed, record("unknown", vec![scored(&[-1.0])], 1.0)]];

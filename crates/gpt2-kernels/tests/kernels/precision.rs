@@ -1,0 +1,250 @@
+use gpt2_kernels::{
+    Epilogue, PackedMatrix, Precision, SimdLevel, greedy, logits, multiply, score_vocabulary,
+};
+
+use crate::support::{available, bits, numbers, with_threads};
+
+pub const REDUCED: [Precision; 2] = [Precision::Bf16, Precision::Bf16x3];
+
+const SHAPES: [(usize, usize, usize); 15] = [
+    (1, 1, 1),
+    (1, 16, 16),
+    (2, 3, 5),
+    (3, 17, 33),
+    (7, 64, 48),
+    (14, 511, 31),
+    (15, 512, 32),
+    (16, 513, 100),
+    (29, 1025, 17),
+    (141, 40, 600),
+    (300, 7, 65),
+    (150, 700, 33),
+    (0, 5, 5),
+    (4, 0, 9),
+    (5, 3, 0),
+];
+
+/// To the nearest number of 8 bits, the even one on a tie.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 {
+        return value;
+    }
+    let place = (value.abs().log2().floor() - 7.0).exp2();
+    (value / place).round_ties_even() * place
+}
+
+/// What `precision` makes of a number, as a higher and a lower part.
+pub fn parts(precision: Precision, value: f32) -> [f64; 2] {
+    let value = f64::from(value);
+    let high = rounded(value);
+    match precision {
+        Precision::F32 => [value, 0.0],
+        Precision::Bf16 => [high, 0.0],
+        Precision::Bf16x3 => [high, rounded(value - high)],
+    }
+}
+
+/// Bound of the error of a term, as a part of it: each rounding to 8 bits adds 2⁻⁸ to the error of a product.
+fn bound(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => 0.0,
+        Precision::Bf16 => 2.01 / 256.0,
+        Precision::Bf16x3 => 3.01 / 65536.0,
+    }
+}
+
+fn product(simd_level: SimdLevel, input: &[f32], weights: &PackedMatrix, bias: Option<&[f32]>) -> Vec<f32> {
+    let rows = input.len() / weights.inputs().max(1);
+    let mut output = vec![f32::NAN; rows * weights.outputs()];
+    multiply(simd_level, input, rows, weights, bias, Epilogue::Plain, &mut output);
+    output
+}
+
+#[test]
+fn products_are_those_of_the_rounded_numbers() {
+    for precision in REDUCED {
+        let (mut squares, mut norm) = (0.0, 0.0);
+        for (rows, inputs, outputs) in SHAPES {
+            let (input, weights) = (numbers(rows * inputs, 1), numbers(inputs * outputs, 2));
+            let [input_parts, weight_parts] = [&input, &weights]
+                .map(|numbers| numbers.iter().map(|&number| parts(precision, number)).collect::<Vec<_>>());
+            let packed = PackedMatrix::from_inputs_with(precision, &weights, inputs, outputs);
+            for simd_level in available() {
+                let mut output = vec![f32::NAN; rows * outputs];
+                multiply(simd_level, &input, rows, &packed, None, Epilogue::Plain, &mut output);
+                for (index, &output) in output.iter().enumerate() {
+                    let (row, column) = (index / outputs, index % outputs);
+                    let (mut rounded, mut exact, mut size) = (0.0, 0.0, 0.0);
+                    for at in 0..inputs {
+                        let (x, w) = (input[row * inputs + at], weights[at * outputs + column]);
+                        let ([high_x, low_x], [high_w, low_w]) =
+                            (input_parts[row * inputs + at], weight_parts[at * outputs + column]);
+                        rounded += high_x * high_w + high_x * low_w + low_x * high_w;
+                        exact += f64::from(x) * f64::from(w);
+                        size += (f64::from(x) * f64::from(w)).abs();
+                    }
+                    let output = f64::from(output);
+                    assert!(
+                        (output - rounded).abs() <= 2e-6 * size,
+                        "{simd_level:?} {precision:?} {output} {rounded}"
+                    );
+                    assert!(
+                        (output - exact).abs() <= (bound(precision) + 2e-6) * size,
+                        "{simd_level:?} {precision:?} {output} {exact}"
+                    );
+                    squares += (output - exact).powi(2);
+                    norm += exact.powi(2);
+                }
+            }
+        }
+        let error = (squares / norm).sqrt();
+        println!("{precision:?}: relative to the norm {error:e}");
+        assert!(error < if precision == Precision::Bf16 { 4e-3 } else { 1e-5 }, "{error}");
+    }
+}
+
+#[test]
+fn bias_and_epilogue_are_those_of_single_precision() {
+    let (rows, inputs, outputs) = (5, 33, 40);
+    let (input, bias) = (numbers(rows * inputs, 1), numbers(outputs, 3));
+    for precision in REDUCED {
+        let weights =
+            PackedMatrix::from_inputs_with(precision, &numbers(inputs * outputs, 2), inputs, outputs);
+        let plain = product(SimdLevel::detect(), &input, &weights, None);
+        let mut sum = numbers(rows * outputs, 4);
+        let expected: Vec<f32> = sum
+            .iter()
+            .zip(&plain)
+            .zip(bias.iter().cycle())
+            .map(|((&before, &plain), &bias)| before + (plain + bias))
+            .collect();
+        let add = Epilogue::AddToOutput;
+        multiply(SimdLevel::detect(), &input, rows, &weights, Some(&bias), add, &mut sum);
+        assert_eq!(bits(&sum), bits(&expected));
+    }
+}
+
+#[test]
+fn rows_do_not_depend_on_the_batch_or_the_threads() {
+    let (rows, inputs, outputs) = (157, 601, 97);
+    let (input, bias) = (numbers(rows * inputs, 5), numbers(outputs, 6));
+    for precision in REDUCED {
+        let weights = numbers(inputs * outputs, 7);
+        let weights = PackedMatrix::from_outputs_with(precision, &weights, inputs, outputs);
+        let mut emulated = Vec::new();
+        for simd_level in available() {
+            let product = |input: &[f32]| bits(&product(simd_level, input, &weights, Some(&bias)));
+            let whole = product(&input);
+            for threads in [1, 2, 3] {
+                with_threads(threads, || assert_eq!(whole, product(&input)));
+            }
+            for size in [1, 2, 5, 14, 15, 31, 100] {
+                let parts: Vec<u32> = input.chunks(size * inputs).flat_map(product).collect();
+                assert!(whole == parts, "{simd_level:?}, {precision:?}, {size} rows at a time");
+            }
+            let reversed: Vec<f32> = input.chunks(inputs).rev().flatten().copied().collect();
+            let back: Vec<u32> = product(&reversed).chunks(outputs).rev().flatten().copied().collect();
+            assert!(whole == back);
+            emulated.push((simd_level, whole));
+        }
+        for (simd_level, sums) in &emulated {
+            let different = sums.iter().zip(&emulated.last().unwrap().1).filter(|(a, b)| a != b);
+            println!(
+                "{precision:?}: {} of {} sums are others with {simd_level:?} than with portable code",
+                different.count(),
+                rows * outputs
+            );
+        }
+        // Fused multiply-adds give the same everywhere; the instructions for bf16 need not.
+        emulated.retain(|(simd_level, _)| !matches!(simd_level, SimdLevel::Amx | SimdLevel::Avx512Bf16));
+        assert!(emulated.windows(2).all(|pair| pair[0].1 == pair[1].1));
+    }
+}
+
+#[test]
+fn rows_of_weights_are_those_that_are_kept() {
+    for precision in Precision::ALL {
+        for (inputs, outputs) in [(1, 1), (7, 5), (64, 40), (33, 17)] {
+            let weights: Vec<f32> = numbers(inputs * outputs, 8);
+            let packed = PackedMatrix::from_outputs_with(precision, &weights, inputs, outputs);
+            // The same by ranges of inputs, so that pairs are cut.
+            let mut parts_of_it = PackedMatrix::zeros_with(precision, inputs, outputs);
+            for input in (0..inputs).rev() {
+                let row: Vec<f32> = (0..outputs).map(|output| weights[output * inputs + input]).collect();
+                parts_of_it.set_inputs(input, &row);
+            }
+            assert_eq!(packed, parts_of_it);
+            for (output, weights) in weights.chunks(inputs).enumerate() {
+                let mut row = vec![f32::NAN; inputs];
+                packed.row(output, &mut row);
+                for (&kept, &weight) in row.iter().zip(weights) {
+                    assert_eq!(f64::from(kept), parts(precision, weight).iter().sum::<f64>());
+                }
+            }
+        }
+    }
+    let bytes = |precision| PackedMatrix::zeros_with(precision, 768, 32).bytes();
+    assert_eq!(Precision::ALL.map(bytes), [98_304, 98_304, 49_152]);
+}
+
+#[test]
+fn scores_are_those_of_the_logits() {
+    let (rows, width, vocabulary) = (150, 41, 1100);
+    let hidden: Vec<f32> = numbers(rows * width, 31).iter().map(|x| 4.0 * x).collect();
+    let targets: Vec<u32> = (0..rows as u32).map(|row| row * 7 % vocabulary as u32).collect();
+    let excluded = vec![[3, 4, 600].as_slice(); rows];
+    for precision in REDUCED {
+        let embedding = numbers(vocabulary * width, 32);
+        let embedding = PackedMatrix::from_outputs_with(precision, &embedding, width, vocabulary);
+        for simd_level in available() {
+            let mut all = vec![0.0; rows * vocabulary];
+            logits(simd_level, &hidden, &embedding, &mut all);
+            let whole = score_vocabulary(simd_level, &hidden, &embedding, &targets, &excluded);
+            let first = greedy(simd_level, &hidden, &embedding);
+            for (row, logits) in all.chunks(vocabulary).enumerate() {
+                let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let argmax = logits.iter().position(|&logit| logit == largest).unwrap();
+                assert_eq!((whole[row].argmax, first[row].id), (argmax as u32, argmax as u32));
+                let sum: f64 = logits.iter().map(|&logit| f64::from(logit).exp()).sum();
+                let expected = f64::from(logits[targets[row] as usize]) - sum.ln();
+                assert!((whole[row].log_probability - expected).abs() < 2e-6);
+            }
+            for threads in [1, 3] {
+                with_threads(threads, || {
+                    let again = score_vocabulary(simd_level, &hidden, &embedding, &targets, &excluded);
+                    assert_eq!(whole, again);
+                });
+            }
+            for size in [1, 4, 33] {
+                let parts: Vec<_> = hidden
+                    .chunks(size * width)
+                    .zip(targets.chunks(size))
+                    .zip(excluded.chunks(size))
+                    .flat_map(|((hidden, targets), excluded)| {
+                        score_vocabulary(simd_level, hidden, &embedding, targets, excluded)
+                    })
+                    .collect();
+                assert_eq!(whole, parts);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_stays_none() {
+    for precision in REDUCED {
+        for simd_level in available() {
+            let weights = PackedMatrix::from_inputs_with(precision, &[1.0, 2.0, f32::NAN, 1.0], 2, 2);
+            let output = product(simd_level, &[1.0, 1.0, f32::NAN, 1.0], &weights, None);
+            assert!(output[0].is_nan() && output[2].is_nan() && output[3].is_nan());
+            assert_eq!(output[1], 3.0);
+        }
+    }
+}
+
+#[test]
+fn only_instructions_for_bf16_make_it_worthwhile() {
+    assert!(Precision::F32.is_native());
+    assert_eq!(Precision::Bf16.is_native(), SimdLevel::Avx512Bf16.is_available());
+    assert_eq!(Precision::Bf16x3.is_native(), SimdLevel::Amx.is_available());
+}

@@ -1,0 +1,73 @@
+//! Products by AMX against its documentation, bit for bit. Where there is no AMX, nothing is tested: `tests/amx/run.sh`
+//! runs these tests in an emulator.
+
+use gpt2_kernels::{Epilogue, PackedMatrix, Precision, SimdLevel, multiply};
+
+use crate::precision::{REDUCED, parts};
+use crate::support::{available, bits, numbers};
+
+/// What Intel's manual says of TDPBF16PS, for one sum: the products of first and of second numbers are chains of fused
+/// multiply-adds from zero, which are added to each other, and then to the sum. Sixteen pairs at a time.
+fn documented(precision: Precision, input: &[f32], weights: &[f32]) -> f32 {
+    let orders: &[(usize, usize)] =
+        if precision == Precision::Bf16 { &[(0, 0)] } else { &[(1, 0), (0, 0), (0, 1)] };
+    let mut sum = 0f32;
+    for (input, weights) in input.chunks(32).zip(weights.chunks(32)) {
+        for &(input_part, weight_part) in orders {
+            let mut chains = [0f32; 2];
+            for (at, (&input, &weight)) in input.iter().zip(weights).enumerate() {
+                let input = parts(precision, input)[input_part] as f32;
+                let weight = parts(precision, weight)[weight_part] as f32;
+                chains[at % 2] = input.mul_add(weight, chains[at % 2]);
+            }
+            sum += chains[0] + chains[1];
+        }
+    }
+    sum
+}
+
+#[test]
+fn every_sum_is_the_documented_one_whatever_the_batch() {
+    let Some(simd_level) = available().find(|&simd_level| simd_level == SimdLevel::Amx) else {
+        return;
+    };
+    let large = [(1, 1025, 17), (31, 513, 40), (33, 1600, 16), (70, 600, 33), (141, 65, 97)];
+    let shapes = (1..=40).map(|rows| (rows, 1 + rows * 37 % 131, 1 + rows * 29 % 71)).chain(large);
+    for (rows, inputs, outputs) in shapes {
+        // By columns, so that a column is a slice.
+        let (input, weights) = (numbers(rows * inputs, 41), numbers(inputs * outputs, 42));
+        for precision in REDUCED {
+            let packed = PackedMatrix::from_outputs_with(precision, &weights, inputs, outputs);
+            let mut output = vec![f32::NAN; rows * outputs];
+            multiply(simd_level, &input, rows, &packed, None, Epilogue::Plain, &mut output);
+            let expected: Vec<f32> = input
+                .chunks(inputs)
+                .flat_map(|row| weights.chunks(inputs).map(move |column| documented(precision, row, column)))
+                .collect();
+            assert!(bits(&output) == bits(&expected), "{precision:?}: {rows} × {inputs} × {outputs}");
+        }
+    }
+}
+
+#[test]
+fn what_memory_held_before_changes_nothing() {
+    let Some(simd_level) = available().find(|&simd_level| simd_level == SimdLevel::Amx) else {
+        return;
+    };
+    for precision in REDUCED {
+        let product = |rows: usize, inputs: usize, number: Option<f32>| {
+            let input =
+                number.map_or_else(|| numbers(rows * inputs, 43), |number| vec![number; rows * inputs]);
+            let weights = PackedMatrix::from_inputs_with(precision, &numbers(inputs * 20, 44), inputs, 20);
+            let mut output = vec![f32::NAN; rows * 20];
+            multiply(simd_level, &input, rows, &weights, None, Epilogue::Plain, &mut output);
+            bits(&output)
+        };
+        for (rows, inputs) in [(1, 1), (3, 33), (16, 50), (17, 515), (32, 31)] {
+            let before = product(rows, inputs, None);
+            // Fills the memory of the input's copy with what is no number.
+            product(40, 1024, Some(f32::NAN));
+            assert_eq!(before, product(rows, inputs, None));
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! From requests in text to sequences of tokens, before anything is computed.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::plan::{Continuation, PlanError, ScoredSequence, TokenSet, Work};
+use super::windows::document_windows;
+use crate::request::{Decoding, Document, Overflow, Request, Side, Trim, Window};
+use crate::tokenizer::Gpt2Tokenizer;
+use untrusted_input::split_trailing_white_space;
+
+/// Turns requests into work for models of one tokenizer and one window.
+pub struct Planner<'a> {
+    tokenizer: &'a Gpt2Tokenizer,
+    window: usize,
+    /// Word lists are shared by all requests of a task: each is turned into tokens once.
+    exclusions: HashMap<Vec<String>, TokenSet>,
+    document: Option<TokenizedDocument>,
+}
+
+struct TokenizedDocument {
+    sha256: String,
+    /// `<|endoftext|>` and the tokens of the document.
+    stream: Vec<u32>,
+    /// Where each token begins, in bytes of the document.
+    starts: Vec<usize>,
+}
+
+impl<'a> Planner<'a> {
+    /// A planner for models that see `window` tokens.
+    pub fn new(tokenizer: &'a Gpt2Tokenizer, window: usize) -> Self {
+        Self { tokenizer, window, exclusions: HashMap::new(), document: None }
+    }
+
+    /// The work that answers `request`.
+    pub fn plan(&mut self, request: &Request) -> Result<Work, PlanError> {
+        match request {
+            Request::LogLikelihood { context, continuation, excluded_words, overflow } => {
+                let excluded = self.excluded_tokens(excluded_words)?;
+                self.plan_log_likelihood(context, continuation, excluded, *overflow)
+            }
+            Request::Rolling { document, part, window } => self.plan_rolling(document, part, *window),
+            Request::Generate { prompt, trim, stop, max_new_tokens, decoding } => {
+                self.plan_generate(prompt, trim, stop, *max_new_tokens, *decoding)
+            }
+        }
+    }
+
+    /// As lm-evaluation-harness: trailing white space of the context belongs to the continuation, both are
+    /// tokenized as one string, and the continuation's tokens are those behind the context's own number of tokens.
+    fn plan_log_likelihood(
+        &self,
+        context: &str,
+        continuation: &str,
+        excluded: TokenSet,
+        overflow: Overflow,
+    ) -> Result<Work, PlanError> {
+        let (context, space) = split_trailing_white_space(context);
+        let (mut tokens, context_tokens) = if context.is_empty() {
+            let mut tokens = vec![self.tokenizer.end_of_text()];
+            tokens.extend(self.tokenizer.encode(&format!("{space}{continuation}"))?);
+            (tokens, 1)
+        } else {
+            let whole = self.tokenizer.encode(&format!("{context}{space}{continuation}"))?;
+            (whole, self.tokenizer.encode(context)?.len())
+        };
+        if tokens.len() <= context_tokens {
+            return Err(PlanError::Empty("the continuation has no tokens of its own"));
+        }
+        let targets = tokens.split_off(context_tokens);
+        let read = context_tokens + targets.len() - 1;
+        let truncated_tokens = read.saturating_sub(self.window);
+        if targets.len() > self.window {
+            return Err(PlanError::NoRoom {
+                what: "the continuation",
+                tokens: targets.len(),
+                window: self.window,
+            });
+        }
+        if truncated_tokens > 0 && overflow == Overflow::Refuse {
+            return Err(PlanError::TooLong { tokens: read, window: self.window });
+        }
+        let mut input = tokens.split_off(truncated_tokens);
+        input.extend(&targets[..targets.len() - 1]);
+        Ok(Work::Score {
+            sequences: vec![ScoredSequence { input, targets, excluded }],
+            rolling_bytes: None,
+            truncated_tokens,
+        })
+    }
+
+    fn plan_rolling(
+        &mut self,
+        document: &Document,
+        part: &Range<usize>,
+        window: Window,
+    ) -> Result<Work, PlanError> {
+        let window = Window { context: window.context.min(self.window), ..window };
+        let TokenizedDocument { stream, starts, .. } = self.tokenized(document)?;
+        let start_of = |token: usize| starts.get(token).copied().unwrap_or(document.text().len());
+        let mut bytes = 0;
+        let sequences = document_windows(starts.len(), window)
+            .into_iter()
+            .filter(|window| part.contains(&starts[window.targets.start]))
+            .map(|window| {
+                bytes += start_of(window.targets.end) - start_of(window.targets.start);
+                ScoredSequence {
+                    input: stream[window.input_start..window.targets.end].to_vec(),
+                    targets: stream[window.targets.start + 1..=window.targets.end].to_vec(),
+                    excluded: TokenSet::default(),
+                }
+            })
+            .collect();
+        Ok(Work::Score { sequences, rolling_bytes: Some(bytes), truncated_tokens: 0 })
+    }
+
+    /// The tokens of a document; the requests for its parts come one after the other, so the last one is kept.
+    fn tokenized(&mut self, document: &Document) -> Result<&TokenizedDocument, PlanError> {
+        let cached = self.document.take().filter(|cached| cached.sha256 == document.sha256());
+        let tokenized = match cached {
+            Some(cached) => cached,
+            None => {
+                let tokens = self.tokenizer.encode(document.text())?;
+                let mut starts = Vec::with_capacity(tokens.len());
+                let mut start = 0;
+                for &token in &tokens {
+                    starts.push(start);
+                    start += self.tokenizer.token_bytes(token).map_or(0, |bytes| bytes.len());
+                }
+                let mut stream = vec![self.tokenizer.end_of_text()];
+                stream.extend(tokens);
+                TokenizedDocument { sha256: document.sha256().to_owned(), stream, starts }
+            }
+        };
+        Ok(self.document.insert(tokenized))
+    }
+
+    fn plan_generate(
+        &self,
+        prompt: &str,
+        trim: &Trim,
+        stop: &[String],
+        max_new_tokens: usize,
+        decoding: Decoding,
+    ) -> Result<Work, PlanError> {
+        if max_new_tokens == 0 {
+            return Err(PlanError::Empty("`max_new_tokens` is 0: there is nothing to write"));
+        }
+        if max_new_tokens >= self.window {
+            return Err(PlanError::NoRoom {
+                what: "the text to write",
+                tokens: max_new_tokens,
+                window: self.window,
+            });
+        }
+        let mut tokens = self.tokenizer.encode(prompt)?;
+        if tokens.is_empty() {
+            tokens.push(self.tokenizer.end_of_text());
+        }
+        let truncated_tokens = tokens.len().saturating_sub(self.window - max_new_tokens);
+        let prompt = self.trimmed(tokens, truncated_tokens, trim);
+        let stop = stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
+        let continuation = Continuation { prompt, stop, max_new_tokens, decoding };
+        Ok(Work::Continue { continuation, truncated_tokens })
+    }
+
+    /// `tokens` without `drop` of them: first those that lie within the bytes of `trim`, from its side, then the
+    /// leftmost.
+    fn trimmed(&self, mut tokens: Vec<u32>, drop: usize, trim: &Trim) -> Vec<u32> {
+        if drop == 0 {
+            return tokens;
+        }
+        let mut end = 0;
+        let mut within = Vec::new();
+        for (index, &token) in tokens.iter().enumerate() {
+            let start = end;
+            end += self.tokenizer.token_bytes(token).map_or(0, |bytes| bytes.len());
+            if trim.bytes.start <= start && end <= trim.bytes.end {
+                within.push(index);
+            }
+        }
+        let inside = drop.min(within.len());
+        let dropped = match trim.side {
+            Side::Left => within.first().map_or(0..0, |&first| first..first + inside),
+            Side::Right => within.last().map_or(0..0, |&last| last + 1 - inside..last + 1),
+        };
+        tokens.drain(dropped);
+        tokens.split_off(drop - inside)
+    }
+
+    fn excluded_tokens(&mut self, words: &[String]) -> Result<TokenSet, PlanError> {
+        if words.is_empty() {
+            return Ok(TokenSet::default());
+        }
+        if let Some(tokens) = self.exclusions.get(words) {
+            return Ok(tokens.clone());
+        }
+        let mut tokens = Vec::new();
+        for word in words {
+            tokens.extend(self.tokenizer.single_token(&format!(" {word}"))?);
+        }
+        let tokens = TokenSet::new(tokens);
+        self.exclusions.insert(words.to_vec(), tokens.clone());
+        Ok(tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn plan(context: &str, continuation: &str, window: usize, overflow: Overflow) -> Result<Work, PlanError> {
+        let tokenizer = Gpt2Tokenizer::bundled().unwrap();
+        Planner::new(&tokenizer, window).plan(&Request::LogLikelihood {
+            context: context.to_owned(),
+            continuation: continuation.to_owned(),
+            excluded_words: Arc::default(),
+            overflow,
+        })
+    }
+
+    fn scored(work: Work) -> (Vec<u32>, Vec<u32>, usize) {
+        match work {
+            Work::Score { mut sequences, truncated_tokens, .. } => {
+                let sequence = sequences.remove(0);
+                (sequence.input, sequence.targets, truncated_tokens)
+            }
+            Work::Continue { .. } => panic!("not a score"),
+        }
+    }
+
+    #[test]
+    fn white_space_moves_to_the_continuation() {
+        let plain = plan("hello", " world", 16, Overflow::Refuse).unwrap();
+        assert_eq!(plan("hello ", "world", 16, Overflow::Refuse).unwrap(), plain);
+        assert_eq!(scored(plain), (vec![31373], vec![995], 0));
+    }
+
+    #[test]
+    fn an_empty_context_is_end_of_text() {
+        let work = plan("", "hello world", 16, Overflow::Refuse).unwrap();
+        assert_eq!(scored(work), (vec![50256, 31373], vec![31373, 995], 0));
+        let work = plan("\n", "hello", 16, Overflow::Refuse).unwrap();
+        assert_eq!(scored(work), (vec![50256, 198], vec![198, 31373], 0));
+    }
+
+    #[test]
+    fn too_long_is_refused_or_cut_on_the_left() {
+        // 4 tokens are read: one too many for a window of 3.
+        let cut = plan(" a b c d", " e", 3, Overflow::TruncateLeft).unwrap();
+        let (input, targets, truncated) = scored(cut);
+        assert_eq!((input.len(), targets.len(), truncated), (3, 1, 1));
+        let refused = plan(" a b c d", " e", 3, Overflow::Refuse).unwrap_err();
+        assert!(refused.to_string().contains("4 tokens, but the model sees at most 3"), "{refused}");
+        assert!(plan(" a b c d", " e", 4, Overflow::Refuse).is_ok());
+        assert!(matches!(plan("a", " b c d e", 3, Overflow::TruncateLeft), Err(PlanError::NoRoom { .. })));
+        assert!(matches!(plan("a", "", 3, Overflow::TruncateLeft), Err(PlanError::Empty(_))));
+    }
+
+    #[test]
+    fn excluded_words_are_those_of_one_token() {
+        let tokenizer = Gpt2Tokenizer::bundled().unwrap();
+        let mut planner = Planner::new(&tokenizer, 16);
+        let words = ["the".to_owned(), "hereupon".to_owned(), "a".to_owned()];
+        let the = tokenizer.encode(" the").unwrap()[0];
+        let a = tokenizer.encode(" a").unwrap()[0];
+        assert!(tokenizer.encode(" hereupon").unwrap().len() > 1);
+        assert_eq!(planner.excluded_tokens(&words).unwrap(), TokenSet::new(vec![the, a]));
+    }
+
+    #[test]
+    fn prompts_leave_room_for_the_answer() {
+        let tokenizer = Gpt2Tokenizer::bundled().unwrap();
+        let request = Request::Generate {
+            prompt: " a b c d".to_owned(),
+            trim: Trim::left(),
+            stop: vec![],
+            max_new_tokens: 2,
+            decoding: Decoding::Greedy,
+        };
+        match Planner::new(&tokenizer, 5).plan(&request).unwrap() {
+            Work::Continue { continuation, truncated_tokens } => {
+                assert_eq!((continuation.prompt.len(), truncated_tokens), (3, 1));
+            }
+            Work::Score { .. } => panic!("not a continuation"),
+        }
+    }
+}

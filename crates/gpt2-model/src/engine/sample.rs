@@ -1,0 +1,199 @@
+//! Drawing the next token: temperature, top-k and top-p, as transformers filters, from a stream of numbers that
+//! belongs to one text alone.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use super::reduce::largest_and_log_sum;
+use crate::request::{Decoding, Sampling};
+
+/// What is written next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct NextToken {
+    /// Its id.
+    pub token: u32,
+    /// log P under the model's own distribution, nats.
+    pub log_prob: f64,
+}
+
+/// How one text is decoded. Its draws depend on its seed and their number, never on its neighbours in a batch.
+pub(super) enum Sampler {
+    Greedy,
+    Sample { sampling: Sampling, numbers: Box<ChaCha8Rng> },
+}
+
+impl Sampler {
+    pub fn new(decoding: Decoding) -> Self {
+        match decoding {
+            Decoding::Greedy => Self::Greedy,
+            Decoding::Sample(sampling) => {
+                Self::Sample { sampling, numbers: Box::new(ChaCha8Rng::seed_from_u64(sampling.seed)) }
+            }
+        }
+    }
+
+    /// Whether it always takes the most probable token.
+    pub fn is_greedy(&self) -> bool {
+        matches!(self, Self::Greedy)
+    }
+
+    /// The next token by its logits, with its log-probability before any filter.
+    pub fn next(&mut self, logits: &[f32]) -> NextToken {
+        let (most_probable, log_sum) = largest_and_log_sum(logits);
+        let token = match self {
+            Self::Greedy => most_probable,
+            Self::Sample { sampling, numbers } => {
+                let uniform = (numbers.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
+                draw(&filtered_distribution(logits, sampling), uniform).unwrap_or(most_probable)
+            }
+        };
+        let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
+        NextToken { token, log_prob: f64::from(logit) - log_sum }
+    }
+}
+
+/// The tokens that may be drawn and their probabilities, most probable first, the lower id first among equals.
+///
+/// As transformers' `TopKLogitsWarper` and `TopPLogitsWarper`: of tokens that tie with the k-th all are kept, and the
+/// token that reaches `top_p` is kept too.
+pub fn filtered_distribution(logits: &[f32], sampling: &Sampling) -> Vec<(u32, f64)> {
+    let mut kept: Vec<(u32, f64)> = logits
+        .iter()
+        .enumerate()
+        .map(|(token, &logit)| (token as u32, f64::from(logit) / sampling.temperature))
+        .collect();
+    let by_logit = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if let Some(last) = sampling.top_k.map(|k| k.max(1) - 1).filter(|&last| last < kept.len()) {
+        let (_, &mut (_, smallest), _) = kept.select_nth_unstable_by(last, by_logit);
+        kept.retain(|&(_, logit)| logit >= smallest);
+    }
+    kept.sort_unstable_by(by_logit);
+    let Some(&(_, largest)) = kept.first() else { return kept };
+    let mut total = 0.0;
+    for (_, value) in &mut kept {
+        *value = (*value - largest).exp();
+        total += *value;
+    }
+    if let Some(top_p) = sampling.top_p {
+        let mut before = 0.0;
+        let enough = kept.iter().position(|(_, weight)| {
+            let reached = before >= top_p * total;
+            before += weight;
+            reached
+        });
+        kept.truncate(enough.unwrap_or(kept.len()).max(1));
+        total = kept.iter().map(|(_, weight)| weight).sum();
+    }
+    for (_, weight) in &mut kept {
+        *weight /= total;
+    }
+    kept
+}
+
+/// The token in whose share of the distribution `uniform`, in 0..1, falls.
+fn draw(distribution: &[(u32, f64)], uniform: f64) -> Option<u32> {
+    let mut below = 0.0;
+    for &(token, probability) in distribution {
+        below += probability;
+        if uniform < below {
+            return Some(token);
+        }
+    }
+    // Rounding may leave the sum a little under 1.
+    distribution.last().map(|&(token, _)| token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sampling(temperature: f64, top_k: Option<usize>, top_p: Option<f64>, seed: u64) -> Sampling {
+        Sampling { temperature, top_k, top_p, seed }
+    }
+
+    /// Pearson's statistic of `draws` texts of one token each against the exact filtered distribution.
+    fn chi_square(logits: &[f32], setting: Sampling, draws: usize) -> (f64, usize) {
+        let distribution = filtered_distribution(logits, &setting);
+        let mut counts = vec![0usize; logits.len()];
+        for seed in 0..draws {
+            let mut sampler = Sampler::new(Decoding::Sample(Sampling { seed: seed as u64, ..setting }));
+            counts[sampler.next(logits).token as usize] += 1;
+        }
+        let mut statistic = 0.0;
+        for &(token, probability) in &distribution {
+            let expected = probability * draws as f64;
+            statistic += (counts[token as usize] as f64 - expected).powi(2) / expected;
+            counts[token as usize] = 0;
+        }
+        assert!(counts.iter().all(|&count| count == 0), "a token outside the filter was drawn");
+        (statistic, distribution.len() - 1)
+    }
+
+    #[test]
+    fn draws_follow_the_exact_filtered_distribution() {
+        let logits: Vec<f32> = (0..40).map(|index| ((index * 37 % 40) as f32) / 8.0).collect();
+        for (setting, freedom) in [
+            (sampling(1.0, Some(2), None, 0), 1),
+            (sampling(0.7, Some(10), None, 0), 9),
+            (sampling(1.3, None, Some(0.9), 0), 22),
+            (sampling(1.0, Some(20), Some(0.5), 0), 4),
+            (sampling(1.0, None, None, 0), 39),
+        ] {
+            let (statistic, found) = chi_square(&logits, setting, 20_000);
+            assert_eq!(found, freedom, "{setting:?}");
+            // Far above the 99.9 % point of every one of these (df + 3.1·√(2·df) + 8), far below a wrong filter's.
+            let limit = freedom as f64 + 3.1 * (2.0 * freedom as f64).sqrt() + 8.0;
+            assert!(statistic < limit, "{setting:?}: {statistic} with {freedom} degrees of freedom");
+        }
+    }
+
+    #[test]
+    fn one_stream_of_draws_follows_the_distribution_too() {
+        let logits = [0.0f32, 1.0, 2.0];
+        let mut sampler = Sampler::new(Decoding::Sample(sampling(1.0, None, None, 5)));
+        let mut counts = [0f64; 3];
+        for _ in 0..30_000 {
+            counts[sampler.next(&logits).token as usize] += 1.0;
+        }
+        let weights = logits.map(|logit| f64::from(logit).exp());
+        let total: f64 = weights.iter().sum();
+        let statistic: f64 = counts
+            .iter()
+            .zip(weights)
+            .map(|(count, weight)| {
+                let expected = 30_000.0 * weight / total;
+                (count - expected).powi(2) / expected
+            })
+            .sum();
+        assert!(statistic < 13.8, "{statistic} with 2 degrees of freedom");
+    }
+
+    #[test]
+    fn filters_keep_what_they_say() {
+        let tokens = |setting: &Sampling, logits: &[f32]| -> Vec<u32> {
+            filtered_distribution(logits, setting).into_iter().map(|(token, _)| token).collect()
+        };
+        let logits = [1.0, 3.0, 3.0, 0.0, 2.0];
+        assert_eq!(tokens(&sampling(1.0, Some(1), None, 0), &logits), [1, 2], "ties with the k-th stay");
+        assert_eq!(tokens(&sampling(1.0, Some(3), None, 0), &logits), [1, 2, 4]);
+        assert_eq!(tokens(&sampling(1.0, Some(99), None, 0), &logits), [1, 2, 4, 0, 3]);
+        assert_eq!(tokens(&sampling(1.0, None, Some(1e-9), 0), &logits), [1], "one always stays");
+        let halves = [0.0, 0.0];
+        assert_eq!(tokens(&sampling(1.0, None, Some(0.5), 0), &halves), [0]);
+        assert_eq!(tokens(&sampling(1.0, None, Some(0.51), 0), &halves), [0, 1]);
+        let sharp = filtered_distribution(&logits, &sampling(0.01, None, None, 0));
+        assert!((sharp[0].1 - 0.5).abs() < 1e-12 && sharp[2].1 < 1e-30);
+        assert!(filtered_distribution(&[], &sampling(1.0, None, None, 0)).is_empty());
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_tokens_again() {
+        let logits = [0.3f32, 0.1, 0.2, 0.4];
+        let tokens = |seed| -> Vec<u32> {
+            let mut sampler = Sampler::new(Decoding::Sample(sampling(1.0, None, None, seed)));
+            (0..50).map(|_| sampler.next(&logits).token).collect()
+        };
+        assert_eq!(tokens(1), tokens(1));
+        assert_ne!(tokens(1), tokens(2));
+    }
+}

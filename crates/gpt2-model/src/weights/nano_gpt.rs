@@ -1,0 +1,105 @@
+//! nanoGPT's `ckpt.pt`: the model's tensors with their arguments, from which the shape of the model is known.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use pytorch_reader::PickleValue;
+use safetensors::tensor::Dtype;
+
+use super::entry::{Entry, Named};
+use super::torch::malformed;
+use super::{Contents, WeightFormat, WeightsError, plain_name};
+use crate::{Activation, Gpt2Config};
+
+/// Makes of nanoGPT's tensors those of a GPT-2: linear layers are `[outputs, inputs]`, biases may be missing, and the
+/// output projection is the token embedding.
+pub(super) fn contents(
+    path: &Path,
+    arguments: &HashMap<String, PickleValue>,
+    stored: Vec<Named>,
+) -> Result<Contents, WeightsError> {
+    let mut config = configuration(arguments).map_err(|reason| malformed(path, None, None, reason))?;
+    let mut entries: Vec<Named> = Vec::new();
+    for (name, entry) in stored {
+        let plain = plain_name(&name);
+        let is_linear =
+            ["c_attn.weight", "c_proj.weight", "c_fc.weight"].iter().any(|end| plain.ends_with(end));
+        entries.push((name, if is_linear { entry.transposed() } else { entry }));
+    }
+    config.tied_output = is_tied(path, &config, &entries)?;
+    if arguments.get("bias") == Some(&PickleValue::Bool(false)) {
+        entries.extend(missing_biases(&config, &entries));
+    }
+    Ok(Contents { format: WeightFormat::NanoGpt, entries, config: Some(config) })
+}
+
+/// The shape of the model by its arguments.
+fn configuration(arguments: &HashMap<String, PickleValue>) -> Result<Gpt2Config, String> {
+    let size = |field: &str, absent: Option<usize>| match (arguments.get(field), absent) {
+        (Some(PickleValue::Int(size)), _) => Ok(usize::try_from(*size).unwrap_or(0)),
+        (None, Some(absent)) => Ok(absent),
+        (None, None) => Err(format!("`model_args.{field}` is missing")),
+        (Some(other), _) => Err(format!("`model_args.{field}` is {}, expected a whole number", kind(other))),
+    };
+    let sizes = [
+        size("n_layer", None)?,
+        size("n_embd", None)?,
+        size("n_head", None)?,
+        size("block_size", Some(1024))?,
+        size("vocab_size", Some(50_304))?,
+    ];
+    let mut config = Gpt2Config::from_sizes(sizes).map_err(|reason| format!("`model_args`: {reason}"))?;
+    // nanoGPT's `nn.GELU()` is the exact one.
+    config.activation = Activation::Gelu;
+    Ok(config)
+}
+
+fn kind(value: &PickleValue) -> &'static str {
+    match value {
+        PickleValue::None => "None",
+        PickleValue::Bool(_) => "a truth value",
+        PickleValue::Int(_) | PickleValue::Float(_) => "a number",
+        PickleValue::String(_) => "text",
+        PickleValue::List(_) => "a list",
+        PickleValue::Dict(_) => "a dictionary",
+        PickleValue::Bytes(_) => "bytes",
+        PickleValue::Unsupported(_) => "an object",
+    }
+}
+
+/// Whether the output projection is the token embedding: it is not stored, or has the same bits, for what two tensors
+/// share the library does not say. Tensors of other shapes than the model's are not read.
+fn is_tied(path: &Path, config: &Gpt2Config, entries: &[Named]) -> Result<bool, WeightsError> {
+    let find = |wanted: &str| entries.iter().find(|(name, _)| plain_name(name) == wanted);
+    let Some((name, output)) = find("lm_head.weight") else { return Ok(true) };
+    let Some((_, embedding)) = find("wte.weight") else { return Ok(false) };
+    let is_right = |entry: &Entry| {
+        entry.shape == [config.vocabulary, config.width]
+            && matches!(entry.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16)
+    };
+    if !is_right(output) || !is_right(embedding) {
+        return Ok(false);
+    }
+    embedding.is_same(output).map_err(|why| WeightFormat::NanoGpt.unreadable(path, name, why))
+}
+
+/// Zeros for the biases that a model without them does not store; only for weights that are there.
+fn missing_biases(config: &Gpt2Config, entries: &[Named]) -> Vec<Named> {
+    let mut missing = Vec::new();
+    for (name, entry) in entries {
+        let plain = plain_name(name);
+        let Some(stem) = plain.strip_suffix(".weight") else { continue };
+        let has_bias =
+            ["ln_1", "ln_2", "ln_f", "c_attn", "c_proj", "c_fc"].iter().any(|end| stem.ends_with(end));
+        // By the configuration, not by what the file says of a shape.
+        let length = match stem.rsplit('.').next() {
+            Some("c_attn") => 3 * config.width,
+            Some("c_fc") => config.inner_width,
+            _ => config.width,
+        };
+        if has_bias {
+            missing.push((format!("{stem}.bias"), Entry::zeros(length, entry.dtype)));
+        }
+    }
+    missing
+}

@@ -1,0 +1,309 @@
+//! Metrics of a task: how the samples' statistics become a value.
+
+use std::collections::BTreeMap;
+
+use super::bleu::BleuStatistics;
+use super::estimate::Estimate;
+use super::rows::{Summands, by_cluster, total};
+use crate::SampleValues;
+
+/// A statistic of every sample, by its name; all in the same order of the samples.
+pub type Columns = BTreeMap<String, Vec<f64>>;
+
+/// What a metric sees of a sample.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// Its statistics.
+    pub values: &'a SampleValues,
+    /// Story or article it belongs to, where samples are not independent.
+    pub cluster: Option<&'a str>,
+}
+
+/// A metric of a task and how it is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Name in every output.
+    pub name: &'static str,
+    /// How the samples' statistics become its value.
+    pub aggregate: Aggregate,
+}
+
+/// How the samples' statistics become a metric. The fields name statistics.
+///
+/// Errors and intervals are the bootstrap's, over clusters where there are any, but for accuracies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregate {
+    /// 100 · Σ correct / n, percent; 95 % interval by Wilson.
+    Accuracy {
+        /// 0 or 1 a sample.
+        correct: &'static str,
+    },
+    /// [`Aggregate::Accuracy`] of the samples that the model is surest of.
+    MostConfident {
+        /// 0 or 1 a sample.
+        correct: &'static str,
+        /// More is surer; of equals the first samples count.
+        confidence: &'static str,
+        /// How many of the samples, rounded, at least one.
+        percent: u8,
+    },
+    /// 100 · Σ value / n, percent.
+    Mean {
+        /// 0 to 1 a sample.
+        value: &'static str,
+    },
+    /// 100 · standard deviation, over the seeds, of the mean over the samples.
+    SeedDeviation {
+        /// Sample values `prefix0`, `prefix1`… have the value under each seed.
+        prefix: &'static str,
+    },
+    /// exp(−Σ log-likelihood / Σ units).
+    Perplexity {
+        /// Nats.
+        log_likelihood: &'static str,
+        /// Words or tokens that the log-likelihood is shared among.
+        units: &'static str,
+    },
+    /// −Σ log-likelihood / ln 2 / Σ units: bits per byte.
+    Bits {
+        /// Nats.
+        log_likelihood: &'static str,
+        /// Bytes that the log-likelihood is shared among.
+        units: &'static str,
+    },
+    /// Corpus BLEU.
+    Bleu {
+        /// Before the names of [`BleuStatistics::named`].
+        prefix: &'static str,
+    },
+}
+
+impl Metric {
+    /// Whether more is better.
+    pub fn higher_is_better(&self) -> bool {
+        match self.aggregate {
+            Aggregate::Accuracy { .. }
+            | Aggregate::MostConfident { .. }
+            | Aggregate::Mean { .. }
+            | Aggregate::Bleu { .. } => true,
+            Aggregate::Perplexity { .. } | Aggregate::Bits { .. } | Aggregate::SeedDeviation { .. } => false,
+        }
+    }
+
+    /// The metric over `samples`, summed in their order. `None` without samples, if one lacks a statistic, or if the
+    /// value is beyond f64.
+    pub fn estimate(&self, samples: &[Sample<'_>]) -> Option<Estimate> {
+        let column = |name: &str| column(samples, name);
+        match self.aggregate {
+            Aggregate::Accuracy { correct } => Estimate::accuracy(&column(correct)?),
+            Aggregate::MostConfident { correct, confidence, percent } => {
+                Estimate::accuracy(&surest(column(confidence)?, column(correct)?, percent))
+            }
+            Aggregate::SeedDeviation { prefix } => {
+                let value = seed_deviation(prefix, column)?;
+                // Over seeds there is no resampling: the deviation stands by itself.
+                Some(Estimate { value, stderr: None, ci95: None, n: samples.len() })
+            }
+            sums => {
+                let summands = sums.summands()?;
+                let rows = summands.rows(samples.len(), column)?;
+                let width = summands.width();
+                let clusters = by_cluster(&rows, width, samples.iter().map(|sample| sample.cluster));
+                Estimate::of_sums(&rows, &clusters, width, |all| sums.of_sums(all))
+            }
+        }
+    }
+
+    /// The value of [`Metric::estimate`] alone, over `count` samples whose statistics stand in columns.
+    pub fn value(&self, columns: &Columns, count: usize) -> Option<f64> {
+        let column = |name: &str| columns.get(name).cloned().filter(|column| column.len() == count);
+        let value = match self.aggregate {
+            Aggregate::MostConfident { correct, confidence, percent } => {
+                Estimate::accuracy(&surest(column(confidence)?, column(correct)?, percent))?.value
+            }
+            Aggregate::SeedDeviation { prefix } => seed_deviation(prefix, column)?,
+            sums => {
+                let summands = sums.summands()?;
+                sums.of_sums(&total(&summands.rows(count, column)?, summands.width()))
+            }
+        };
+        value.is_finite().then_some(value)
+    }
+
+    /// Names of the statistics, among those of a sample, that the metric is computed from.
+    pub fn values(&self, of: &SampleValues) -> Vec<String> {
+        match self.aggregate {
+            Aggregate::MostConfident { correct, confidence, .. } => {
+                vec![correct.to_owned(), confidence.to_owned()]
+            }
+            Aggregate::SeedDeviation { prefix } => {
+                let is_draw = |name: &&String| {
+                    name.strip_prefix(prefix).is_some_and(|draw| draw.parse::<usize>().is_ok())
+                };
+                of.keys().filter(is_draw).cloned().collect()
+            }
+            sums => sums.summands().map(|summands| summands.names).unwrap_or_default(),
+        }
+    }
+}
+
+impl Aggregate {
+    /// What a sample adds to the sums that the metric is a function of; `None` if it is no function of sums.
+    pub(super) fn summands(self) -> Option<Summands> {
+        let (names, counted) = match self {
+            Self::Accuracy { correct: name } | Self::Mean { value: name } => (vec![name.to_owned()], true),
+            Self::Perplexity { log_likelihood, units } | Self::Bits { log_likelihood, units } => {
+                (vec![log_likelihood.to_owned(), units.to_owned()], false)
+            }
+            Self::Bleu { prefix } => (BleuStatistics::names(prefix), false),
+            Self::MostConfident { .. } | Self::SeedDeviation { .. } => return None,
+        };
+        Some(Summands { names, counted })
+    }
+
+    /// The metric as a function of the sums of its [`Aggregate::summands`]; no number where there is none.
+    pub(super) fn of_sums(self, sums: &[f64]) -> f64 {
+        match self {
+            Self::Accuracy { .. } => 100.0 * (sums[0] / sums[1]),
+            Self::Mean { .. } => 100.0 * sums[0] / sums[1],
+            Self::Perplexity { .. } if sums[1] > 0.0 => (-sums[0] / sums[1]).exp(),
+            Self::Bits { .. } if sums[1] > 0.0 => -sums[0] / std::f64::consts::LN_2 / sums[1],
+            Self::Bleu { .. } => BleuStatistics::from_numbers(sums).score(),
+            _ => f64::NAN,
+        }
+    }
+}
+
+/// One statistic of every sample.
+fn column(samples: &[Sample<'_>], name: &str) -> Option<Vec<f64>> {
+    samples.iter().map(|sample| sample.values.get(name).copied()).collect()
+}
+
+/// Of the samples that the model is surest of, whether they are right.
+fn surest(confidence: Vec<f64>, correct: Vec<f64>, percent: u8) -> Vec<f64> {
+    let mut pairs: Vec<(f64, f64)> = confidence.into_iter().zip(correct).collect();
+    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let most = ((pairs.len() * usize::from(percent) + 50) / 100).max(1);
+    pairs.into_iter().take(most).map(|(_, correct)| correct).collect()
+}
+
+/// 100 · the standard deviation of the means under each seed; `None` with fewer than two.
+fn seed_deviation(prefix: &str, column: impl Fn(&str) -> Option<Vec<f64>>) -> Option<f64> {
+    let mut means = Vec::new();
+    while let Some(values) = column(&format!("{prefix}{}", means.len())).filter(|v| !v.is_empty()) {
+        means.push(values.iter().sum::<f64>() / values.len() as f64);
+    }
+    if means.len() < 2 {
+        return None;
+    }
+    let count = means.len() as f64;
+    let mean = means.iter().sum::<f64>() / count;
+    let squares: f64 = means.iter().map(|value| (value - mean).powi(2)).sum();
+    Some(100.0 * (squares / (count - 1.0)).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BleuTokenizer;
+
+    fn values(rows: &[&[(&str, f64)]]) -> Vec<SampleValues> {
+        rows.iter().map(|row| row.iter().map(|&(name, value)| (name.to_owned(), value)).collect()).collect()
+    }
+
+    fn estimate(aggregate: Aggregate, all: &[SampleValues], clusters: &[&'static str]) -> Option<Estimate> {
+        let samples: Vec<Sample<'_>> = all
+            .iter()
+            .enumerate()
+            .map(|(index, values)| Sample { values, cluster: clusters.get(index).copied() })
+            .collect();
+        Metric { name: "m", aggregate }.estimate(&samples)
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-12 * b.abs().max(1.0)
+    }
+
+    #[test]
+    fn perplexity_and_bits_weigh_units() {
+        let all = values(&[&[("l", -2.0), ("u", 1.0)], &[("l", -4.0), ("u", 3.0)]]);
+        let perplexity = Aggregate::Perplexity { log_likelihood: "l", units: "u" };
+        let found = estimate(perplexity, &all, &[]).unwrap();
+        assert!(close(found.value, 1.5_f64.exp()));
+        let (low, high) = found.ci95.unwrap();
+        assert!(0.0 < low && low < found.value && found.value < high);
+        let bits = estimate(Aggregate::Bits { log_likelihood: "l", units: "u" }, &all, &[]).unwrap();
+        assert!(close(bits.value, 1.5 / std::f64::consts::LN_2));
+        let nothing = values(&[&[("l", -1.0), ("u", 0.0)]]);
+        assert_eq!(estimate(perplexity, &nothing, &[]), None);
+        assert_eq!(estimate(perplexity, &values(&[&[("l", -1e9), ("u", 1.0)]]), &[]), None);
+        assert_eq!(estimate(perplexity, &values(&[&[("l", -1.0)]]), &[]), None);
+        assert_eq!(estimate(perplexity, &[], &[]), None);
+    }
+
+    #[test]
+    fn samples_without_units_are_no_observations() {
+        let one: &[(&str, f64)] = &[("l", -2.0), ("u", 1.0)];
+        let none: &[(&str, f64)] = &[("l", 0.0), ("u", 0.0)];
+        let bits = Aggregate::Bits { log_likelihood: "l", units: "u" };
+        let found = estimate(bits, &values(&[one, none, one, none, none]), &[]).unwrap();
+        assert_eq!(found.n, 5);
+        assert!(found.stderr.unwrap() < 1e-9, "both that were observed are alike");
+        assert_eq!(estimate(bits, &values(&[one, none]), &[]).unwrap().stderr, None);
+    }
+
+    #[test]
+    fn clusters_widen_the_interval() {
+        let rows: Vec<[(&str, f64); 1]> = (0..40).map(|index| [("f1", f64::from(index / 10 % 2))]).collect();
+        let rows: Vec<&[(&str, f64)]> = rows.iter().map(<[_; 1]>::as_slice).collect();
+        let all = values(&rows);
+        let mean = Aggregate::Mean { value: "f1" };
+        let stories: Vec<&'static str> = (0..40).map(|index| ["a", "b", "c", "d"][index / 10]).collect();
+        let alone = estimate(mean, &all, &[]).unwrap();
+        let clustered = estimate(mean, &all, &stories).unwrap();
+        assert_eq!((alone.value, clustered.value, clustered.n), (50.0, 50.0, 40));
+        assert!(clustered.stderr.unwrap() > 2.5 * alone.stderr.unwrap());
+    }
+
+    #[test]
+    fn the_surest_are_a_share_of_the_samples() {
+        let rows: Vec<[(&str, f64); 2]> = (0..200)
+            .map(|index| [("c", f64::from(index)), ("right", f64::from(u8::from(index > 197)))])
+            .collect();
+        let rows: Vec<&[(&str, f64)]> = rows.iter().map(<[_; 2]>::as_slice).collect();
+        let surest = |percent| Aggregate::MostConfident { correct: "right", confidence: "c", percent };
+        let all = values(&rows);
+        let one = estimate(surest(1), &all, &[]).unwrap();
+        assert_eq!((one.value, one.n), (100.0, 2));
+        assert_eq!(estimate(surest(2), &all, &[]).unwrap().value, 50.0);
+        assert_eq!(estimate(surest(1), &all[..5], &[]).unwrap().n, 1);
+    }
+
+    #[test]
+    fn bleu_of_statistics_is_bleu_of_the_corpus() {
+        let pairs = [
+            ("the cat sat on the mat", "the cat sat on a mat"),
+            ("a dog barked at me", "a dog barked at us"),
+        ];
+        let mut whole = BleuStatistics::default();
+        let all: Vec<SampleValues> = pairs
+            .iter()
+            .map(|(hypothesis, reference)| {
+                let of = BleuStatistics::of(hypothesis, &[reference], BleuTokenizer::Mteval13a);
+                whole += of;
+                of.named("bleu_").collect()
+            })
+            .collect();
+        let found = estimate(Aggregate::Bleu { prefix: "bleu_" }, &all, &[]).unwrap();
+        assert_eq!(found.value, whole.score());
+        assert!(found.stderr.unwrap() > 0.0);
+    }
+
+    #[test]
+    fn seeds_spread() {
+        let all = values(&[&[("r0", 0.1), ("r1", 0.3)], &[("r0", 0.3), ("r1", 0.5)]]);
+        let found = estimate(Aggregate::SeedDeviation { prefix: "r" }, &all, &[]).unwrap();
+        assert!(close(found.value, 100.0 * 0.02f64.sqrt()), "{}", found.value);
+        assert_eq!(estimate(Aggregate::SeedDeviation { prefix: "x" }, &all, &[]), None);
+    }
+}

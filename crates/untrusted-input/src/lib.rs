@@ -1,0 +1,12 @@
+//! Reads files and text that somebody else wrote, safely: sizes are bounded before anything is allocated, names cannot
+//! leave their directory, panics of parsers become errors, and excerpts are printable.
+
+mod files;
+mod message;
+mod panics;
+mod white_space;
+
+pub use files::{is_plain_name, path_below, read_bounded};
+pub use message::{clipped, did_you_mean, thousands};
+pub use panics::catch_panic;
+pub use white_space::{is_python_space, split_trailing_white_space, strip};

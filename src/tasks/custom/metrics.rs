@@ -1,0 +1,174 @@
+//! The metrics that a user's card can name.
+
+use toml::Spanned;
+
+use super::error::Problem;
+use super::raw::{Kind, Normalization, RawTaskConfig};
+use text_metrics::SampleValues;
+use text_metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric, rouge};
+use text_metrics::{coqa_score, squad_exact_match, squad_f1};
+use untrusted_input::{did_you_mean, strip};
+
+/// A metric of a user's task: its name, what kind of task has it, and how it is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CustomMetric {
+    metric: Metric,
+    kind: Kind,
+}
+
+const fn accuracy(kind: Kind, name: &'static str, correct: &'static str) -> CustomMetric {
+    CustomMetric { metric: Metric { name, aggregate: Aggregate::Accuracy { correct } }, kind }
+}
+
+const fn perplexity(kind: Kind, name: &'static str, units: &'static str) -> CustomMetric {
+    let aggregate = Aggregate::Perplexity { log_likelihood: "log_likelihood", units };
+    CustomMetric { metric: Metric { name, aggregate }, kind }
+}
+
+const fn bits(kind: Kind) -> CustomMetric {
+    let aggregate = Aggregate::Bits { log_likelihood: "log_likelihood", units: "bytes" };
+    CustomMetric { metric: Metric { name: "bits_per_byte", aggregate }, kind }
+}
+
+/// A mean whose statistic has the metric's name.
+const fn mean(name: &'static str) -> CustomMetric {
+    let aggregate = Aggregate::Mean { value: name };
+    CustomMetric { metric: Metric { name, aggregate }, kind: Kind::Generate }
+}
+
+/// All of them.
+const KNOWN: [CustomMetric; 21] = [
+    perplexity(Kind::LastWord, "perplexity", "targets"),
+    accuracy(Kind::LastWord, "accuracy", "correct"),
+    perplexity(Kind::LastWord, "token_perplexity", "tokens"),
+    bits(Kind::LastWord),
+    accuracy(Kind::Choice, "accuracy", "correct"),
+    accuracy(Kind::Choice, "accuracy_normalized", "correct_normalized"),
+    perplexity(Kind::Perplexity, "perplexity", "units"),
+    perplexity(Kind::Perplexity, "word_perplexity", "words"),
+    perplexity(Kind::Perplexity, "token_perplexity", "tokens"),
+    perplexity(Kind::Perplexity, "byte_perplexity", "bytes"),
+    bits(Kind::Perplexity),
+    accuracy(Kind::Generate, "exact_match", "exact_match"),
+    mean("f1"),
+    mean("coqa_exact_match"),
+    mean("coqa_f1"),
+    accuracy(Kind::Generate, "exact_text", "exact_text"),
+    CustomMetric {
+        metric: Metric { name: "bleu", aggregate: Aggregate::Bleu { prefix: "bleu_" } },
+        kind: Kind::Generate,
+    },
+    mean("rouge1"),
+    mean("rouge2"),
+    mean("rougeL"),
+    mean("rougeLsum"),
+];
+
+impl CustomMetric {
+    /// The metrics of a card, headline first: those that it names, else the usual ones of its kind.
+    pub(super) fn of_config(raw: &RawTaskConfig, kind: Kind) -> Result<Vec<Self>, Problem> {
+        let is_normalized = raw
+            .normalization
+            .as_ref()
+            .is_some_and(|normalization| *normalization.get_ref() != Normalization::None);
+        let Some(given) = &raw.metrics else {
+            let usual: &[&str] = match kind {
+                Kind::LastWord => &["perplexity", "accuracy"],
+                Kind::Choice if is_normalized => &["accuracy", "accuracy_normalized"],
+                Kind::Choice => &["accuracy"],
+                Kind::Perplexity => &["perplexity", "token_perplexity", "bits_per_byte"],
+                Kind::Generate => &["exact_match", "f1"],
+            };
+            return Ok(usual.iter().filter_map(|name| Self::find(kind, name)).collect());
+        };
+        if given.get_ref().is_empty() {
+            return Err(Problem::new(given.span(), "an empty list: name a metric, or leave `metrics` out"));
+        }
+        let mut metrics = Vec::new();
+        for name in given.get_ref() {
+            let metric = Self::named(name, kind)?;
+            if metric.name() == "accuracy_normalized" && !is_normalized {
+                let reason = "`accuracy_normalized` needs the key `normalization`, which says by what";
+                return Err(Problem::new(name.span(), reason));
+            }
+            if metrics.contains(&metric) {
+                return Err(Problem::new(name.span(), format!("`{}` stands twice", metric.name())));
+            }
+            metrics.push(metric);
+        }
+        Ok(metrics)
+    }
+
+    fn named(name: &Spanned<String>, kind: Kind) -> Result<Self, Problem> {
+        let text = name.get_ref();
+        Self::find(kind, text).ok_or_else(|| {
+            let of_kind = KNOWN.iter().filter(|known| known.kind == kind).map(|known| known.metric.name);
+            let names: Vec<&str> = of_kind.collect();
+            let hint = did_you_mean(text, names.iter().copied());
+            let (kind, names) = (kind.as_str(), names.join(", "));
+            Problem::new(
+                name.span(),
+                format!("a task of kind `{kind}` has no metric `{text}`{hint}; it has {names}"),
+            )
+        })
+    }
+
+    fn find(kind: Kind, name: &str) -> Option<Self> {
+        KNOWN.into_iter().find(|known| known.kind == kind && known.metric.name == name)
+    }
+
+    /// Its name in every output.
+    pub fn name(self) -> &'static str {
+        self.metric.name
+    }
+
+    /// How it is computed.
+    pub fn metric(self) -> Metric {
+        self.metric
+    }
+
+    /// Values of a text that a model wrote, against what is right.
+    pub(super) fn of_text(self, text: &str, references: &[&str]) -> SampleValues {
+        let best =
+            |score: &dyn Fn(&str) -> f64| references.iter().map(|text| score(text)).fold(0.0, f64::max);
+        let value = match self.name() {
+            "bleu" => {
+                return BleuStatistics::of(text, references, BleuTokenizer::Mteval13a)
+                    .named("bleu_")
+                    .collect();
+            }
+            "exact_match" => squad_exact_match(text, references),
+            "f1" => squad_f1(text, references),
+            "coqa_exact_match" => coqa_score(text, references).exact_match,
+            "coqa_f1" => coqa_score(text, references).f1,
+            "exact_text" => best(&|reference| f64::from(u8::from(strip(reference) == text))),
+            "rouge1" => best(&|reference| rouge(reference, text, true).rouge1.f1),
+            "rouge2" => best(&|reference| rouge(reference, text, true).rouge2.f1),
+            "rougeL" => best(&|reference| rouge(reference, text, true).rouge_l.f1),
+            "rougeLsum" => best(&|reference| rouge(reference, text, true).rouge_lsum.f1),
+            _ => return SampleValues::new(),
+        };
+        SampleValues::from([(self.name().to_owned(), value)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_a_text_has_its_statistics() {
+        for metric in KNOWN.into_iter().filter(|known| known.kind == Kind::Generate) {
+            let values = metric.of_text("The cat sat.", &["A dog ran", "the cat sat."]);
+            let needed = metric.metric().values(&values);
+            assert!(!needed.is_empty(), "{}", metric.name());
+            assert!(needed.iter().all(|name| values.contains_key(name)), "{}", metric.name());
+        }
+        let score = |name: &str| {
+            let metric = CustomMetric::find(Kind::Generate, name).unwrap();
+            metric.of_text("The cat sat.", &["A dog ran", "the cat sat."])[name]
+        };
+        assert_eq!((score("exact_match"), score("exact_text"), score("f1")), (1.0, 0.0, 1.0));
+        assert_eq!((score("rouge2"), score("coqa_exact_match")), (1.0, 0.5));
+    }
+}

@@ -1,0 +1,154 @@
+//! A user's card as TOML has it: every key with its place, before it is checked.
+
+use std::fmt;
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+/// All keys of all kinds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTaskConfig {
+    pub name: Spanned<String>,
+    pub title: Spanned<String>,
+    pub measures: Spanned<String>,
+    pub citation: Option<Spanned<String>>,
+    pub kind: Spanned<Kind>,
+    pub preamble: Option<Spanned<String>>,
+    pub prompt: Option<Spanned<String>>,
+    pub target: Option<Spanned<String>>,
+    pub separator: Option<Spanned<String>>,
+    pub shots: Option<Spanned<u16>>,
+    pub choices: Option<Spanned<Texts>>,
+    pub answer: Option<Spanned<String>>,
+    pub answer_is: Option<Spanned<AnswerIs>>,
+    pub normalization: Option<Spanned<Normalization>>,
+    pub unconditional_prompt: Option<Spanned<String>>,
+    pub references: Option<Spanned<Texts>>,
+    pub stop: Option<Spanned<Vec<String>>>,
+    pub max_new_tokens: Option<Spanned<usize>>,
+    pub text: Option<Spanned<String>>,
+    pub stride: Option<Spanned<u16>>,
+    pub metrics: Option<Spanned<Vec<Spanned<String>>>>,
+    pub data: RawData,
+}
+
+/// `[data]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawData {
+    pub file: Spanned<String>,
+    pub sha256: Option<Spanned<String>>,
+    pub train: Option<Spanned<String>>,
+    pub train_sha256: Option<Spanned<String>>,
+    pub format: Option<Spanned<Format>>,
+    pub id: Option<Spanned<String>>,
+    pub cluster: Option<Spanned<String>>,
+    pub each: Option<Spanned<Vec<Spanned<String>>>>,
+}
+
+/// What the model is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The end of a text.
+    LastWord,
+    /// One of several texts.
+    Choice,
+    /// How probable a text is.
+    Perplexity,
+    /// A text of its own.
+    Generate,
+}
+
+/// How a record names the right one of its choices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerIs {
+    /// `A` for the first.
+    Letter,
+    /// 0 for the first.
+    Index,
+    /// 1 for the first.
+    Number,
+    /// The choice itself.
+    Text,
+}
+
+/// What the log-likelihood of a choice is divided by, or held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalization {
+    /// Nothing.
+    None,
+    /// Its tokens, those of the whole target.
+    Tokens,
+    /// Bytes of the choice's text.
+    Bytes,
+    /// Characters of the choice's text.
+    Characters,
+    /// The log-likelihood of the target behind another prompt, which is taken off.
+    Unconditional,
+}
+
+/// How a data file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// A JSON object a line.
+    Jsonl,
+    /// Comma-separated, with a header.
+    Csv,
+    /// A table in Apache Parquet.
+    Parquet,
+    /// One text.
+    Text,
+}
+
+/// The name of a field with texts, or templates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Texts {
+    Field(String),
+    Templates(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = Texts;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("the name of a field, or a list of templates")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Texts, E> {
+                Ok(Texts::Field(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
+                let mut templates = Vec::new();
+                while let Some(template) = list.next_element()? {
+                    templates.push(template);
+                }
+                Ok(Texts::Templates(templates))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl Kind {
+    /// Its name in cards.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LastWord => "last-word",
+            Self::Choice => "choice",
+            Self::Perplexity => "perplexity",
+            Self::Generate => "generate",
+        }
+    }
+}

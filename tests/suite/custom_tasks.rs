@@ -1,0 +1,410 @@
+//! Users' own tasks: the cards of `examples/tasks/`, and cards that say what built-in tasks do.
+
+use std::path::Path;
+
+use gpt2_eval::record::SampleResult;
+use gpt2_model::request::Response;
+
+use crate::common::{gpt2_eval, refused};
+
+const EXAMPLES: [&str; 4] = ["reading", "cloze", "questions", "poems"];
+
+/// A directory with a copy of `examples/tasks/` in `tasks/`.
+fn with_examples() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("tasks")).unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tasks");
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), directory.path().join("tasks").join(entry.file_name())).unwrap();
+    }
+    directory
+}
+
+fn run(directory: &Path, configs: &[&str], more: &[&str]) -> String {
+    let mut command = gpt2_eval(directory);
+    for config in configs {
+        command.args(["--task-file", &format!("tasks/{config}.toml")]);
+    }
+    let output = command.args(["--sizes", "tiny-3M", "--quiet"]).args(more).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn succeeds(directory: &Path, arguments: &[&str]) -> String {
+    let output = gpt2_eval(directory).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn records(directory: &Path, journal: &str) -> Vec<SampleResult> {
+    let text = std::fs::read_to_string(directory.join("samples/tiny-3M").join(journal)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn change(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "`{from}` is not in {}", path.display());
+    std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+#[test]
+fn a_parquet_table_is_read_as_json_lines_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    std::fs::create_dir(path.join("tasks")).unwrap();
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parquet/snappy.parquet");
+    std::fs::copy(table, path.join("tasks/table.parquet")).unwrap();
+    // What make.py beside the table says is in it.
+    let line = |index: usize| {
+        format!(
+            "{{\"unique\": \"row {index}\", \"number\": {index}, \"translation\": {{\"en\": \"yes {index}\"}}}}\n"
+        )
+    };
+    std::fs::write(path.join("tasks/lines.jsonl"), (0..300).map(line).collect::<String>()).unwrap();
+    for (name, file) in [("table", "table.parquet"), ("lines", "lines.jsonl")] {
+        let config = format!(
+            "name = \"{name}\"\ntitle = \"T\"\nmeasures = \"m\"\nkind = \"last-word\"\nprompt = \"{{unique}} of {{number}}: \
+             {{translation.en}}\"\n[data]\nfile = \"{file}\"\nid = \"unique\"\n"
+        );
+        std::fs::write(path.join(format!("tasks/{name}.toml")), config).unwrap();
+    }
+    run(path, &["table", "lines"], &["--limit", "5", "--out", "run"]);
+    let [table, lines] = ["table.jsonl", "lines.jsonl"].map(|journal| records(&path.join("run"), journal));
+    assert_eq!(table.len(), 5);
+    for (one, other) in table.iter().zip(&lines) {
+        assert_eq!((&one.id, &one.values), (&other.id, &other.values));
+    }
+    std::fs::write(path.join("tasks/table.parquet"), b"PAR1 and no more").unwrap();
+    let output =
+        gpt2_eval(path).args(["--task-file", "tasks/table.toml", "--sizes", "tiny-3M"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("table.parquet:1") && !message.contains("panicked"), "{message}");
+}
+
+#[test]
+fn examples_are_listed_shown_run_and_read_without_their_cards() {
+    let directory = with_examples();
+    let path = directory.path();
+    let listed = succeeds(path, &["ls", "--task-file", "tasks/reading.toml"]);
+    assert!(listed.contains("reading      Which of four answers") && listed.contains("lambada"), "{listed}");
+    assert!(listed.contains("reading.jsonl, reading.train.jsonl beside its card"), "{listed}");
+    let shown = succeeds(path, &["show", "questions", "--task-file", "tasks/questions.toml", "--limit", "1"]);
+    assert!(shown.contains("prompt  Answer·in·a·word·or·two.↵↵Q:·"), "{shown}");
+    assert_eq!(
+        shown.lines().find(|line| line.contains("prompt")).unwrap().matches("Q:").count(),
+        3,
+        "{shown}"
+    );
+
+    let table = run(path, &EXAMPLES, &["--out", "run"]);
+    for part in
+        ["Reading comprehension (own)", "Everyday questions (own,shots=2)", "Majority", "‖ a task of the"]
+    {
+        assert!(table.contains(part), "`{part}` is not in:\n{table}");
+    }
+    assert!(!table.contains("┆ paper ┆") && !table.contains('Δ'), "no column of the paper:\n{table}");
+    let scores = std::fs::read(path.join("run/scores.csv")).unwrap();
+    let mut reader = csv::Reader::from_reader(scores.as_slice());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    for (task, metrics) in EXAMPLES.into_iter().zip([2, 3, 5, 5]) {
+        let of_task = rows.iter().filter(|row| row[2] == *task && !row[1].is_empty());
+        assert_eq!(of_task.count(), metrics, "{task}");
+    }
+
+    // The run directory says all that is needed to read it.
+    std::fs::remove_dir_all(path.join("tasks")).unwrap();
+    std::fs::remove_file(path.join("run/scores.csv")).unwrap();
+    succeeds(path, &["score", "run"]);
+    assert!(std::fs::read(path.join("run/scores.csv")).unwrap() == scores);
+    assert!(succeeds(path, &["report", "run", "--format", "json"]).contains("Reading comprehension"));
+    assert!(succeeds(path, &["report", "run", "--format", "eee"]).contains("reading:own"));
+    let baseline = succeeds(path, &["baseline", "run"]);
+    std::fs::write(path.join("baseline.json"), baseline).unwrap();
+    let checked = succeeds(path, &["check", "baseline.json", "run", "--exact"]);
+    assert!(checked.contains("rougeL"), "{checked}");
+    assert!(succeeds(path, &["compare", "run", "run"]).contains("accuracy_normalized"));
+}
+
+#[test]
+fn shards_limits_and_shots() {
+    let directory = with_examples();
+    let path = directory.path();
+    run(path, &EXAMPLES, &["--out", "whole", "--limit", "6"]);
+    run(path, &EXAMPLES, &["--out", "shards", "--limit", "6", "--shard", "0/2"]);
+    run(path, &EXAMPLES, &["--out", "shards", "--limit", "6", "--shard", "1/2"]);
+    std::fs::remove_dir_all(path.join("tasks")).unwrap();
+    succeeds(path, &["merge", "shards"]);
+    for name in ["scores.csv", "table.md", "samples/tiny-3M/reading.jsonl", "prompts/questions.jsonl"] {
+        let [whole, merged] =
+            ["whole", "shards"].map(|run| std::fs::read(path.join(run).join(name)).unwrap());
+        assert!(whole == merged, "{name}");
+    }
+    // Samples of one article are a cluster, and stay together in a shard.
+    assert!(records(&path.join("whole"), "reading.jsonl").iter().all(|record| record.cluster.is_some()));
+
+    let directory = with_examples();
+    let path = directory.path();
+    let table = run(
+        path,
+        &["reading"],
+        &["--tasks", "reading,lambada", "--data", "sample", "--limit", "3", "--out", "both"],
+    );
+    assert!(
+        table.contains("LAMBADA (paper,data=sample,limit=3)") && table.contains("(own,limit=3)"),
+        "{table}"
+    );
+    let table = run(path, &["questions"], &["--shots", "0,3", "--limit", "3", "--out", "shots"]);
+    assert!(table.contains("own,limit=3,shots=0") && table.contains("own,limit=3,shots=3"), "{table}");
+}
+
+#[test]
+fn a_cut_run_continues_and_another_card_is_another_run() {
+    let directory = with_examples();
+    let path = directory.path();
+    run(path, &["reading"], &["--out", "run"]);
+    let journal = path.join("run/samples/tiny-3M/reading.jsonl");
+    let whole = std::fs::read(&journal).unwrap();
+    std::fs::write(&journal, &whole[..whole.len() / 2]).unwrap();
+    run(path, &["reading"], &["--out", "run"]);
+    assert!(std::fs::read(&journal).unwrap() == whole);
+
+    change(&path.join("tasks/reading.toml"), "\"characters\"", "\"bytes\"");
+    let arguments = ["--task-file", "tasks/reading.toml", "--sizes", "tiny-3M", "--out", "run"];
+    let message = refused(path, &arguments);
+    assert!(message.contains("own_tasks.0.sha256: there"), "{message}");
+    // A run's card cannot be changed behind its back.
+    change(&path.join("run/manifest.json"), "normalization = ", "normalization  = ");
+    let message = refused(path, &["score", "run"]);
+    assert!(message.contains("the card of `reading` that was kept with the run"), "{message}");
+}
+
+/// What the highest of normalized scores makes of a record.
+fn right(record: &SampleResult, choices: usize, lengths: impl Fn(usize) -> f64, answer: usize) -> f64 {
+    let score = |place: usize| record.responses[place].log_likelihood().unwrap() / lengths(place);
+    let best = (0..choices).fold(0, |best, place| if score(place) > score(best) { place } else { best });
+    f64::from(u8::from(best == answer))
+}
+
+#[test]
+fn choices_are_normalized_as_the_card_says() {
+    let directory = with_examples();
+    let path = directory.path();
+    let data = std::fs::read_to_string(path.join("tasks/reading.jsonl")).unwrap();
+    let articles: Vec<serde_json::Value> =
+        data.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sample = |id: &str| -> (Vec<String>, usize) {
+        let (article, place) = id.rsplit_once('-').unwrap();
+        let place: usize = place.parse().unwrap();
+        let article = articles.iter().find(|known| known["id"] == article).unwrap();
+        let options = article["options"][place].as_array().unwrap();
+        let letter = article["answers"][place].as_str().unwrap().as_bytes()[0];
+        (
+            options.iter().map(|option| option.as_str().unwrap().to_owned()).collect(),
+            usize::from(letter - b'A'),
+        )
+    };
+    run(path, &["reading"], &["--out", "characters"]);
+    let config = path.join("tasks/reading.toml");
+    change(&config, "\"characters\"", "\"tokens\"");
+    run(path, &["reading"], &["--out", "tokens"]);
+    change(&config, "\"tokens\"", "\"unconditional\"\nunconditional_prompt = \"Answer:\"");
+    run(path, &["reading"], &["--out", "unconditional"]);
+    let of_run = |name: &str| records(&path.join(name), "reading.jsonl");
+    let (characters, tokens, unconditional) =
+        (of_run("characters"), of_run("tokens"), of_run("unconditional"));
+    assert_eq!((characters.len(), unconditional[0].responses.len()), (13, 8));
+    for ((by_characters, by_tokens), by_context) in characters.iter().zip(&tokens).zip(&unconditional) {
+        let (options, answer) = sample(&by_characters.id);
+        let length = |place: usize| options[place].chars().count() as f64;
+        assert_eq!(by_characters.values["correct_normalized"], right(by_characters, 4, length, answer));
+        assert_eq!(by_characters.values["correct"], right(by_characters, 4, |_| 1.0, answer));
+        let count = |place: usize| by_tokens.responses[place].target_tokens() as f64;
+        assert_eq!(by_tokens.values["correct_normalized"], right(by_tokens, 4, count, answer));
+        let mut held = by_context.clone();
+        for place in 0..4 {
+            let alone = held.responses[4 + place].log_likelihood().unwrap();
+            let Response::LogLikelihood(score) = &mut held.responses[place] else { panic!() };
+            score.log_likelihood -= alone;
+        }
+        assert_eq!(by_context.values["correct_normalized"], right(&held, 4, |_| 1.0, answer));
+    }
+}
+
+/// A card that asks what a built-in task asks gets the same answers, bit for bit.
+#[test]
+fn cards_can_say_what_built_in_tasks_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    std::fs::create_dir(path.join("tasks")).unwrap();
+    let configs = [
+        ("mine", "last-word", "prompt = '{text}'\n", "mine.jsonl", "lambada/sample.jsonl"),
+        (
+            "asked",
+            "generate",
+            "preamble = \"Answer these questions:\\n\\n\"\nprompt = \"Q: {question}?\\nA:\"\nreferences = 'answer'\n\
+             stop = [\"\\n\", '.', ',']\nmax_new_tokens = 256\n",
+            "asked.jsonl",
+            "nq/sample.jsonl",
+        ),
+        (
+            "stream",
+            "perplexity",
+            "metrics = ['bits_per_byte', 'token_perplexity']\n",
+            "stream.txt",
+            "enwik8/sample.xml",
+        ),
+    ];
+    for (name, kind, keys, file, data) in configs {
+        let head = format!("name = '{name}'\ntitle = 'T'\nmeasures = 'M'\nkind = '{kind}'\n");
+        let config = format!("{head}{keys}[data]\nfile = '{file}'\n");
+        std::fs::write(path.join(format!("tasks/{name}.toml")), config).unwrap();
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tasks").join(data);
+        std::fs::copy(from, path.join("tasks").join(file)).unwrap();
+    }
+    let tasks = "lambada:harness,nq:harness,enwik8,own";
+    run(path, &["mine", "asked", "stream"], &["--tasks", tasks, "--data", "sample", "--out", "run"]);
+    let run = path.join("run");
+    for (own, known) in [("mine", "lambada.harness"), ("asked", "nq.harness"), ("stream", "enwik8")] {
+        let [own, known] = [own, known].map(|name| records(&run, &format!("{name}.jsonl")));
+        assert!(!own.is_empty() && own.len() == known.len());
+        for (own, known) in own.iter().zip(&known) {
+            assert_eq!((&own.id, &own.responses), (&known.id, &known.responses));
+            for name in ["log_likelihood", "correct", "tokens", "bytes"] {
+                if let Some(value) = known.values.get(name).filter(|_| own.values.contains_key(name)) {
+                    assert_eq!(own.values[name], *value, "{name}");
+                }
+            }
+        }
+    }
+    let scores = std::fs::read_to_string(run.join("scores.csv")).unwrap();
+    let of = |task: &str, metric: &str| -> Vec<String> {
+        let rows = scores.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
+        let mut found: Vec<Vec<String>> =
+            rows.filter(|row| row[2] == task && row.contains(&metric.to_owned())).collect();
+        assert_eq!(found.len(), 1, "{task} {metric}:\n{scores}");
+        let row = found.remove(0);
+        let place = row.iter().position(|cell| cell == metric).unwrap();
+        row[place + 1..place + 5].to_vec()
+    };
+    assert_eq!(of("mine", "perplexity"), of("lambada", "perplexity"));
+    assert_eq!(of("stream", "bits_per_byte"), of("enwik8", "bits_per_byte"));
+}
+
+/// The message for a card in which `from` is changed to `to`.
+fn with_card(config: &str, from: &str, to: &str) -> String {
+    let directory = with_examples();
+    change(&directory.path().join(format!("tasks/{config}.toml")), from, to);
+    let file = format!("tasks/{config}.toml");
+    refused(directory.path(), &["--task-file", &file, "--sizes", "tiny-3M"])
+}
+
+#[test]
+fn what_is_wrong_in_a_card_is_named_with_its_place() {
+    for (config, from, to, parts) in [
+        (
+            "reading",
+            "prompt =",
+            "promt =",
+            &["reading.toml:9:1: unknown key `promt`", "did you mean `prompt`?"][..],
+        ),
+        ("reading", "\"choice\"", "\"choise\"", &["7:8: unknown variant `choise`", "did you mean `choice`?"]),
+        ("reading", "train =", "trian =", &["unknown key `trian`", "did you mean `train`?"]),
+        ("reading", "\"reading\"", "\"nq\"", &["3:8: `nq` is the name of a task of this program"]),
+        ("reading", "\"reading\"", "\"lambada.harness\"", &["is no name for a task"]),
+        ("reading", "\"reading\"", "\"own\"", &["`own` is the name of a group"]),
+        ("reading", "\"reading\"", "\"a/b\"", &["\"a/b\" is no name for a task"]),
+        (
+            "reading",
+            "\"accuracy_normalized\"]",
+            "\"f1\"]",
+            &["15:24: a task of kind `choice` has no metric `f1`"],
+        ),
+        ("reading", "\"accuracy\",", "\"acuracy\",", &["did you mean `accuracy`?"]),
+        ("reading", "normalization = \"characters\"\n", "", &["needs the key `normalization`"]),
+        (
+            "reading",
+            "answer_is",
+            "stop = []\nanswer_is",
+            &["`stop` has no meaning for a task of kind `choice`"],
+        ),
+        (
+            "reading",
+            "answer_is = \"letter\"\n",
+            "",
+            &["7:8: a task of kind `choice` needs the key `answer_is`"],
+        ),
+        ("reading", "{article}", "{article", &["9:10: a `{` without its other"]),
+        ("reading", " {choice}", " option", &["neither `target` nor `prompt` has {choice}"]),
+        ("reading", "\"reading.jsonl\"", "\"../x.jsonl\"", &["lead out of its directory", "beside the card"]),
+        ("reading", "\"reading.jsonl\"", "\"x.json\"", &["did you mean `jsonl`?", "add format = "]),
+        ("poems", "stride = 512", "stride = 0", &["`stride` is 0, expected 1 to 1024"]),
+        ("questions", "max_new_tokens = 8", "max_new_tokens = 5000", &["`max_new_tokens` is 5000"]),
+        ("questions", "shots = 2", "shots = -2", &["14:9: invalid value", "expected a whole number"]),
+        ("questions", "title = ", "# ", &["the key `title` is missing"]),
+        ("questions", "stop = [\"\\n\"]", "stop = [\"\"]", &["an empty stop string"]),
+        ("questions", "[data]", "[data", &["questions.toml:19:"]),
+    ] {
+        let message = with_card(config, from, to);
+        for part in parts {
+            assert!(message.contains(part), "`{part}` is not in: {message}");
+        }
+    }
+    let directory = with_examples();
+    let configs =
+        ["--task-file", "tasks/poems.toml", "--task-file", "tasks/poems.toml", "--sizes", "tiny-3M"];
+    assert!(refused(directory.path(), &configs).contains("both have a task `poems`"));
+    let missing = refused(directory.path(), &["--task-file", "nowhere.toml", "--sizes", "tiny"]);
+    assert!(missing.contains("cannot read nowhere.toml"), "{missing}");
+    let none = refused(directory.path(), &["--tasks", "own", "--sizes", "tiny"]);
+    assert!(none.contains("--task-file"), "{none}");
+}
+
+#[test]
+fn what_is_wrong_in_a_record_is_named_with_its_line() {
+    for (config, from, to, parts) in [
+        (
+            "reading",
+            "{questions}",
+            "{question}",
+            &[
+                "reading.jsonl:1: the record has no field `question`; did you mean `questions`?; its fields are answers, article, id, options, questions",
+            ][..],
+        ),
+        (
+            "reading",
+            "\"letter\"",
+            "\"index\"",
+            &["reading.jsonl:1: `answers` is \"A\", expected a whole number from 0 to 3"],
+        ),
+        ("reading", "\"letter\"", "\"text\"", &["`answers` is \"A\", which is none of the 4 choices"]),
+        ("reading", "{questions}", "{options}", &["`options` is a list"]),
+        (
+            "cloze",
+            "{word}",
+            "{words}",
+            &[
+                "cloze.csv:2: the record has no field `words`; did you mean `word`?; its fields are id, passage, word",
+            ],
+        ),
+        (
+            "poems",
+            "\"title\"\n",
+            "\"season\"\n",
+            &["poems.jsonl:2: `spring` is the name of another sample too"],
+        ),
+        (
+            "poems",
+            "file = ",
+            "sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\nfile = ",
+            &["poems.jsonl: its sha256 is", "and the card has 0000"],
+        ),
+        ("questions", "questions.jsonl", "absent.jsonl", &["cannot read tasks/absent.jsonl"]),
+    ] {
+        let message = with_card(config, from, to);
+        for part in parts {
+            assert!(message.contains(part), "`{part}` is not in: {message}");
+        }
+    }
+}
