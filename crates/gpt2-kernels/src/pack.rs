@@ -11,7 +11,7 @@ use crate::precision::Precision;
 ///
 /// A matrix can be filled range by range, so that a memory-mapped file never needs a second copy:
 /// ```
-/// # use gpt2_eval::kernels::{PackedMatrix, Precision};
+/// # use gpt2_kernels::{PackedMatrix, Precision};
 /// let mut weights = PackedMatrix::zeros(2, 3);
 /// weights.set_inputs(0, &[1.0, 2.0, 3.0]);
 /// weights.set_inputs(1, &[4.0, 5.0, 6.0]);

@@ -76,7 +76,7 @@ const STEP_4: [Rule; 18] = [
 /// The stem of a lower-case word. Anything but a, e, i, o, u and some y counts as a consonant, digits too.
 ///
 /// ```
-/// use gpt2_eval::metrics::{PorterMode, porter_stem};
+/// use text_metrics::{PorterMode, porter_stem};
 /// assert_eq!(porter_stem("relational", PorterMode::Nltk), "relat");
 /// assert_eq!(porter_stem("dying", PorterMode::Nltk), "die");
 /// assert_eq!(porter_stem("dying", PorterMode::Original), "dy");

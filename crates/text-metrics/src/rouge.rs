@@ -42,7 +42,7 @@ pub enum Stemming {
 /// Google rouge-score 0.1.2; `rouge_lsum` splits sentences at `'\n'`.
 ///
 /// ```
-/// let score = gpt2_eval::metrics::rouge("The cat sat.", "A cat sits", false);
+/// let score = text_metrics::rouge("The cat sat.", "A cat sits", false);
 /// assert_eq!(score.rouge1.recall, 1.0 / 3.0);
 /// ```
 pub fn rouge(reference: &str, hypothesis: &str, stemming: bool) -> Rouge {

@@ -20,7 +20,7 @@ const BEFORE_NUMBERS: &[&str] = &["No", "Nos", "Jan", "Feb", "Aug", "Sept", "Oct
 /// first ends in "the U.S.": some 20 times in 500 articles of CNN, against 570 breaks within one undone.
 ///
 /// ```
-/// use gpt2_eval::text::sentences;
+/// use text_metrics::sentences;
 /// assert_eq!(sentences("Sen. J. Doe left the U.S. Senate. \"Why?\" he asked."), [
 ///     "Sen. J. Doe left the U.S. Senate.",
 ///     "\"Why?\" he asked.",
