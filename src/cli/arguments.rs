@@ -149,9 +149,9 @@ pub struct RunArguments {
     /// Split to measure: test, validation or train [default: the paper's]
     #[arg(long, value_name = "SPLIT")]
     pub split: Option<String>,
-    /// Texts drawn for each sample, for the tasks that draw: mean and spread are reported [default: 1]
+    /// Completions sampled for one item, for the tasks that sample: mean and spread are reported [default: 1]
     #[arg(long, value_name = "N", value_parser = positive)]
-    pub seeds: Option<usize>,
+    pub repeats: Option<usize>,
     /// Seed of everything that is drawn
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -28,11 +28,11 @@ struct Written<'a> {
 /// Writes one text a seed to standard output, token by token.
 pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> {
     let is_drawn = arguments.temperature.is_some() || arguments.top_k.is_some() || arguments.top_p.is_some();
-    let seeds = arguments.seeds.unwrap_or(1);
-    if seeds > 1 && !is_drawn {
+    let repeats = arguments.repeats.unwrap_or(1);
+    if repeats > 1 && !is_drawn {
         bail!(
-            "--seeds {seeds} has no meaning for the most probable text, which is always the same: draw with --temperature, \
-             --top-k or --top-p"
+            "--repeats {repeats} is not supported by greedy decoding, which always gives the same completion: sample with \
+             --temperature, --top-k or --top-p"
         );
     }
     let prompt = match arguments.prompt.as_str() {
@@ -42,7 +42,7 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
     let model = OneModel::load(&arguments.model)?;
     let mut planner = Planner::new(&model.checkpoint.tokenizer, model.checkpoint.config.context);
     let engine = model.engine();
-    for number in 0..seeds as u64 {
+    for number in 0..repeats as u64 {
         let seed = arguments.seed.checked_add(number).context("the seeds end at 18446744073709551615")?;
         let decoding = if is_drawn {
             Decoding::Sample(Sampling {
@@ -72,7 +72,7 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
             ));
         }
         let is_text = arguments.format == GenerateFormat::Text;
-        if is_text && seeds > 1 {
+        if is_text && repeats > 1 {
             super::print(&format!("{}--- seed {seed} ---\n", if number > 0 { "\n" } else { "" }))?;
         }
         let begin = Instant::now();

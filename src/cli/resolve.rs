@@ -77,8 +77,8 @@ pub(super) fn planned_tasks(
     if let Some(stride) = arguments.stride {
         set_option(&mut tasks, ("stride", &stride.to_string()), registry)?;
     }
-    if let Some(seeds) = arguments.seeds {
-        set_option(&mut tasks, ("seeds", &seeds.to_string()), registry)?;
+    if let Some(repeats) = arguments.repeats {
+        set_option(&mut tasks, ("repeats", &repeats.to_string()), registry)?;
     }
     if let Some(split) = &arguments.split {
         set_split(&mut tasks, split, registry)?;
@@ -205,7 +205,7 @@ pub(super) fn without_what_goes_without_saying(tasks: &mut [PlannedTask], regist
             let silent = match option.as_str() {
                 "split" => value == config.data.split.as_str(),
                 "shots" => value == "0" && !usual.contains_key("shots"),
-                "seeds" => value == "1",
+                "repeats" => value == "1",
                 _ => false,
             };
             !silent

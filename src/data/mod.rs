@@ -240,8 +240,8 @@ pub enum Provenance {
     Subset,
     /// It is not known to be the published one.
     Unverified,
-    /// It belongs to a user's own task, of which nothing is published.
-    Own,
+    /// The file of a custom task; there is nothing published to compare it with.
+    Custom,
 }
 
 impl Provenance {
@@ -252,7 +252,7 @@ impl Provenance {
             Self::Sample => "sample",
             Self::Subset => "subset",
             Self::Unverified => "unverified",
-            Self::Own => "own",
+            Self::Custom => "custom",
         }
     }
 }
@@ -301,7 +301,7 @@ impl DataFile {
     }
 
     /// The file of a user's own task. `Err` if it has not the sha256 that its card names.
-    pub fn own(path: &Path, sha256: Option<&str>) -> Result<Self, DataError> {
+    pub fn custom(path: &Path, sha256: Option<&str>) -> Result<Self, DataError> {
         let file = Self::read(path, None)?;
         match sha256 {
             Some(expected) if expected != file.sha256 => Err(DataError::OtherFile {
@@ -309,7 +309,7 @@ impl DataFile {
                 found: file.sha256,
                 expected: expected.to_owned(),
             }),
-            _ => Ok(Self { provenance: Provenance::Own, ..file }),
+            _ => Ok(Self { provenance: Provenance::Custom, ..file }),
         }
     }
 

@@ -32,8 +32,8 @@ const STEMMING: bool = true;
 pub(super) struct CnnDailyMail;
 
 /// How many times each article is summarised.
-fn seeds(protocol: &Protocol) -> u64 {
-    protocol.options.get("seeds").and_then(|seeds| seeds.parse().ok()).unwrap_or(1)
+fn repeats(protocol: &Protocol) -> u64 {
+    protocol.options.get("repeats").and_then(|repeats| repeats.parse().ok()).unwrap_or(1)
 }
 
 /// The first three sentences, one a line.
@@ -124,10 +124,10 @@ impl Task for CnnDailyMail {
                 seed: seed_of(*seed, "draw", &draw.to_string()),
             }),
         };
-        (0..seeds(protocol)).map(request).collect()
+        (0..repeats(protocol)).map(request).collect()
     }
 
-    /// With several seeds, the mean over them, and each by itself.
+    /// With several repeats, the mean over them, and each by itself.
     fn score(
         &self,
         doc: &Article,
@@ -161,7 +161,7 @@ impl Task for CnnDailyMail {
             return vec![mean("rouge1"), mean("rouge2"), mean("rougeL")];
         }
         let mut metrics = vec![mean("rouge_average"), mean("rouge1"), mean("rouge2"), mean("rougeLsum")];
-        if seeds(protocol) > 1 {
+        if repeats(protocol) > 1 {
             let aggregate = Aggregate::SeedDeviation { prefix: "rouge_average_seed_" };
             metrics.push(Metric { name: "rouge_average_seed_deviation", aggregate });
         }
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn every_draw_has_its_seed() {
         let mut protocol = Protocol::new("paper");
-        protocol.options.insert("seeds".to_owned(), "3".to_owned());
+        protocol.options.insert("repeats".to_owned(), "3".to_owned());
         let requests = request(&protocol, "");
         assert_eq!(requests.len(), 3);
         assert_ne!(requests[0], requests[1]);

@@ -266,7 +266,7 @@ impl<T: Task> LoadedTask for Loaded<T> {
 
     fn label(&self) -> BTreeMap<String, String> {
         let mut label = BTreeMap::new();
-        if !matches!(self.provenance(), Provenance::Complete | Provenance::Own) {
+        if !matches!(self.provenance(), Provenance::Complete | Provenance::Custom) {
             label.insert("data".to_owned(), self.provenance().as_str().to_owned());
         }
         if self.shots > 0 && self.training.is_none() {

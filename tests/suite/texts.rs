@@ -49,11 +49,11 @@ fn what_is_streamed_is_what_was_written() {
 fn draws_are_those_of_their_seeds() {
     let drawn = ["--prompt", PROMPT, "--max-new-tokens", "20", "--temperature", "0.8", "--top-p", "0.95"];
     let json = |more: &[&str]| json_lines(&generate(&[&drawn[..], &["--format", "json"], more].concat(), ""));
-    let three = json(&["--seeds", "3", "--seed", "7"]);
+    let three = json(&["--repeats", "3", "--seed", "7"]);
     assert_eq!(three.len(), 3);
     assert_eq!(json(&["--seed", "8"])[0], three[1]);
     assert_ne!(three[0]["tokens"], three[1]["tokens"]);
-    let text = generate(&[&drawn[..], &["--seeds", "3", "--seed", "7"]].concat(), "");
+    let text = generate(&[&drawn[..], &["--repeats", "3", "--seed", "7"]].concat(), "");
     let expected: Vec<String> = three
         .iter()
         .map(|one| format!("--- seed {} ---\n{}\n", one["decoding"]["seed"], one["text"].as_str().unwrap()))
@@ -72,7 +72,7 @@ fn what_cannot_be_meant_is_refused() {
         (&["generate", "--prompt", "x", "--size", "tiny-9M"], &["did you mean `tiny-3M`?"]),
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "--temperature", "0"], &["a number above 0"]),
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "--top-p", "1.5"], &["at most 1"]),
-        (&["generate", "--prompt", "x", "--size", "tiny-3M", "--seeds", "2"], &["--seeds 2 has no meaning"]),
+        (&["generate", "--prompt", "x", "--size", "tiny-3M", "--repeats", "2"], &["--repeats 2 is not supported by greedy decoding"]),
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "--stop", ""], &["before it begins"]),
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "-n", "1025"], &["1025 tokens", "at most 1024"]),
         (&["generate", "--prompt", "x", "--model", "nowhere"], &["nowhere"]),

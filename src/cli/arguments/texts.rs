@@ -42,7 +42,7 @@ pub struct ModelArguments {
 Examples:
   gpt2-eval generate --size tiny-8M --prompt \"Once upon a time\"
                                                           the most probable text
-  gpt2-eval generate --size 117M --prompt \"Once upon a time\" --top-p 0.95 --temperature 0.8 --seeds 3
+  gpt2-eval generate --size 117M --prompt \"Once upon a time\" --top-p 0.95 --temperature 0.8 --repeats 3
                                                           three drawn texts
   gpt2-eval generate --size 117M --prompt - --stop '\\n\\n' < prompt.txt
                                                           a prompt from standard input, up to an empty line
@@ -69,9 +69,9 @@ pub struct GenerateArguments {
     /// Seed of the first text
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Texts to draw, each with the next seed [default: 1]
+    /// Completions to sample, each with the next seed [default: 1]
     #[arg(long, value_name = "N", value_parser = positive)]
-    pub seeds: Option<usize>,
+    pub repeats: Option<usize>,
     /// End the text where this comes; \n and \t are a line end and a tab; may be repeated
     #[arg(long, value_name = "TEXT", value_parser = unescaped, allow_hyphen_values = true)]
     pub stop: Vec<String>,

@@ -177,7 +177,7 @@ impl Task for CustomTask {
             DataSource::Sample | DataSource::Cards => None,
         };
         let path = elsewhere.unwrap_or_else(|| self.directory.join(&file.name));
-        DataFile::own(&path, file.sha256.as_deref()).map(Some)
+        DataFile::custom(&path, file.sha256.as_deref()).map(Some)
     }
 
     fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<Sample>>, DataError> {

@@ -151,7 +151,7 @@ fn read_all(config: &str, seed: &'static [u8]) {
     let registry = registry(config);
     let name = CustomTaskConfig::parse("my.toml", config).unwrap().name;
     let task = registry.find(&name).unwrap();
-    let own = |bytes: &Bytes| DataFile { provenance: Provenance::Own, ..file(FILE, bytes) };
+    let own = |bytes: &Bytes| DataFile { provenance: Provenance::Custom, ..file(FILE, bytes) };
     let read_as_valid = Cell::new(0);
     let protocol = Protocol::new(Protocol::CUSTOM);
     let loaded =

@@ -76,8 +76,8 @@ fn journals_stay_in_the_run_directory() {
         let message = run.journal(model, journal).unwrap_err().to_string();
         assert!(message.contains("run") && message.contains("is no name of a model or journal"), "{message}");
     }
-    let path = run.journal("gpt2-1.5B_v2", "cnn_dailymail.paper,seeds=2.jsonl").unwrap();
-    assert_eq!(path, directory.path().join("run/samples/gpt2-1.5B_v2/cnn_dailymail.paper,seeds=2.jsonl"));
+    let path = run.journal("gpt2-1.5B_v2", "cnn_dailymail.paper,repeats=2.jsonl").unwrap();
+    assert_eq!(path, directory.path().join("run/samples/gpt2-1.5B_v2/cnn_dailymail.paper,repeats=2.jsonl"));
     let entries: Vec<_> =
         std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(entries, ["run"], "nothing was made beside the run directory");
