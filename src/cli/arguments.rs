@@ -159,7 +159,7 @@ pub struct RunArguments {
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Formats in which the run directory gets the scores when the run ends, comma-separated: table, markdown, latex, csv,
-    /// json, eee (results/README.md); scores.csv, breakdowns.csv and table.md are there anyway
+    /// json, eee (docs/results.md); scores.csv, breakdowns.csv and table.md are there anyway
     #[arg(long, value_delimiter = ',', value_name = "FORMAT,…", value_parser = format)]
     pub format: Vec<Format>,
     /// Delete what an earlier run left in the run directory, instead of continuing it
@@ -266,7 +266,7 @@ pub struct ReportArguments {
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
     /// Formats, comma-separated: table, markdown, latex, csv, json, html for one page with every sample (docs/page.md), eee
-    /// for the schema of Every Eval Ever (results/README.md), and svg and png for figures (docs/figures.md)
+    /// for the schema of Every Eval Ever (docs/results.md), and svg and png for figures (docs/figures.md)
     #[arg(short, long, value_delimiter = ',', value_name = "FORMAT,…", default_value = "table", value_parser = format)]
     pub format: Vec<Format>,
     /// Directory for the files, made if need be; with one format also a file, if the name has an extension [default:

@@ -112,7 +112,7 @@ fn the_files_of_a_shard_and_of_a_run_with_a_failed_sample() {
 #[test]
 fn every_column_and_schema_is_in_the_readme() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("results/README.md")).unwrap();
+    let readme = std::fs::read_to_string(root.join("docs/results.md")).unwrap();
     let schemas = files_below(&root.join("results/schema"));
     assert_eq!(schemas.len(), 8);
     for path in schemas {
