@@ -117,7 +117,7 @@ fn every_column_and_schema_is_in_the_readme() {
     assert_eq!(schemas.len(), 8);
     for path in schemas {
         let name = path.file_name().unwrap().to_str().unwrap();
-        assert!(readme.contains(&format!("(schema/{name})")), "{name}");
+        assert!(readme.contains(&format!("(../results/schema/{name})")), "{name}");
     }
     for name in ["score", "breakdown"] {
         for column in schema(name).1["properties"].as_object().unwrap().keys() {
