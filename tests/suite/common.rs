@@ -14,7 +14,7 @@ pub fn say(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{message}");
 }
 
-/// A file of the reference data, or `None`, said aloud, if it is not there.
+/// A file of the reference data. If it is missing, `None` with a message, or with `GPT2_EVAL_REQUIRE_SHARED` a failure.
 pub fn shared(relative: &str) -> Option<PathBuf> {
     let root = std::env::var_os("GPT2_EVAL_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
@@ -22,6 +22,8 @@ pub fn shared(relative: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
+    let is_required = std::env::var_os("GPT2_EVAL_REQUIRE_SHARED").is_some_and(|value| value != "0");
+    assert!(!is_required, "no {} although GPT2_EVAL_REQUIRE_SHARED is set", path.display());
     say(&format!("SKIPPED: no {} (set GPT2_EVAL_SHARED)", path.display()));
     None
 }

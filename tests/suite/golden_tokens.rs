@@ -1,12 +1,35 @@
 //! GPT-2 BPE against tiktoken: the id streams of whole files.
 
+use std::path::Path;
+
 use gpt2_model::tokenizer::Gpt2Tokenizer;
 use sha2::{Digest, Sha256};
 
 use crate::common::shared;
 
+/// Holds the id stream of a whole file against its length and hash by tiktoken.
+fn check_stream(tokenizer: &Gpt2Tokenizer, name: &str, text: &str, tokens: u64, sha256: &str) {
+    let ids = tokenizer.encode(text).unwrap();
+    assert_eq!(ids.len() as u64, tokens, "{name}");
+    let bytes: Vec<u8> = ids.iter().flat_map(|&id| u16::try_from(id).unwrap().to_le_bytes()).collect();
+    assert_eq!(hex::encode(Sha256::digest(bytes)), sha256, "{name}");
+}
+
 #[test]
-fn id_streams_of_whole_files_equal_tiktokens() {
+fn id_streams_of_the_bundled_samples_equal_tiktokens() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("../golden/tokens.json")).unwrap();
+    let tokenizer = Gpt2Tokenizer::bundled().unwrap();
+    let files = golden["files"].as_object().unwrap();
+    assert!(files.len() >= 20);
+    for (name, expected) in files {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        let (tokens, sha256) = (expected["tokens"].as_u64(), expected["sha256_u16le"].as_str());
+        check_stream(&tokenizer, name, &text, tokens.unwrap(), sha256.unwrap());
+    }
+}
+
+#[test]
+fn id_streams_of_the_test_sets_equal_tiktokens() {
     let Some(path) = shared("data/golden/gpt2_token_ids.tiktoken-0.14.0.derived.json") else { return };
     let golden: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let tokenizer = Gpt2Tokenizer::bundled().unwrap();
@@ -18,10 +41,7 @@ fn id_streams_of_whole_files_equal_tiktokens() {
             continue;
         };
         let Some(file) = shared(&format!("data/{name}")) else { continue };
-        let ids = tokenizer.encode(&std::fs::read_to_string(file).unwrap()).unwrap();
-        assert_eq!(ids.len() as u64, tokens, "{name}");
-        let bytes: Vec<u8> = ids.iter().flat_map(|&id| u16::try_from(id).unwrap().to_le_bytes()).collect();
-        assert_eq!(hex::encode(Sha256::digest(bytes)), sha256, "{name}");
+        check_stream(&tokenizer, name, &std::fs::read_to_string(file).unwrap(), tokens, sha256);
         checked += 1;
     }
     assert!(checked >= 5, "only {checked} files were compared");

@@ -72,7 +72,10 @@ fn what_cannot_be_meant_is_refused() {
         (&["generate", "--prompt", "x", "--size", "tiny-9M"], &["did you mean `tiny-3M`?"]),
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "--temperature", "0"], &["a number above 0"]),
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "--top-p", "1.5"], &["at most 1"]),
-        (&["generate", "--prompt", "x", "--size", "tiny-3M", "--repeats", "2"], &["--repeats 2 is not supported by greedy decoding"]),
+        (
+            &["generate", "--prompt", "x", "--size", "tiny-3M", "--repeats", "2"],
+            &["--repeats 2 is not supported by greedy decoding"],
+        ),
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "--stop", ""], &["before it begins"]),
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "-n", "1025"], &["1025 tokens", "at most 1024"]),
         (&["generate", "--prompt", "x", "--model", "nowhere"], &["nowhere"]),
