@@ -2,7 +2,7 @@
 
 use super::arguments::BaselineArguments;
 use super::{Incomplete, say};
-use crate::gate::BaselineFile;
+use crate::gate::RegressionBaseline;
 use crate::run::FinishedRun;
 use untrusted_input::thousands;
 
@@ -21,5 +21,5 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> anyhow::Result<String> 
     if run.failed() > 0 {
         say(&format!("note: {} samples failed; no gate compares them", count(run.failed())));
     }
-    Ok(BaselineFile::of_run(&run)?.to_json()?)
+    Ok(RegressionBaseline::of_run(&run)?.to_json()?)
 }

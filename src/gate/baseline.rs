@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = 1_000_000_000;
 
 /// What a gate needs of a run, small enough for a repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BaselineFile {
+pub struct RegressionBaseline {
     /// [`BASELINE_VERSION`].
     pub baseline_version: u32,
     /// Version of the program that measured.
@@ -125,7 +125,7 @@ impl SampleIds {
     }
 }
 
-impl BaselineFile {
+impl RegressionBaseline {
     /// What a gate needs of a run.
     pub fn of_run(run: &FinishedRun) -> Result<Self, GateError> {
         let identity = &run.manifest.identity;

@@ -1,7 +1,7 @@
 //! The decision whether a run is worse than its baseline.
 
 use super::pairing::{Otherwise, Pair, common, pairs};
-use super::{BaselineFile, GateError, LeftOut, ModelMap, Tolerance, Tolerances};
+use super::{GateError, LeftOut, ModelMap, RegressionBaseline, Tolerance, Tolerances};
 use crate::tasks::Registry;
 use text_metrics::{Metric, Pairs, RESAMPLES, holm};
 
@@ -136,8 +136,8 @@ impl Check {
 ///
 /// `Err` if both measured other data or protocols, or have no task in common.
 pub fn check(
-    (base_name, base): (&str, &BaselineFile),
-    (new_name, new): (&str, &BaselineFile),
+    (base_name, base): (&str, &RegressionBaseline),
+    (new_name, new): (&str, &RegressionBaseline),
     options: &CheckOptions,
 ) -> Result<Check, GateError> {
     options.tolerances.check(base)?;

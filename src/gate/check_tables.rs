@@ -43,22 +43,22 @@ pub fn check_sections(check: &Check, records: &[CheckedRecords]) -> Vec<Section>
         "p",
         "verdict",
     ];
-    let mut notes = vec![
+    let mut footnotes = vec![
         "p: that the run is worse, one-sided, by Holm's correction over all metrics of this gate; improved ones have \
          that of being better"
             .to_owned(),
     ];
     if check.count(Verdict::Untested) > 0 {
-        notes.push(
+        footnotes.push(
             "not tested: the metric is not a sum over samples, or too few are there for a test".to_owned(),
         );
     }
     for (name, left_out) in &check.left_out {
-        notes.extend(left_out.describe().map(|note| format!("{name}: {note}")));
+        footnotes.extend(left_out.describe().map(|note| format!("{name}: {note}")));
     }
     let (title, rows) = (check_summary(check, records), check.metrics.iter().map(row).collect());
     let mut sections =
-        vec![Section { notes, ..Section::new(title, 3, header.map(str::to_owned).to_vec(), rows) }];
+        vec![Section { footnotes, ..Section::new(title, 3, header.map(str::to_owned).to_vec(), rows) }];
     let different: Vec<Vec<String>> = records
         .iter()
         .filter_map(|records| {

@@ -77,8 +77,8 @@ fn sections(comparison: &Comparison) -> Vec<Section> {
         let without = task.metrics.iter().any(|metric| metric.p.is_none());
         let notes = task.left_out.describe().map(|note| format!("{}: {note}", models(task)));
         for note in notes.into_iter().chain(without.then(|| NO_TEST.to_owned())) {
-            if !section.notes.contains(&note) {
-                section.notes.push(note);
+            if !section.footnotes.contains(&note) {
+                section.footnotes.push(note);
             }
         }
     }

@@ -17,7 +17,9 @@ mod tolerance;
 
 use std::path::PathBuf;
 
-pub use baseline::{BASELINE_VERSION, BaselineFile, BaselineMetric, BaselineModel, BaselineTask, SampleIds};
+pub use baseline::{
+    BASELINE_VERSION, BaselineMetric, BaselineModel, BaselineTask, RegressionBaseline, SampleIds,
+};
 pub use changes::{ChangedAnswer, ChangedSample, Changes};
 pub use check::{Check, CheckOptions, CheckedMetric, Verdict, check};
 pub use check_tables::{check_sections, check_summary};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::{BaselineFile, BaselineModel, BaselineTask, GateError};
+use super::{BaselineModel, BaselineTask, GateError, RegressionBaseline};
 use text_metrics::Columns;
 use untrusted_input::clipped;
 
@@ -26,10 +26,10 @@ impl ModelMap {
     /// each has one model, these two.
     pub(super) fn pairs<'a>(
         &'a self,
-        base: &'a BaselineFile,
-        new: &'a BaselineFile,
+        base: &'a RegressionBaseline,
+        new: &'a RegressionBaseline,
     ) -> Result<Vec<(&'a str, Option<&'a str>)>, GateError> {
-        let labels = |file: &'a BaselineFile| -> Vec<&'a str> {
+        let labels = |file: &'a RegressionBaseline| -> Vec<&'a str> {
             file.models.iter().map(|model| model.label.as_str()).collect()
         };
         let (old_labels, new_labels) = (labels(base), labels(new));
@@ -82,8 +82,8 @@ pub(super) enum Otherwise {
 ///
 /// `Err` names the fields if both measured a task on other data or under another protocol and that is to be refused.
 pub(super) fn pairs<'a>(
-    (base_name, base): (&str, &'a BaselineFile),
-    (new_name, new): (&str, &'a BaselineFile),
+    (base_name, base): (&str, &'a RegressionBaseline),
+    (new_name, new): (&str, &'a RegressionBaseline),
     models: &'a ModelMap,
     otherwise: Otherwise,
 ) -> Result<Vec<Pair<'a>>, GateError> {
@@ -110,12 +110,16 @@ pub(super) fn pairs<'a>(
 }
 
 /// The task under the same label.
-fn same<'a>(task: &BaselineTask, new: &'a BaselineFile) -> Option<&'a BaselineTask> {
+fn same<'a>(task: &BaselineTask, new: &'a RegressionBaseline) -> Option<&'a BaselineTask> {
     new.tasks.iter().find(|other| other.task == task.task && other.protocol == task.protocol)
 }
 
 /// The task under the same protocol with other options, where neither side has it with the other's.
-fn similar<'a>(task: &BaselineTask, base: &BaselineFile, new: &'a BaselineFile) -> Option<&'a BaselineTask> {
+fn similar<'a>(
+    task: &BaselineTask,
+    base: &RegressionBaseline,
+    new: &'a RegressionBaseline,
+) -> Option<&'a BaselineTask> {
     let of_task =
         |other: &&BaselineTask| other.task == task.task && other.protocol.name == task.protocol.name;
     let alone = base.tasks.iter().filter(of_task).filter(|known| same(known, new).is_none()).count() == 1;
@@ -124,7 +128,7 @@ fn similar<'a>(task: &BaselineTask, base: &BaselineFile, new: &'a BaselineFile) 
 }
 
 /// What keeps the runs' numbers from being comparable, one line a field.
-fn differences(base: &BaselineFile, new: &BaselineFile) -> Vec<String> {
+fn differences(base: &RegressionBaseline, new: &RegressionBaseline) -> Vec<String> {
     let mut lines = Vec::new();
     let mut field = |name: String, old: &str, now: &str| {
         if old != now {
@@ -136,7 +140,7 @@ fn differences(base: &BaselineFile, new: &BaselineFile) -> Vec<String> {
         let Some(other) = same(task, new).or_else(|| similar(task, base, new)) else { continue };
         let name = |what: &str| format!("{} {what}", task.task);
         field(name("protocol"), &task.protocol.to_string(), &other.protocol.to_string());
-        let config = |file: &BaselineFile| {
+        let config = |file: &RegressionBaseline| {
             let config = file.custom_tasks.iter().find(|config| config.task == task.task);
             config.map_or_else(|| "none".to_owned(), |config| config.sha256.clone())
         };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{BaselineFile, BaselineTask, GateError};
+use super::{BaselineTask, GateError, RegressionBaseline};
 use crate::run::{FinishedRun, FinishedTask};
 
 /// A run directory or a baseline that has been read.
@@ -11,7 +11,7 @@ pub struct Side {
     /// As the user named it.
     pub name: String,
     /// What was measured.
-    pub measured: BaselineFile,
+    pub measured: RegressionBaseline,
     /// The run, where it is a run directory.
     pub run: Option<FinishedRun>,
 }
@@ -20,21 +20,21 @@ impl Side {
     /// Reads a run directory.
     pub fn of_run(path: &Path) -> Result<Self, GateError> {
         let run = FinishedRun::open(path)?;
-        let measured = BaselineFile::of_run(&run)?;
+        let measured = RegressionBaseline::of_run(&run)?;
         Ok(Self { name: path.display().to_string(), measured, run: Some(run) })
     }
 
     /// Reads a run directory or the baseline in a file.
     pub fn open(path: &Path) -> Result<Self, GateError> {
         if path.is_file() {
-            let measured = BaselineFile::read(path)?;
+            let measured = RegressionBaseline::read(path)?;
             return Ok(Self { name: path.display().to_string(), measured, run: None });
         }
         Self::of_run(path)
     }
 
     /// Name and content.
-    pub fn named(&self) -> (&str, &BaselineFile) {
+    pub fn named(&self) -> (&str, &RegressionBaseline) {
         (&self.name, &self.measured)
     }
 

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 
 use super::{
-    BASELINE_VERSION, BaselineFile, BaselineMetric, BaselineModel, BaselineTask, CheckOptions, Column,
+    BASELINE_VERSION, BaselineMetric, BaselineModel, BaselineTask, CheckOptions, Column, RegressionBaseline,
     SampleIds, Verdict, check,
 };
 use crate::record::{DataIdentity, ModelIdentity, Protocol};
@@ -42,7 +42,7 @@ fn normal(numbers: &mut ChaCha8Rng) -> f64 {
 }
 
 /// A run of `lambada:harness` with these columns.
-fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> BaselineFile {
+fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> RegressionBaseline {
     let hash = || "0".repeat(64);
     let metric = |name: &str| BaselineMetric { metric: name.to_owned(), value: 0.0 };
     let values = BTreeMap::from([
@@ -79,7 +79,7 @@ fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> BaselineFile {
         clusters: None,
         models: vec![model],
     };
-    BaselineFile {
+    RegressionBaseline {
         baseline_version: BASELINE_VERSION,
         program_version: "0".to_owned(),
         engine_version: 0,
@@ -94,7 +94,7 @@ fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> BaselineFile {
 
 /// Two runs: the base has 60 % right; of either, the log-likelihoods are those of the sample, very uneven, and half a nat
 /// of the model's own.
-fn runs(quality: Quality, seed: u64) -> (BaselineFile, BaselineFile) {
+fn runs(quality: Quality, seed: u64) -> (RegressionBaseline, RegressionBaseline) {
     let mut numbers = ChaCha8Rng::seed_from_u64(seed);
     let (mut correct, mut log_likelihoods) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for _ in 0..SAMPLES {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{BaselineFile, GateError};
+use super::{GateError, RegressionBaseline};
 use untrusted_input::did_you_mean;
 
 /// How much worse a metric may be.
@@ -64,7 +64,7 @@ impl Tolerances {
     }
 
     /// `Err` for a rule that names what the baseline does not have.
-    pub fn check(&self, baseline: &BaselineFile) -> Result<(), GateError> {
+    pub fn check(&self, baseline: &RegressionBaseline) -> Result<(), GateError> {
         for rule in &self.0 {
             let error = |reason: String| GateError::Tolerance { given: rule.given.clone(), reason };
             let tasks: BTreeSet<&str> = baseline.tasks.iter().map(|task| task.task.as_str()).collect();

@@ -7,7 +7,7 @@ use crate::record::{Protocol, Score};
 
 /// Why a number cannot stand beside the paper's without a word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Mark {
+pub struct Caveat {
     /// Behind every value that it concerns.
     pub symbol: &'static str,
     /// Under the table.
@@ -17,7 +17,7 @@ pub struct Mark {
     pub brief: &'static str,
 }
 
-impl Mark {
+impl Caveat {
     /// The marks of a protocol label's `data=` and `limit=`, for a data file of `records` records.
     pub fn of_label(label: &Protocol, records: usize) -> Vec<Self> {
         let mut marks = Vec::new();
@@ -83,9 +83,9 @@ pub struct Heading {
     /// What is computed; protocols of a task that compute the same share a table.
     pub metrics: Vec<String>,
     /// Reservations.
-    pub marks: Vec<Mark>,
+    pub caveats: Vec<Caveat>,
     /// Further remarks.
-    pub notes: Vec<String>,
+    pub footnotes: Vec<String>,
     /// Models some of whose samples were longer than the window.
     #[serde(skip)]
     pub truncated: Vec<String>,
@@ -97,7 +97,7 @@ pub struct Heading {
 impl Heading {
     /// The symbols of its marks, each once.
     pub fn symbols(&self) -> String {
-        in_order(self.marks.iter().map(|mark| mark.symbol)).concat()
+        in_order(self.caveats.iter().map(|mark| mark.symbol)).concat()
     }
 
     /// The symbols behind a score.
@@ -122,10 +122,10 @@ mod tests {
     #[test]
     fn limits_and_strange_files_are_marked() {
         let mut label = Protocol::new("paper");
-        assert!(Mark::of_label(&label, 5).is_empty());
+        assert!(Caveat::of_label(&label, 5).is_empty());
         label.options.insert("limit".to_owned(), "3".to_owned());
         label.options.insert("data".to_owned(), "unverified".to_owned());
-        let symbols: Vec<_> = Mark::of_label(&label, 5).into_iter().map(|mark| mark.symbol).collect();
+        let symbols: Vec<_> = Caveat::of_label(&label, 5).into_iter().map(|mark| mark.symbol).collect();
         assert_eq!(symbols, ["†", "‡"]);
     }
 }

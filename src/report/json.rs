@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Export, ExportedRun, Heading, Summary};
 use crate::record::{GroupScore, SCHEMA_VERSION, Score, Status};
 
-/// `report.json`: the scores of a run, or of several, with the reservations under which they stand.
+/// `report.json`: the scores of a run, or of several, with the caveats that they need.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Document<'a> {
     /// Version of the files of a run directory; raised when a field changes its meaning.
@@ -25,8 +25,8 @@ pub struct Document<'a> {
     pub runs: Vec<RunSummary<'a>>,
     /// In what the runs differ that measured the same task.
     pub warnings: &'a [String],
-    /// What else there is to say of the runs together.
-    pub remarks: &'a [String],
+    /// Notes on the runs together, such as scores that two runs share.
+    pub notes: &'a [String],
     /// The paper's own table with our numbers.
     pub summary: Summary,
     /// The tasks with their protocols, in the plan's order; `task` and `protocol` are those of the scores.
@@ -71,7 +71,7 @@ impl<'a> Document<'a> {
             failed_samples: runs.iter().map(|run| run.failed_samples).sum(),
             runs,
             warnings: results.warnings(),
-            remarks: results.remarks(),
+            notes: results.notes(),
             summary: results.summary(),
             headings: results.headings(),
             scores: results.scores(),

@@ -26,10 +26,10 @@ pub fn markdown(sections: &[Section], made_by: &str, preface: &[String]) -> Stri
         for row in &section.rows {
             text.push_str(&line(&mut row.iter().map(|cell| cell.text.as_str())));
         }
-        if !section.notes.is_empty() {
+        if !section.footnotes.is_empty() {
             text.push('\n');
         }
-        for note in &section.notes {
+        for note in &section.footnotes {
             text.push_str(&format!("- {}\n", escape(note)));
         }
     }

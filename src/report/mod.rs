@@ -27,7 +27,7 @@ pub use csv::{group_scores_csv, scores_csv};
 pub use every_eval_ever::{ModelExport, every_eval_ever};
 pub use export::{Export, ExportError, ExportedFile, ExportedRun, ExportedTask, Format};
 pub use format::{difference, number};
-pub use heading::{Heading, Mark};
+pub use heading::{Caveat, Heading};
 pub use json::{Document, RunSummary};
 pub use latex::latex;
 pub use markdown::{escape, markdown};

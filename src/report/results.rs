@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Heading, Mark, ScoredTask, Screen, Section, Summary, group_scores_csv, independent_samples, latex,
+    Caveat, Heading, ScoredTask, Screen, Section, Summary, group_scores_csv, independent_samples, latex,
     markdown, samples_of, score_groups, score_samples, scores_csv, sections, terminal,
 };
 use crate::record::{GroupScore, MeasuredTask, ModelIdentity, SampleResult, Score};
@@ -47,7 +47,7 @@ pub struct Results {
     pub(super) groups: Vec<GroupScore>,
     pub(super) made_by: String,
     pub(super) warnings: Vec<String>,
-    pub(super) remarks: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 /// Fewest tasks for which there is a summary before their own tables.
@@ -82,7 +82,7 @@ impl Results {
             stride: task.terms.stride,
             shots: task.terms.shots,
             metrics: task.metrics.iter().map(|metric| metric.name.to_owned()).collect(),
-            marks: Mark::of_label(label, *records),
+            caveats: Caveat::of_label(label, *records),
             ..Heading::default()
         });
         for (method, values) in baselines {
@@ -106,7 +106,7 @@ impl Results {
         let samples = samples_of(records);
         self.scores.extend(score_samples(of, task.metrics, &samples));
         self.groups.extend(score_groups(of, task.breakdowns, &samples));
-        let mut notes = Vec::new();
+        let mut footnotes = Vec::new();
         let truncated = records.iter().filter(|record| record.truncated_tokens > 0).count();
         let of_all = |count: usize| {
             format!(
@@ -117,18 +117,18 @@ impl Results {
             )
         };
         if truncated > 0 {
-            notes.push(format!("* {} are longer than the window and lost tokens", of_all(truncated)));
+            footnotes.push(format!("* {} are longer than the window and lost tokens", of_all(truncated)));
         }
         if let Some(first) = failed.first() {
             let reason = first.error.as_deref().unwrap_or_default();
-            notes.push(format!(
+            footnotes.push(format!(
                 "§ {} failed and are counted in no score; the first, {}: {reason}",
                 of_all(failed.len()),
                 first.id
             ));
         }
         if let Some(heading) = self.heading_of(task) {
-            heading.notes.extend(notes);
+            heading.footnotes.extend(footnotes);
             heading.truncated.extend((truncated > 0).then(|| model.label.clone()));
             let has_none = !records.is_empty() && failed.len() == records.len();
             heading.unmeasured.extend(has_none.then(|| model.label.clone()));
@@ -138,7 +138,7 @@ impl Results {
     /// Says that a model has no scores on a task that was added before.
     pub fn add_failure(&mut self, model: &str, task: TaskResults<'_>, reason: &str) {
         if let Some(heading) = self.heading_of(task) {
-            heading.notes.push(format!("§ {model}: not measured: {reason}"));
+            heading.footnotes.push(format!("§ {model}: not measured: {reason}"));
             heading.unmeasured.push(model.to_owned());
         }
     }
@@ -160,7 +160,7 @@ impl Results {
         &self.groups
     }
 
-    /// The tasks with their protocols, reservations and remarks.
+    /// The tasks with their protocols, caveats and footnotes.
     pub fn headings(&self) -> &[Heading] {
         &self.headings
     }
@@ -175,9 +175,9 @@ impl Results {
         &self.warnings
     }
 
-    /// What else there is to say of the runs together.
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
+    /// Notes on the runs together, such as scores that two runs share.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The paper's own table, with our numbers.
@@ -198,10 +198,10 @@ impl Results {
         tables
     }
 
-    /// Warnings and remarks, as they stand before the tables.
+    /// Warnings and notes, as shown before the tables.
     pub fn preface(&self) -> Vec<String> {
         let warnings = self.warnings.iter().map(|warning| format!("Warning: {warning}"));
-        warnings.chain(self.remarks.iter().cloned()).collect()
+        warnings.chain(self.notes.iter().cloned()).collect()
     }
 
     /// `scores.csv`, `breakdowns.csv` and `table.md`.

@@ -23,7 +23,7 @@ pub struct Section {
     /// One a model, and one a method without a model.
     pub rows: Vec<Vec<Cell>>,
     /// Under the table.
-    pub notes: Vec<String>,
+    pub footnotes: Vec<String>,
 }
 
 impl Section {
@@ -115,14 +115,15 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
             rows.push(row);
         }
     }
-    let mut notes = Vec::new();
+    let mut footnotes = Vec::new();
     for (heading, _) in together {
-        let marks = heading.marks.iter().map(|mark| format!("{} {}", mark.symbol, mark.explanation));
+        let caveats =
+            heading.caveats.iter().map(|caveat| format!("{} {}", caveat.symbol, caveat.explanation));
         let prefix = if several { format!("{}: ", heading.protocol) } else { String::new() };
-        let own = heading.notes.iter().map(|note| format!("{prefix}{note}"));
-        for note in marks.chain(own) {
-            if !notes.contains(&note) {
-                notes.push(note);
+        let own = heading.footnotes.iter().map(|footnote| format!("{prefix}{footnote}"));
+        for footnote in caveats.chain(own) {
+            if !footnotes.contains(&footnote) {
+                footnotes.push(footnote);
             }
         }
     }
@@ -137,7 +138,7 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
         if several { format!("{}: {}", heading.protocol, own.join(", ")) } else { own.join(", ") }
     });
     let terms = terms.collect::<Vec<_>>().join("; ");
-    Section { title, terms, header, keys, spans, rows, notes }
+    Section { title, terms, header, keys, spans, rows, footnotes }
 }
 
 /// Whether no model is better under the same protocol.
@@ -187,7 +188,7 @@ pub(super) fn in_order<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str
 pub(super) mod tests {
     use super::*;
     use crate::record::Protocol;
-    use crate::report::Mark;
+    use crate::report::Caveat;
 
     pub fn example() -> (Vec<Heading>, Vec<Score>) {
         let mut label = Protocol::new("paper");
@@ -220,8 +221,8 @@ pub(super) mod tests {
             metrics: vec!["perplexity".to_owned(), "accuracy".to_owned()],
             is_default: true,
             shots: Some(0),
-            marks: Mark::of_label(&label, 60),
-            notes: vec!["a remark".to_owned()],
+            caveats: Caveat::of_label(&label, 60),
+            footnotes: vec!["a footnote".to_owned()],
             ..Heading::default()
         };
         (vec![heading], scores)
@@ -245,14 +246,15 @@ pub(super) mod tests {
         assert!(section.rows[1][3].is_best && !section.rows[0][3].is_best);
         assert_eq!((section.keys, section.spans.as_slice()), (1, &[1, 1, 3, 1][..]));
         assert_eq!(section.terms, "0 shots, n = 60");
-        assert!(section.notes[0].starts_with("† measured on the bundled sample of 60 records"));
-        assert_eq!(section.notes[1], "a remark");
+        assert!(section.footnotes[0].starts_with("† measured on the bundled sample of 60 records"));
+        assert_eq!(section.footnotes[1], "a footnote");
     }
 
     #[test]
     fn protocols_with_the_same_metrics_and_baselines_share_a_table() {
         let (mut headings, mut scores) = example();
-        let few = Heading { protocol: "paper,shots=2".to_owned(), marks: Vec::new(), ..headings[0].clone() };
+        let few =
+            Heading { protocol: "paper,shots=2".to_owned(), caveats: Vec::new(), ..headings[0].clone() };
         let other = Heading { metrics: vec!["accuracy".to_owned()], protocol: "x".to_owned(), ..few.clone() };
         headings.extend([few, other]);
         let own = Score { protocol: "paper,shots=2".to_owned(), ..scores[0].clone() };

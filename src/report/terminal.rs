@@ -36,7 +36,7 @@ pub fn terminal(sections: &[Section], screen: Screen) -> String {
             }
             text.push_str(&format!("{}\n", table.trim_fmt()));
         }
-        for note in &section.notes {
+        for note in &section.footnotes {
             text.push_str(&format!("  {}\n", printable(note)));
         }
         text.push('\n');

@@ -73,7 +73,7 @@ fn any_text_compiles() {
         let rows =
             vec![vec![short.clone(), "1.00 ± 0.10†‡§¶‖◊*".to_owned(), "[2mm]".to_owned()]; 3];
         let section = Section::new(text.clone(), 1, header, rows);
-        sections.push(Section { notes: vec![text.clone()], terms: text.clone(), ..section });
+        sections.push(Section { footnotes: vec![text.clone()], terms: text.clone(), ..section });
     }
     // As many tables, columns and rows as LaTeX has to be helped with.
     let wide: Vec<String> = (0..40).map(|column| format!("a long name {column} ↑")).collect();

@@ -104,7 +104,7 @@ fn all_formats_of_one_run() {
         (rows("scores"), rows("breakdowns")),
         (of_run("scores.csv").lines().count() - 1, of_run("breakdowns.csv").lines().count() - 1)
     );
-    assert_eq!(document["headings"][0]["marks"][0]["symbol"], "†");
+    assert_eq!(document["headings"][0]["caveats"][0]["symbol"], "†");
 
     // Several to a directory; twice the same bytes.
     let formats = ["run", "--format", "table,markdown,csv,json,eee", "--organization", "A \"lab\""];

@@ -85,12 +85,12 @@ fn chart(results: &Results, heading: &Heading) -> Option<Chart> {
         Axis { label, scale, ticks, grid: true }
     };
     let title = format!("{}: calibration", heading.title);
-    let mut notes = vec![
+    let mut footnotes = vec![
         "Answers sorted by confidence, in bins of equal size; bars: 95 % intervals. Confidence is the product of the \
          probabilities of an answer's tokens."
             .to_owned(),
     ];
-    notes.extend(reservations(heading, None));
+    footnotes.extend(reservations(heading, None));
     Some(Chart {
         name: file_name(&heading.task, "calibration", &heading.protocol),
         description: format!(
@@ -109,7 +109,7 @@ fn chart(results: &Results, heading: &Heading) -> Option<Chart> {
             levels: Vec::new(),
             series,
         }],
-        notes,
+        footnotes,
     })
 }
 

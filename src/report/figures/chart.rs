@@ -94,5 +94,5 @@ pub(super) struct Chart {
     /// One under the other, two in a row where there are several.
     pub panels: Vec<Panel>,
     /// Under the figure.
-    pub notes: Vec<String>,
+    pub footnotes: Vec<String>,
 }

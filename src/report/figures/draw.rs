@@ -16,9 +16,9 @@ const MARGIN: f64 = 18.0;
 const GAP: f64 = 26.0;
 /// Under a row of panels.
 const ROW_GAP: f64 = 18.0;
-const NOTE_SIZE: f64 = 11.0;
-/// Lines that a remark may have.
-const NOTE_LINES: usize = 4;
+const FOOTNOTE_SIZE: f64 = 11.0;
+/// Most lines of a footnote.
+const MAX_FOOTNOTE_LINES: usize = 4;
 
 /// The chart as a figure.
 pub(super) fn draw(chart: &Chart) -> Figure {
@@ -39,9 +39,12 @@ pub(super) fn draw(chart: &Chart) -> Figure {
         .iter()
         .map(|row| row.iter().map(|(_, layout)| layout.height()).fold(0.0, f64::max) + ROW_GAP)
         .collect();
-    let notes: Vec<String> =
-        chart.notes.iter().flat_map(|note| wrap(note, NOTE_SIZE, inner, NOTE_LINES)).collect();
-    let height = top + heights.iter().sum::<f64>() + notes.len() as f64 * 15.0 + MARGIN - 8.0;
+    let footnotes: Vec<String> = chart
+        .footnotes
+        .iter()
+        .flat_map(|footnote| wrap(footnote, FOOTNOTE_SIZE, inner, MAX_FOOTNOTE_LINES))
+        .collect();
+    let height = top + heights.iter().sum::<f64>() + footnotes.len() as f64 * 15.0 + MARGIN - 8.0;
 
     let mut svg = Svg::new(&chart.name, (width, height), &title, &chart.description);
     svg.text((MARGIN, MARGIN + 14.0), Anchor::Start, 17.0, INK, &title);
@@ -52,8 +55,8 @@ pub(super) fn draw(chart: &Chart) -> Figure {
         }
         top += height;
     }
-    for (index, note) in notes.iter().enumerate() {
-        svg.text((MARGIN, top + 8.0 + 15.0 * index as f64), Anchor::Start, NOTE_SIZE, PALE_INK, note);
+    for (index, footnote) in footnotes.iter().enumerate() {
+        svg.text((MARGIN, top + 8.0 + 15.0 * index as f64), Anchor::Start, FOOTNOTE_SIZE, PALE_INK, footnote);
     }
     Figure {
         name: chart.name.clone(),

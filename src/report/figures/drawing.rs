@@ -166,22 +166,22 @@ impl Drawing {
     }
 
     /// What the markers and lines are.
-    pub fn notes(&self) -> Vec<String> {
-        let mut notes =
+    pub fn footnotes(&self) -> Vec<String> {
+        let mut footnotes =
             vec!["Filled markers, bands and their bars: measured here, with 95 % intervals.".to_owned()];
         let published = self.series.iter().any(|series| series.class != "measured")
             || self.levels.iter().any(|level| level.class != "measured");
-        if let Some(first) = notes.first_mut().filter(|_| published) {
+        if let Some(first) = footnotes.first_mut().filter(|_| published) {
             first.push_str(" Hollow markers, and lines that are not called so: published.");
         }
         if self.has_readings {
-            notes
+            footnotes
                 .push("Bars at hollow markers: read off a curve of the paper, within this range.".to_owned());
         }
         if !self.sources.is_empty() {
-            notes.push(format!("Reported by others: {}.", self.sources.join("; ")));
+            footnotes.push(format!("Reported by others: {}.", self.sources.join("; ")));
         }
-        notes
+        footnotes
     }
 }
 

@@ -6,7 +6,7 @@ use super::style::Look;
 use super::words::file_name;
 use crate::record::{MeasuredTask, SampleResult};
 use crate::report::format::number;
-use crate::report::{ExportedRun, Mark};
+use crate::report::{Caveat, ExportedRun};
 use gpt2_model::request::Response;
 use untrusted_input::thousands;
 
@@ -103,8 +103,8 @@ fn chart(asked: &Asked<'_>) -> Option<Chart> {
     let bins = (((high - start) / width).floor() as usize + 1).min(200);
     let mut series = Vec::new();
     let mut most = 0.0f64;
-    let marks = Mark::of_label(&asked.measured.label, asked.measured.records);
-    let symbols: String = marks.iter().map(|mark| mark.symbol).collect();
+    let caveats = Caveat::of_label(&asked.measured.label, asked.measured.records);
+    let symbols: String = caveats.iter().map(|caveat| caveat.symbol).collect();
     let mut words = Vec::new();
     for said in &asked.models {
         let mut counts = vec![0u64; bins];
@@ -146,17 +146,17 @@ fn chart(asked: &Asked<'_>) -> Option<Chart> {
     let title = format!("{}: {what}", asked.title);
     let protocol = asked.measured.label.to_string();
     let below = if lowest < LOWEST { " The first bin has all that is below it." } else { "" };
-    let mut notes = vec![format!("Bins of {width} nats.{below}")];
+    let mut footnotes = vec![format!("Bins of {width} nats.{below}")];
     if choices {
-        notes.push("The tokens of all choices of a sample count, not of the right one alone.".to_owned());
+        footnotes.push("The tokens of all choices of a sample count, not of the right one alone.".to_owned());
     }
-    notes.extend(marks.iter().map(|mark| format!("{} {}", mark.symbol, mark.explanation)));
+    footnotes.extend(caveats.iter().map(|caveat| format!("{} {}", caveat.symbol, caveat.explanation)));
     Some(Chart {
         name: file_name(&asked.measured.task, "log-probabilities", &protocol),
         description: format!("Histogram of the {what}, in nats, protocol {protocol}. {}.", words.join("; ")),
         title,
         subtitle: format!("protocol {protocol}"),
         panels: vec![Panel { title: None, x, y, height: 300.0, diagonal: None, levels: Vec::new(), series }],
-        notes,
+        footnotes,
     })
 }

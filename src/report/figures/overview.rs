@@ -16,7 +16,7 @@ const PANELS: [(&str, &[(&str, &str)]); 4] = [
 /// The figure, if at least two of its panels have something to show.
 pub(super) fn chart(results: &Results) -> Option<Chart> {
     let mut panels = Vec::new();
-    let mut notes = Vec::new();
+    let mut footnotes = Vec::new();
     let mut values = Vec::new();
     let (mut protocols, mut reserved) = (Vec::new(), Vec::new());
     for (what, tasks) in PANELS {
@@ -28,11 +28,13 @@ pub(super) fn chart(results: &Results) -> Option<Chart> {
             headings
                 .find_map(|heading| Some((heading, panel(results, &[Curve::alone(heading, metric)], 200.0)?)))
         });
-        let Some((heading, Explained { mut panel, notes: own, values: measured })) = found else { continue };
+        let Some((heading, Explained { mut panel, footnotes: own, values: measured })) = found else {
+            continue;
+        };
         panel.title = Some(format!("{what}: {}", heading.title));
         panels.push(panel);
         let marked = reservations(heading, None);
-        add_new(&mut notes, own.into_iter().filter(|note| !marked.contains(note)));
+        add_new(&mut footnotes, own.into_iter().filter(|footnote| !marked.contains(footnote)));
         protocols.push(format!("{} {}", heading.title, heading.protocol));
         reserved.extend(reservations(heading, Some(&heading.title)));
         values.push(format!("{what}: {measured}"));
@@ -40,8 +42,8 @@ pub(super) fn chart(results: &Results) -> Option<Chart> {
     if panels.len() < 2 {
         return None;
     }
-    notes.push(format!("Protocols: {}.", protocols.join("; ")));
-    notes.extend(reserved);
+    footnotes.push(format!("Protocols: {}.", protocols.join("; ")));
+    footnotes.extend(reserved);
     Some(Chart {
         name: "overview".to_owned(),
         title: "Tasks without any training, against model size".to_owned(),
@@ -51,6 +53,6 @@ pub(super) fn chart(results: &Results) -> Option<Chart> {
             values.join(". ")
         ),
         panels,
-        notes,
+        footnotes,
     })
 }

@@ -50,7 +50,7 @@ impl<'a> Curve<'a> {
 /// A panel with the remarks that belong to it.
 pub(super) struct Explained {
     pub panel: Panel,
-    pub notes: Vec<String>,
+    pub footnotes: Vec<String>,
     /// The measured values in words.
     pub values: String,
 }
@@ -115,7 +115,7 @@ fn main_metrics(heading: &Heading) -> Vec<(&str, Vec<Curve<'_>>)> {
 }
 
 fn chart(results: &Results, task: &str, (name, what): (&str, &str), curves: &[Curve<'_>]) -> Option<Chart> {
-    let Explained { panel, notes, values } = panel(results, curves, 330.0)?;
+    let Explained { panel, footnotes, values } = panel(results, curves, 330.0)?;
     let protocol = &curves.first()?.heading.protocol;
     let (words, _) = metric_words(what);
     let title = format!("{task}: {words}");
@@ -128,7 +128,7 @@ fn chart(results: &Results, task: &str, (name, what): (&str, &str), curves: &[Cu
         title,
         subtitle: format!("protocol {protocol} · {}", made_by(results)),
         panels: vec![panel],
-        notes,
+        footnotes,
     })
 }
 
@@ -149,12 +149,12 @@ pub(super) fn panel(results: &Results, curves: &[Curve<'_>], height: f64) -> Opt
     let x = drawing.x_axis()?;
     let (scale, ticks) = drawing.y_axis(unit)?;
     let y = Axis { label: axis_label(&name, unit, higher_is_better), scale, ticks, grid: true };
-    let mut notes = drawing.notes();
+    let mut footnotes = drawing.footnotes();
     for curve in curves {
         let several = curves.iter().any(|other| other.heading != curve.heading);
-        add_new(&mut notes, reservations(curve.heading, several.then_some(curve.name)));
+        add_new(&mut footnotes, reservations(curve.heading, several.then_some(curve.name)));
     }
     let panel =
         Panel { title: None, x, y, height, diagonal: None, levels: drawing.levels, series: drawing.series };
-    Some(Explained { panel, notes, values: drawing.values.join("; ") })
+    Some(Explained { panel, footnotes, values: drawing.values.join("; ") })
 }

@@ -115,13 +115,13 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
         })
         .collect();
     let y = Axis { label: "task".to_owned(), scale: Scale::linear(0.4, rows + 0.6), ticks, grid: true };
-    let mut notes = vec![
+    let mut footnotes = vec![
         "Tokens that the model read or wrote, by the seconds that the task took without loading the model; what several \
          requests share is read once."
             .to_owned(),
     ];
     if hidden > 0 {
-        notes.push(format!("{hidden} more tasks are not shown."));
+        footnotes.push(format!("{hidden} more tasks are not shown."));
     }
     let machine = if differ { "several machines".to_owned() } else { machines.into_iter().next()? };
     Some(Chart {
@@ -142,7 +142,7 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
             levels: Vec::new(),
             series,
         }],
-        notes,
+        footnotes,
     })
 }
 

@@ -47,7 +47,7 @@ pub(super) fn protocol_name(protocol: &str) -> &str {
 
 /// The symbols behind what was measured under a heading.
 pub(super) fn symbols<'a>(heading: &Heading, scores: impl IntoIterator<Item = &'a Score>) -> String {
-    let mut symbols: String = heading.marks.iter().map(|mark| mark.symbol).collect();
+    let mut symbols: String = heading.caveats.iter().map(|caveat| caveat.symbol).collect();
     if scores.into_iter().any(|score| score.failed > 0) {
         symbols.push('§');
     }
@@ -58,9 +58,10 @@ pub(super) fn symbols<'a>(heading: &Heading, scores: impl IntoIterator<Item = &'
 /// figure apart.
 pub(super) fn reservations(heading: &Heading, whose: Option<&str>) -> Vec<String> {
     let whose = whose.map(|whose| format!("{whose}: ")).unwrap_or_default();
-    let marks = heading.marks.iter().map(|mark| format!("{} {whose}{}", mark.symbol, mark.explanation));
-    let failures = heading.notes.iter().filter_map(|note| note.strip_prefix('§'));
-    marks.chain(failures.map(|failure| format!("§ {whose}{}", failure.trim_start()))).collect()
+    let caveats =
+        heading.caveats.iter().map(|caveat| format!("{} {whose}{}", caveat.symbol, caveat.explanation));
+    let failures = heading.footnotes.iter().filter_map(|footnote| footnote.strip_prefix('§'));
+    caveats.chain(failures.map(|failure| format!("§ {whose}{}", failure.trim_start()))).collect()
 }
 
 /// Program, precision and device, without the word on the tables' standard errors.
@@ -80,10 +81,10 @@ pub(super) fn file_name(task: &str, what: &str, protocol: &str) -> String {
 }
 
 /// Adds what is not there yet.
-pub(super) fn add_new(notes: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
-    for note in more {
-        if !notes.contains(&note) {
-            notes.push(note);
+pub(super) fn add_new(footnotes: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
+    for footnote in more {
+        if !footnotes.contains(&footnote) {
+            footnotes.push(footnote);
         }
     }
 }

@@ -10,7 +10,7 @@ use escape::{escape, escape_running};
 const LINE: usize = 130;
 /// Characters' worth of space between two columns.
 const BETWEEN: usize = 3;
-/// Most rows of a table, headers included; more do not fit on a page with caption and notes.
+/// Most rows of a table, headers included; more do not fit on a page with caption and footnotes.
 const MAX_ROWS: usize = 42;
 /// Tables that LaTeX may hold back before they are printed.
 const MAX_FLOATS: usize = 16;
@@ -55,8 +55,8 @@ pub fn latex(sections: &[Section], made_by: &str, preface: &[String]) -> String 
         let count = pages.len();
         for (page, tabulars) in pages.into_iter().enumerate() {
             let caption = caption(section, made_by, page);
-            let notes = if page + 1 == count { section.notes.as_slice() } else { &[] };
-            text.push_str(&table(number + 1, &caption, &tabulars, notes));
+            let footnotes = if page + 1 == count { section.footnotes.as_slice() } else { &[] };
+            text.push_str(&table(number + 1, &caption, &tabulars, footnotes));
             floats += 1;
             if floats % MAX_FLOATS == 0 {
                 text.push_str("\\clearpage\n");
@@ -67,7 +67,7 @@ pub fn latex(sections: &[Section], made_by: &str, preface: &[String]) -> String 
     text
 }
 
-fn table(number: usize, caption: &str, tabulars: &[String], notes: &[String]) -> String {
+fn table(number: usize, caption: &str, tabulars: &[String], footnotes: &[String]) -> String {
     let mut text =
         format!("\n% begin of table {number}\n\\begin{{table}}[!htbp]\n  \\centering\\footnotesize\n");
     text.push_str(&format!("  \\caption[]{{{caption}}}\n"));
@@ -75,9 +75,9 @@ fn table(number: usize, caption: &str, tabulars: &[String], notes: &[String]) ->
         let space = if index > 0 { "  \\par\\medskip\n" } else { "" };
         text.push_str(&format!("{space}  {FIT}\n{tabular}  }}\n"));
     }
-    if !notes.is_empty() {
+    if !footnotes.is_empty() {
         text.push_str("  \\par\\smallskip\n  \\begin{minipage}{\\linewidth}\\footnotesize\\raggedright\n");
-        text.extend(notes.iter().map(|note| format!("    {}\\par\n", escape_running(note))));
+        text.extend(footnotes.iter().map(|footnote| format!("    {}\\par\n", escape_running(footnote))));
         text.push_str("  \\end{minipage}\n");
     }
     text.push_str(&format!("\\end{{table}}\n% end of table {number}\n"));

@@ -21,7 +21,7 @@ pub fn merge(runs: &[ExportedRun<'_>]) -> Results {
     let mut merged = Results {
         made_by: made_by(runs),
         warnings: differences(runs).into_iter().chain(names.warnings()).collect(),
-        remarks: names.remarks(),
+        notes: names.notes(),
         ..Results::default()
     };
     for run in runs {
@@ -68,9 +68,9 @@ pub fn merge(runs: &[ExportedRun<'_>]) -> Results {
 fn add_heading(headings: &mut Vec<Heading>, heading: &Heading, run: &ExportedRun<'_>, names: &Names) {
     let rename =
         |models: &[String]| models.iter().map(|model| names.of_model(run, model)).collect::<Vec<_>>();
-    let notes = heading.notes.iter().map(|note| of_run(note, &run.name));
+    let footnotes = heading.footnotes.iter().map(|footnote| of_run(footnote, &run.name));
     let own = Heading {
-        notes: notes.collect(),
+        footnotes: footnotes.collect(),
         truncated: rename(&heading.truncated),
         unmeasured: rename(&heading.unmeasured),
         ..heading.clone()
@@ -81,8 +81,8 @@ fn add_heading(headings: &mut Vec<Heading>, heading: &Heading, run: &ExportedRun
         return;
     };
     add_new(&mut known.metrics, own.metrics);
-    add_new(&mut known.marks, own.marks);
-    add_new(&mut known.notes, own.notes);
+    add_new(&mut known.caveats, own.caveats);
+    add_new(&mut known.footnotes, own.footnotes);
     add_new(&mut known.truncated, own.truncated);
     add_new(&mut known.unmeasured, own.unmeasured);
 }
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn notes_keep_their_symbol_in_front() {
         assert_eq!(of_run("§ m: not measured", "a"), "§ a: m: not measured");
-        assert_eq!(of_run("a remark", "a"), "a: a remark");
+        assert_eq!(of_run("a footnote", "a"), "a: a remark");
         assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
     }
 }

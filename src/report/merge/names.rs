@@ -117,7 +117,7 @@ impl Names {
     }
 
     /// What was measured twice.
-    pub(super) fn remarks(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let remark = |(label, runs, tasks): &(String, Vec<String>, Vec<String>)| {
             let list = |all: &[String]| listed(&all.iter().map(String::as_str).collect::<Vec<_>>());
             format!("{label} has the same scores in {} for {}: they stand once", list(runs), list(tasks))

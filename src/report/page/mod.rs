@@ -112,8 +112,9 @@ fn tables(results: &Results) -> String {
     }
     let preface = results.preface();
     let preface = preface.iter().map(|line| element("p", line));
-    let tables =
-        sections.iter().map(|section| table(&section.title, &section.header, &section.rows, &section.notes));
+    let tables = sections
+        .iter()
+        .map(|section| table(&section.title, &section.header, &section.rows, &section.footnotes));
     preface.chain(tables).collect()
 }
 

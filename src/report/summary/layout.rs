@@ -11,7 +11,7 @@ impl Summary {
     pub fn sections(&self) -> Vec<Section> {
         let mut sections: Vec<Section> = self.groups.iter().map(SummaryGroup::section).collect();
         if let Some(last) = sections.last_mut() {
-            last.notes.clone_from(&self.notes);
+            last.footnotes.clone_from(&self.footnotes);
         }
         sections
     }
@@ -63,8 +63,11 @@ impl SummaryColumn {
 }
 
 fn value(cell: &SummaryCell) -> Cell {
-    let Some(value) = cell.value else { return format!("–{}", cell.marks).into() };
-    Cell { is_best: cell.is_best, ..format!("{}{}", short_with_error(value, cell.stderr), cell.marks).into() }
+    let Some(value) = cell.value else { return format!("–{}", cell.symbols).into() };
+    Cell {
+        is_best: cell.is_best,
+        ..format!("{}{}", short_with_error(value, cell.stderr), cell.symbols).into()
+    }
 }
 
 fn published(cell: &SummaryCell) -> Cell {
@@ -82,7 +85,7 @@ fn published(cell: &SummaryCell) -> Cell {
 fn change(cell: &SummaryCell, higher_is_better: bool) -> Cell {
     let Some(change) = cell.difference else { return "–".into() };
     Cell::toned(
-        format!("{}{}", difference(change), cell.marks),
+        format!("{}{}", difference(change), cell.symbols),
         Tone::of_difference(change, higher_is_better),
     )
 }
@@ -148,7 +151,10 @@ mod tests {
         assert_eq!((table_3.rows[3][1].tone, table_3.rows[3][2].tone), (Tone::Worse, Tone::Better));
         assert!(table_3.rows[4][1].is_best && !table_3.rows[1][1].is_best);
         assert_eq!(figures.rows[2][1].text, "≈ 25.50");
-        assert!(table_3.notes.is_empty() && figures.notes.iter().any(|note| note.starts_with("‡ ")));
+        assert!(
+            table_3.footnotes.is_empty()
+                && figures.footnotes.iter().any(|footnote| footnote.starts_with("‡ "))
+        );
         let (headings, scores) = paper_scores();
         let terms = Summary::new(&headings, &scores).terms();
         assert_eq!(terms, "protocol paper; stride 32; shots 0; n = 5,153");

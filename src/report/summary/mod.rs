@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::cell::best;
 use super::section::in_order;
-use super::{Heading, Mark, is_reading};
+use super::{Caveat, Heading, is_reading};
 use crate::record::Score;
 use columns::{GROUPS, Known, OTHER};
 
@@ -21,7 +21,7 @@ pub struct Summary {
     pub groups: Vec<SummaryGroup>,
     /// What the symbols mean.
     #[serde(skip)]
-    notes: Vec<String>,
+    footnotes: Vec<String>,
 }
 
 /// Columns that belong together.
@@ -76,7 +76,7 @@ pub struct SummaryCell {
     /// Ours minus the paper's.
     pub difference: Option<f64>,
     /// Symbols of the reservations.
-    pub marks: String,
+    pub symbols: String,
     /// Whether no other model of the column is better.
     pub is_best: bool,
 }
@@ -110,8 +110,8 @@ impl Summary {
             Some(wanted.columns(&headings, scores, &models, &mut used))
         };
         add(OTHER, own.into_iter().filter(|task| !is_known(task)).filter_map(of_own).flatten().collect());
-        let notes = notes(&groups, &used);
-        Self { groups, notes }
+        let footnotes = footnotes(&groups, &used);
+        Self { groups, footnotes }
     }
 
     /// Tasks that it has.
@@ -203,7 +203,7 @@ impl Wanted<'_> {
                 |score: &&Score| score.model == model && score.metric == self.metric && is_of(score, heading);
             scores.iter().find(is_own).map(|score| (*heading, score))
         });
-        let Some((heading, score)) = found.min_by_key(|(heading, _)| heading.marks.len()) else {
+        let Some((heading, score)) = found.min_by_key(|(heading, _)| heading.caveats.len()) else {
             let heading = headings.iter().find(|heading| heading.unmeasured.iter().any(|m| m == model))?;
             return Some(SummaryCell {
                 model: model.to_owned(),
@@ -214,7 +214,7 @@ impl Wanted<'_> {
                 paper: None,
                 paper_is_reading: false,
                 difference: None,
-                marks: "§".to_owned(),
+                symbols: "§".to_owned(),
                 is_best: false,
             });
         };
@@ -228,7 +228,7 @@ impl Wanted<'_> {
             paper: score.paper,
             paper_is_reading: score.paper.is_some_and(|paper| is_reading(&score.task, &score.metric, paper)),
             difference: score.paper.map(|paper| score.value - paper),
-            marks: format!("{}{options}", heading.symbols_of(score)),
+            symbols: format!("{}{options}", heading.symbols_of(score)),
             is_best: false,
         })
     }
@@ -240,18 +240,18 @@ fn is_of(score: &Score, heading: &Heading) -> bool {
 }
 
 /// What the symbols in the columns mean, each once.
-fn notes(groups: &[SummaryGroup], used: &[&Heading]) -> Vec<String> {
+fn footnotes(groups: &[SummaryGroup], used: &[&Heading]) -> Vec<String> {
     let cells = || groups.iter().flat_map(|group| &group.columns).flat_map(|column| &column.cells);
-    let has = |symbol: &str| cells().any(|cell| cell.marks.contains(symbol));
-    let mut marks: Vec<&Mark> = used.iter().flat_map(|heading| &heading.marks).collect();
-    marks.sort_by_key(|mark| ["†", "‡", "¶", "‖"].iter().position(|symbol| *symbol == mark.symbol));
-    let marks: Vec<String> = marks
+    let has = |symbol: &str| cells().any(|cell| cell.symbols.contains(symbol));
+    let mut caveats: Vec<&Caveat> = used.iter().flat_map(|heading| &heading.caveats).collect();
+    caveats.sort_by_key(|caveat| ["†", "‡", "¶", "‖"].iter().position(|symbol| *symbol == caveat.symbol));
+    let caveats: Vec<String> = caveats
         .into_iter()
-        .filter(|mark| has(mark.symbol))
-        .map(|mark| format!("{} {}", mark.symbol, mark.brief))
+        .filter(|caveat| has(caveat.symbol))
+        .map(|caveat| format!("{} {}", caveat.symbol, caveat.brief))
         .collect();
-    let mut notes: Vec<String> =
-        in_order(marks.iter().map(String::as_str)).into_iter().map(str::to_owned).collect();
+    let mut footnotes: Vec<String> =
+        in_order(caveats.iter().map(String::as_str)).into_iter().map(str::to_owned).collect();
     let others = [
         ("*", "some samples are longer than the window and lost tokens"),
         (
@@ -260,16 +260,16 @@ fn notes(groups: &[SummaryGroup], used: &[&Heading]) -> Vec<String> {
         ),
         (OPTIONS, "under options that are not the paper's, named above the column"),
     ];
-    notes.extend(
+    footnotes.extend(
         others.iter().filter(|(symbol, _)| has(symbol)).map(|(symbol, text)| format!("{symbol} {text}")),
     );
     if cells().any(|cell| cell.paper_is_reading) {
-        notes.push("≈ read off a curve of the paper".to_owned());
+        footnotes.push("≈ read off a curve of the paper".to_owned());
     }
     if cells().any(|cell| cell.paper.is_some()) {
-        notes.push("paper: Radford et al. 2019; Δ: ours minus the paper's".to_owned());
+        footnotes.push("paper: Radford et al. 2019; Δ: ours minus the paper's".to_owned());
     }
-    notes
+    footnotes
 }
 
 #[cfg(test)]
@@ -297,7 +297,7 @@ pub(super) mod tests {
                         .then_some(32),
                     shots: matches!(known.unit, "ACC" | "F1" | "BLEU" | "ROUGE avg").then_some(0),
                     metrics: Vec::new(),
-                    marks: Mark::of_label(&label, 6075),
+                    caveats: Caveat::of_label(&label, 6075),
                     ..Heading::default()
                 });
             }
@@ -347,7 +347,7 @@ pub(super) mod tests {
         // Nor is what a model has on the sample, if it has the test set.
         let sample = Heading {
             protocol: "paper,data=sample".to_owned(),
-            marks: Mark::of_label(
+            caveats: Caveat::of_label(
                 &Protocol {
                     name: "paper".to_owned(),
                     options: [("data".to_owned(), "sample".to_owned())].into(),
@@ -362,15 +362,15 @@ pub(super) mod tests {
         assert_eq!(summary.groups.iter().map(|group| group.columns.len()).collect::<Vec<_>>(), [10, 7]);
         let lambada = &summary.groups[0].columns[0];
         let cells: Vec<(&str, &str, bool)> =
-            lambada.cells.iter().map(|cell| (&*cell.model, &*cell.marks, cell.is_best)).collect();
+            lambada.cells.iter().map(|cell| (&*cell.model, &*cell.symbols, cell.is_best)).collect();
         assert_eq!(cells, [("tiny-3M", "", false), ("117M", "*", false), ("1542M", "", true)]);
         assert_eq!(lambada.cells[1].paper, Some(35.13));
         assert!((lambada.cells[1].difference.unwrap() - 0.37).abs() < 1e-9);
-        assert!(summary.notes.iter().any(|note| note.starts_with("* some samples are longer")));
-        assert!(summary.notes.iter().any(|note| note.starts_with("§ ")));
-        assert!(summary.notes.iter().any(|note| note.starts_with("≈ ")));
+        assert!(summary.footnotes.iter().any(|footnote| footnote.starts_with("* some samples are longer")));
+        assert!(summary.footnotes.iter().any(|footnote| footnote.starts_with("§ ")));
+        assert!(summary.footnotes.iter().any(|footnote| footnote.starts_with("≈ ")));
         let of_1bw = summary.groups[0].columns.last().unwrap();
-        assert!(of_1bw.cells.iter().all(|cell| cell.marks == "‡"));
+        assert!(of_1bw.cells.iter().all(|cell| cell.symbols == "‡"));
     }
 
     #[test]
@@ -404,8 +404,8 @@ pub(super) mod tests {
             [(table_3, "LAMBADA", "PPL"), (table_3, "LAMBADA", "ACC"), (OTHER, "Poems", "f1")]
         );
         assert_eq!(summary.groups[0].columns[0].other_options, "shots=2");
-        assert_eq!(summary.groups[0].columns[0].cells[1].marks, "◊");
-        assert_eq!(summary.groups[0].columns[0].cells[2].marks, "§", "not measured");
+        assert_eq!(summary.groups[0].columns[0].cells[1].symbols, "◊");
+        assert_eq!(summary.groups[0].columns[0].cells[2].symbols, "§", "not measured");
         assert_eq!(summary.tasks(), 2);
         // Under the protocol's own options too, only these.
         let plain = Heading { other_options: String::new(), protocol: "p".to_owned(), ..headings[0].clone() };

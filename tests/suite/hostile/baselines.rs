@@ -1,6 +1,6 @@
 //! Baselines of regression gates: one that was changed is refused by its name, or holds a run without harm.
 
-use gpt2_eval::gate::{BaselineFile, CheckOptions, check, check_sections, junit};
+use gpt2_eval::gate::{CheckOptions, RegressionBaseline, check, check_sections, junit};
 use proptest::prop_assert;
 
 use super::memory::bounded;
@@ -33,14 +33,14 @@ fn baselines() {
     let path = directory.path().join("base.json");
     let valid = valid();
     std::fs::write(&path, &valid).unwrap();
-    let run = BaselineFile::read(&path).unwrap();
+    let run = RegressionBaseline::read(&path).unwrap();
     let options = CheckOptions { resamples: 50, ..CheckOptions::default() };
     let passed = check(("base", &run), ("run", &run), &options).unwrap();
     assert!(!passed.is_failure() && passed.metrics.len() == 2);
     let name = path.display().to_string();
     hold(mutated(&[valid.as_bytes()]), |bytes| {
         std::fs::write(&path, &bytes.0).unwrap();
-        match bounded(bytes.0.len(), || BaselineFile::read(&path))? {
+        match bounded(bytes.0.len(), || RegressionBaseline::read(&path))? {
             Ok(read) => {
                 if let Ok(checked) = check((&name, &read), ("run", &run), &options) {
                     let xml = junit(&checked, &[]);

@@ -4,7 +4,7 @@ use roxmltree::Document;
 
 use super::{check, figures, heading, named, number, paper_like, plot, points, score, texts};
 use crate::record::Protocol;
-use crate::report::{Heading, Mark, Results};
+use crate::report::{Caveat, Heading, Results};
 
 #[test]
 fn every_task_has_its_figures() {
@@ -144,7 +144,7 @@ fn a_small_figure() {
     let mut heading = heading("ptb", "Penn Treebank", "paper,data=sample", &["perplexity"]);
     let mut label = Protocol::new("paper");
     label.options.insert("data".to_owned(), "sample".to_owned());
-    heading.marks = Mark::of_label(&label, 60);
+    heading.caveats = Caveat::of_label(&label, 60);
     let scores = vec![score(&heading, ("117M", Some(124_439_808)), "perplexity", 66.5)];
     let figures = figures(&Results::of_scores(vec![heading], scores, Vec::new()), &[]);
     assert_eq!(figures.len(), 1);

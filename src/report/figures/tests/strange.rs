@@ -5,7 +5,7 @@ use roxmltree::Document;
 
 use super::{check, figures, heading, points, score, texts};
 use crate::record::Score;
-use crate::report::{Heading, Mark, Results};
+use crate::report::{Caveat, Heading, Results};
 
 #[test]
 fn hostile_labels_are_text() {
@@ -13,8 +13,8 @@ fn hostile_labels_are_text() {
         ["<script>alert(1)</script>\u{0}", &"W".repeat(300), "\u{202e}שלום ]]> &amp; \u{1f600}", "", "a\nb"];
     for title in evil {
         let heading = Heading {
-            marks: vec![Mark { symbol: "†", explanation: format!("{title}{title}"), brief: "" }],
-            notes: vec![format!("§ {title}")],
+            caveats: vec![Caveat { symbol: "†", explanation: format!("{title}{title}"), brief: "" }],
+            footnotes: vec![format!("§ {title}")],
             ..heading(title, title, &format!("own,{title}"), &["accuracy"])
         };
         let models = evil.iter().enumerate();
