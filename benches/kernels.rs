@@ -5,7 +5,7 @@
 use burn::tensor::{Tensor, TensorData};
 use divan::counter::ItemsCount;
 use gpt2_kernels::{
-    Epilogue, KeyValues, PackedMatrix, Sequence, SimdLevel, attention, layer_norm, multiply, score_vocabulary,
+    Epilogue, KeyValues, PackedMatrix, Sequence, SimdLevel, attention, gemm, layer_norm, score_targets,
 };
 use gpt2_model::DeviceRequest;
 
@@ -38,7 +38,7 @@ fn product(bencher: divan::Bencher<'_, '_>, (rows, inputs, outputs): (usize, usi
     let (input, bias) = (numbers(rows * inputs), numbers(outputs));
     let mut output = vec![0.0; rows * outputs];
     bencher.counter(ItemsCount::new(2 * rows * inputs * outputs)).bench_local(|| {
-        multiply(SimdLevel::detect(), &input, rows, &weights, Some(&bias), Epilogue::Plain, &mut output);
+        gemm(SimdLevel::detect(), &input, rows, &weights, Some(&bias), Epilogue::Plain, &mut output);
     });
 }
 
@@ -98,5 +98,5 @@ fn vocabulary_scores(bencher: divan::Bencher<'_, '_>) {
     let targets: Vec<u32> = (0..rows as u32).collect();
     bencher
         .counter(ItemsCount::new(2 * rows * width * vocabulary))
-        .bench_local(|| score_vocabulary(SimdLevel::detect(), &hidden, &embedding, &targets, &[]));
+        .bench_local(|| score_targets(SimdLevel::detect(), &hidden, &embedding, &targets, &[]));
 }

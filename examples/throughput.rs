@@ -111,7 +111,7 @@ fn decode(model: &PackedGpt2, rows: &[Vec<u32>], new_tokens: usize) -> f64 {
     let hidden = model.forward(&mut stretches, &read(rows, 1));
     let mut next = model.greedy(&hidden);
     for _ in 1..new_tokens {
-        let written: Vec<Vec<u32>> = next.iter().map(|token| vec![token.id]).collect();
+        let written: Vec<Vec<u32>> = next.iter().map(|token| vec![token.token]).collect();
         let hidden = model.forward(&mut stretches, &read(&written, 1));
         next = model.greedy(&hidden);
     }

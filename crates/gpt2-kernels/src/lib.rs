@@ -14,20 +14,22 @@
 mod attention;
 mod exponential;
 mod format;
-mod multiply;
+mod gemm;
 mod norm;
 mod pack;
 mod panels;
 mod precision;
 mod rectangles;
 mod scratch;
+mod softmax;
 mod vector;
 mod vocabulary;
 
 pub use attention::{KeyValues, Sequence, attention};
-pub use multiply::{Epilogue, multiply};
+pub use gemm::{Epilogue, gemm};
 pub use norm::layer_norm;
 pub use pack::PackedMatrix;
 pub use precision::Precision;
+pub use softmax::PartialSoftmax;
 pub use vector::SimdLevel;
-pub use vocabulary::{FilteredScore, TargetScore, Token, greedy, logits, score_vocabulary};
+pub use vocabulary::{FilteredScore, NextToken, TargetScore, greedy_tokens, logits, score_targets};

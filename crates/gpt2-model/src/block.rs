@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::packed::{NewTokens, Stretch};
-use gpt2_kernels::{Epilogue, KeyValues, PackedMatrix, Sequence, SimdLevel, attention, layer_norm, multiply};
+use gpt2_kernels::{Epilogue, KeyValues, PackedMatrix, Sequence, SimdLevel, attention, gemm, layer_norm};
 
 /// Attention and feed-forward, each behind a layer norm and beside a residual path.
 pub struct PackedBlock {
@@ -206,6 +206,6 @@ impl PackedLinear {
         epilogue: Epilogue,
         output: &mut [f32],
     ) {
-        multiply(simd_level, input, rows, &self.weights, Some(&self.bias), epilogue, output);
+        gemm(simd_level, input, rows, &self.weights, Some(&self.bias), epilogue, output);
     }
 }

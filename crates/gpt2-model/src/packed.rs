@@ -9,7 +9,8 @@ use super::Gpt2Config;
 use super::block::{Norm, PackedBlock, Reading, resize};
 use super::extension::transformer_block;
 use gpt2_kernels::{
-    KeyValues, PackedMatrix, Precision, SimdLevel, TargetScore, Token, greedy, logits, score_vocabulary,
+    KeyValues, NextToken, PackedMatrix, Precision, SimdLevel, TargetScore, greedy_tokens, logits,
+    score_targets,
 };
 
 /// A GPT-2 with the activation `gelu_new` whose weights are packed for the kernels, the only copy of them.
@@ -167,7 +168,7 @@ impl PackedGpt2 {
     /// - hidden: `[rows, width]`, of what [`Self::forward`] returns
     /// - targets: `[rows]`; excluded: `[rows]`, ascending, or empty
     pub fn score(&self, hidden: &[f32], targets: &[u32], excluded: &[&[u32]]) -> Vec<TargetScore> {
-        score_vocabulary(self.simd_level, hidden, self.output(), targets, excluded)
+        score_targets(self.simd_level, hidden, self.output(), targets, excluded)
     }
 
     /// All logits after each hidden state, `[rows, vocabulary]`.
@@ -183,8 +184,8 @@ impl PackedGpt2 {
     ///
     /// # Shapes
     /// - hidden: `[rows, width]`, of what [`Self::forward`] returns
-    pub fn greedy(&self, hidden: &[f32]) -> Vec<Token> {
-        greedy(self.simd_level, hidden, self.output())
+    pub fn greedy(&self, hidden: &[f32]) -> Vec<NextToken> {
+        greedy_tokens(self.simd_level, hidden, self.output())
     }
 
     /// Width of the residual stream.

@@ -4,7 +4,7 @@ use super::KeyValues;
 use super::mix::Mix;
 use crate::exponential::exponential;
 use crate::format::Single;
-use crate::multiply::tile::{DEPTH, InputRow, TileSums};
+use crate::gemm::tile::{DEPTH, InputRow, TileSums};
 use crate::rectangles::{Rectangle, even_ranges};
 use crate::vector::{LANES, Line, Task, Vector};
 

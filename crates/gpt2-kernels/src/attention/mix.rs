@@ -2,7 +2,7 @@
 
 use super::KeyValues;
 use super::head::CHUNK;
-use crate::multiply::tile::{InputRow, by_rows};
+use crate::gemm::tile::{InputRow, by_rows};
 use crate::vector::{LANES, Line, Task, Vector};
 
 /// Sums of weighted values for some queries of a head; each sum is one chain of fused multiply-adds over the

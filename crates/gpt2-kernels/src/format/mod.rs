@@ -7,7 +7,7 @@ mod split;
 
 use std::fmt::Debug;
 
-use crate::multiply::tile::TileSums;
+use crate::gemm::tile::TileSums;
 use crate::scratch::Kept;
 use crate::vector::{SimdLevel, Task, Vector};
 
@@ -34,7 +34,7 @@ pub trait Format: Debug + Clone + Copy + PartialEq + Send + Sync + 'static {
     type Line: Debug + Clone + Copy + PartialEq + Send + Sync;
     /// [`Self::INPUTS`] numbers of a row.
     type Factor: Copy;
-    /// Up to [`DEPTH`](crate::multiply::tile::DEPTH) factors of one row.
+    /// Up to [`DEPTH`](crate::gemm::tile::DEPTH) factors of one row.
     type Row: Debug + Clone + Copy + Send + Sync + 'static;
     /// A line, or a factor in every lane, in registers.
     type Operand<V: Vector>: Copy;

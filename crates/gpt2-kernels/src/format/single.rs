@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 
 use super::Format;
-use crate::multiply::tile::{DEPTH, InputRow, TileSums};
+use crate::gemm::tile::{DEPTH, InputRow, TileSums};
 use crate::scratch::Kept;
 use crate::vector::{LANES, Line, SimdLevel, Vector};
 

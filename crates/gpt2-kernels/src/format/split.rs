@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::Format;
 use super::bf16::{number, pair, replaced, split};
-use crate::multiply::tile::TileSums;
+use crate::gemm::tile::TileSums;
 use crate::scratch::Kept;
 use crate::vector::{MATRIX_PAIRS, PairLine, PairRow, SimdLevel, Tiles, Vector};
 

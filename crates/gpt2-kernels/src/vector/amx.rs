@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use std::sync::LazyLock;
 
 use super::{Line, MATRIX_PAIRS, MATRIX_ROWS, PairLine, PairRow};
-use crate::multiply::tile::DEPTH;
+use crate::gemm::tile::DEPTH;
 
 /// The right to use AMX-TILE and AMX-BF16: a value exists only where the processor has them and the system lets this
 /// process use them.

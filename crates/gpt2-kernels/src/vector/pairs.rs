@@ -1,7 +1,7 @@
 //! Pairs of bf16 numbers in memory, where instructions for vectors and for matrices find them.
 
 use super::LANES;
-use crate::multiply::tile::DEPTH;
+use crate::gemm::tile::DEPTH;
 
 /// Rows of input that instructions for matrices multiply together at most: two tiles of sixteen.
 pub const MATRIX_ROWS: usize = 32;

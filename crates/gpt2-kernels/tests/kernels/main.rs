@@ -1,7 +1,7 @@
 //! The kernels against plain loops in f64, and against themselves bit for bit.
 
 mod attention;
-mod multiply;
+mod gemm;
 mod norm;
 mod precision;
 mod support;

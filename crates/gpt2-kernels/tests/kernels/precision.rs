@@ -1,5 +1,5 @@
 use gpt2_kernels::{
-    Epilogue, PackedMatrix, Precision, SimdLevel, greedy, logits, multiply, score_vocabulary,
+    Epilogue, PackedMatrix, Precision, SimdLevel, gemm, greedy_tokens, logits, score_targets,
 };
 
 use crate::support::{available, bits, numbers, with_threads};
@@ -56,7 +56,7 @@ fn bound(precision: Precision) -> f64 {
 fn product(simd_level: SimdLevel, input: &[f32], weights: &PackedMatrix, bias: Option<&[f32]>) -> Vec<f32> {
     let rows = input.len() / weights.inputs().max(1);
     let mut output = vec![f32::NAN; rows * weights.outputs()];
-    multiply(simd_level, input, rows, weights, bias, Epilogue::Plain, &mut output);
+    gemm(simd_level, input, rows, weights, bias, Epilogue::Plain, &mut output);
     output
 }
 
@@ -71,7 +71,7 @@ fn products_are_those_of_the_rounded_numbers() {
             let packed = PackedMatrix::from_inputs_with(precision, &weights, inputs, outputs);
             for simd_level in available() {
                 let mut output = vec![f32::NAN; rows * outputs];
-                multiply(simd_level, &input, rows, &packed, None, Epilogue::Plain, &mut output);
+                gemm(simd_level, &input, rows, &packed, None, Epilogue::Plain, &mut output);
                 for (index, &output) in output.iter().enumerate() {
                     let (row, column) = (index / outputs, index % outputs);
                     let (mut rounded, mut exact, mut size) = (0.0, 0.0, 0.0);
@@ -119,7 +119,7 @@ fn bias_and_epilogue_are_those_of_single_precision() {
             .map(|((&before, &plain), &bias)| before + (plain + bias))
             .collect();
         let add = Epilogue::AddToOutput;
-        multiply(SimdLevel::detect(), &input, rows, &weights, Some(&bias), add, &mut sum);
+        gemm(SimdLevel::detect(), &input, rows, &weights, Some(&bias), add, &mut sum);
         assert_eq!(bits(&sum), bits(&expected));
     }
 }
@@ -155,7 +155,7 @@ fn rows_do_not_depend_on_the_batch_or_the_threads() {
                 rows * outputs
             );
         }
-        // Fused multiply-adds give the same everywhere; the instructions for bf16 need not.
+        // Fused gemm-adds give the same everywhere; the instructions for bf16 need not.
         emulated.retain(|(simd_level, _)| !matches!(simd_level, SimdLevel::Amx | SimdLevel::Avx512Bf16));
         assert!(emulated.windows(2).all(|pair| pair[0].1 == pair[1].1));
     }
@@ -199,19 +199,19 @@ fn scores_are_those_of_the_logits() {
         for simd_level in available() {
             let mut all = vec![0.0; rows * vocabulary];
             logits(simd_level, &hidden, &embedding, &mut all);
-            let whole = score_vocabulary(simd_level, &hidden, &embedding, &targets, &excluded);
-            let first = greedy(simd_level, &hidden, &embedding);
+            let whole = score_targets(simd_level, &hidden, &embedding, &targets, &excluded);
+            let first = greedy_tokens(simd_level, &hidden, &embedding);
             for (row, logits) in all.chunks(vocabulary).enumerate() {
                 let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let argmax = logits.iter().position(|&logit| logit == largest).unwrap();
-                assert_eq!((whole[row].argmax, first[row].id), (argmax as u32, argmax as u32));
+                assert_eq!((whole[row].argmax, first[row].token), (argmax as u32, argmax as u32));
                 let sum: f64 = logits.iter().map(|&logit| f64::from(logit).exp()).sum();
                 let expected = f64::from(logits[targets[row] as usize]) - sum.ln();
-                assert!((whole[row].log_probability - expected).abs() < 2e-6);
+                assert!((whole[row].log_prob - expected).abs() < 2e-6);
             }
             for threads in [1, 3] {
                 with_threads(threads, || {
-                    let again = score_vocabulary(simd_level, &hidden, &embedding, &targets, &excluded);
+                    let again = score_targets(simd_level, &hidden, &embedding, &targets, &excluded);
                     assert_eq!(whole, again);
                 });
             }
@@ -221,7 +221,7 @@ fn scores_are_those_of_the_logits() {
                     .zip(targets.chunks(size))
                     .zip(excluded.chunks(size))
                     .flat_map(|((hidden, targets), excluded)| {
-                        score_vocabulary(simd_level, hidden, &embedding, targets, excluded)
+                        score_targets(simd_level, hidden, &embedding, targets, excluded)
                     })
                     .collect();
                 assert_eq!(whole, parts);

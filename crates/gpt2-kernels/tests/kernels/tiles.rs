@@ -1,13 +1,13 @@
 //! Products by AMX against its documentation, bit for bit. Where there is no AMX, nothing is tested: `tests/amx/run.sh`
 //! runs these tests in an emulator.
 
-use gpt2_kernels::{Epilogue, PackedMatrix, Precision, SimdLevel, multiply};
+use gpt2_kernels::{Epilogue, PackedMatrix, Precision, SimdLevel, gemm};
 
 use crate::precision::{REDUCED, parts};
 use crate::support::{available, bits, numbers};
 
 /// What Intel's manual says of TDPBF16PS, for one sum: the products of first and of second numbers are chains of fused
-/// multiply-adds from zero, which are added to each other, and then to the sum. Sixteen pairs at a time.
+/// gemm-adds from zero, which are added to each other, and then to the sum. Sixteen pairs at a time.
 fn documented(precision: Precision, input: &[f32], weights: &[f32]) -> f32 {
     let orders: &[(usize, usize)] =
         if precision == Precision::Bf16 { &[(0, 0)] } else { &[(1, 0), (0, 0), (0, 1)] };
@@ -39,7 +39,7 @@ fn every_sum_is_the_documented_one_whatever_the_batch() {
         for precision in REDUCED {
             let packed = PackedMatrix::from_outputs_with(precision, &weights, inputs, outputs);
             let mut output = vec![f32::NAN; rows * outputs];
-            multiply(simd_level, &input, rows, &packed, None, Epilogue::Plain, &mut output);
+            gemm(simd_level, &input, rows, &packed, None, Epilogue::Plain, &mut output);
             let expected: Vec<f32> = input
                 .chunks(inputs)
                 .flat_map(|row| weights.chunks(inputs).map(move |column| documented(precision, row, column)))
@@ -60,7 +60,7 @@ fn what_memory_held_before_changes_nothing() {
                 number.map_or_else(|| numbers(rows * inputs, 43), |number| vec![number; rows * inputs]);
             let weights = PackedMatrix::from_inputs_with(precision, &numbers(inputs * 20, 44), inputs, 20);
             let mut output = vec![f32::NAN; rows * 20];
-            multiply(simd_level, &input, rows, &weights, None, Epilogue::Plain, &mut output);
+            gemm(simd_level, &input, rows, &weights, None, Epilogue::Plain, &mut output);
             bits(&output)
         };
         for (rows, inputs) in [(1, 1), (3, 33), (16, 50), (17, 515), (32, 31)] {

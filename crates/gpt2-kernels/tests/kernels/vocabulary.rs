@@ -1,4 +1,4 @@
-use gpt2_kernels::{PackedMatrix, SimdLevel, TargetScore, greedy, logits, score_vocabulary};
+use gpt2_kernels::{PackedMatrix, SimdLevel, TargetScore, greedy_tokens, logits, score_targets};
 
 use crate::support::{available, bits, numbers, with_threads};
 
@@ -40,25 +40,25 @@ fn scores_are_those_of_the_plain_loop() {
         logits(SimdLevel::detect(), &hidden, &embedding, &mut all);
         let mut scores = Vec::new();
         for simd_level in available() {
-            let scored = score_vocabulary(simd_level, &hidden, &embedding, &targets, &lists);
-            let first = greedy(simd_level, &hidden, &embedding);
+            let scored = score_targets(simd_level, &hidden, &embedding, &targets, &lists);
+            let first = greedy_tokens(simd_level, &hidden, &embedding);
             assert_eq!((scored.len(), first.len()), (rows, rows));
             for (row, score) in scored.iter().enumerate() {
                 let logits = &all[row * vocabulary..][..vocabulary];
                 let close = |actual: f64, expected: f64| {
                     assert!((actual - expected).abs() < 2e-6, "{actual} {expected}");
                 };
-                close(score.log_probability, log_probability(logits, targets[row], &[]));
+                close(score.log_prob, log_probability(logits, targets[row], &[]));
                 assert_eq!(score.argmax, argmax(logits, &[]));
-                assert_eq!(first[row].id, score.argmax);
-                close(first[row].log_probability, log_probability(logits, score.argmax, &[]));
+                assert_eq!(first[row].token, score.argmax);
+                close(first[row].log_prob, log_probability(logits, score.argmax, &[]));
                 assert_eq!(score.filtered.is_some(), !lists[row].is_empty());
                 if let Some(filtered) = score.filtered {
-                    close(filtered.log_probability, log_probability(logits, targets[row], lists[row]));
+                    close(filtered.log_prob, log_probability(logits, targets[row], lists[row]));
                     assert_eq!(filtered.argmax, argmax(logits, lists[row]));
                 }
             }
-            let plain = score_vocabulary(simd_level, &hidden, &embedding, &targets, &[]);
+            let plain = score_targets(simd_level, &hidden, &embedding, &targets, &[]);
             for (plain, scored) in plain.iter().zip(&scored) {
                 assert_eq!(*plain, TargetScore { filtered: None, ..*scored });
             }
@@ -72,23 +72,23 @@ fn scores_are_those_of_the_plain_loop() {
 fn ties_and_extremes() {
     let one = |logits: &[f32], target: u32, excluded: &[u32]| {
         let embedding = PackedMatrix::from_outputs(logits, 1, logits.len());
-        score_vocabulary(SimdLevel::detect(), &[1.0], &embedding, &[target], &[excluded])[0]
+        score_targets(SimdLevel::detect(), &[1.0], &embedding, &[target], &[excluded])[0]
     };
     let mut logits = vec![-1e30; 1200];
     (logits[700], logits[701], logits[1199]) = (3.0, 3.0, 3.0);
     let score = one(&logits, 1199, &[700]);
     assert_eq!(score.argmax, 700);
-    assert!((score.log_probability + 3f64.ln()).abs() < 1e-12);
+    assert!((score.log_prob + 3f64.ln()).abs() < 1e-12);
     let filtered = score.filtered.unwrap();
     assert_eq!(filtered.argmax, 701);
-    assert!((filtered.log_probability + 2f64.ln()).abs() < 1e-12);
+    assert!((filtered.log_prob + 2f64.ln()).abs() < 1e-12);
     // Nothing but the target is left, and that is excluded too.
     let everything: Vec<u32> = (0..20).collect();
     assert_eq!(one(&[1.0; 20], 4, &everything[..4]).filtered.unwrap().argmax, 4);
     // A logit that is not a number makes the sum none.
     let mut logits = vec![0.0; 600];
     logits[599] = f32::NAN;
-    assert!(one(&logits, 1, &[]).log_probability.is_nan());
+    assert!(one(&logits, 1, &[]).log_prob.is_nan());
 }
 
 #[test]
@@ -98,13 +98,10 @@ fn rows_do_not_depend_on_the_batch_or_the_threads() {
     let embedding = PackedMatrix::from_outputs(&numbers(vocabulary * width, 32), width, vocabulary);
     let targets: Vec<u32> = (0..rows as u32).map(|row| row * 7 % vocabulary as u32).collect();
     let excluded = vec![[3, 4, 600].as_slice(); rows];
-    let whole = score_vocabulary(SimdLevel::detect(), &hidden, &embedding, &targets, &excluded);
+    let whole = score_targets(SimdLevel::detect(), &hidden, &embedding, &targets, &excluded);
     for threads in [1, 2, 3] {
         with_threads(threads, || {
-            assert_eq!(
-                whole,
-                score_vocabulary(SimdLevel::detect(), &hidden, &embedding, &targets, &excluded)
-            );
+            assert_eq!(whole, score_targets(SimdLevel::detect(), &hidden, &embedding, &targets, &excluded));
         });
     }
     for size in [1, 4, 33] {
@@ -113,7 +110,7 @@ fn rows_do_not_depend_on_the_batch_or_the_threads() {
             .zip(targets.chunks(size))
             .zip(excluded.chunks(size))
             .flat_map(|((hidden, targets), excluded)| {
-                score_vocabulary(SimdLevel::detect(), hidden, &embedding, targets, excluded)
+                score_targets(SimdLevel::detect(), hidden, &embedding, targets, excluded)
             })
             .collect();
         assert_eq!(whole, parts);

@@ -275,7 +275,7 @@ fn next_tokens(model: &PackedGpt2, hidden: &[f32], texts: &mut [Text<'_>]) -> Ve
         .zip(rows())
         .map(|(text, hidden)| {
             if let Some(token) = text.sampler.is_greedy().then(|| greedy.next()).flatten() {
-                return NextToken { token: token.id, log_prob: token.log_probability };
+                return NextToken { token: token.token, log_prob: token.log_prob };
             }
             model.logits(hidden, &mut logits);
             text.sampler.next(&logits)

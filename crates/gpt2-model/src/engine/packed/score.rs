@@ -102,9 +102,9 @@ fn score_batch(
     let hidden = model.forward(&mut stretches, &new);
     let scores = model.score(&hidden, &targets, &excluded);
     let mut scores = scores.into_iter().zip(targets).map(|(score, target)| TokenScore {
-        log_prob: score.log_probability,
+        log_prob: score.log_prob,
         is_argmax: score.argmax == target,
-        filtered: score.filtered.map(|filtered| (filtered.log_probability, filtered.argmax == target)),
+        filtered: score.filtered.map(|filtered| (filtered.log_prob, filtered.argmax == target)),
     });
     members
         .into_iter()

@@ -51,7 +51,7 @@ thread_local! {
 ///
 /// # Panics
 /// If a slice has another length.
-pub fn multiply(
+pub fn gemm(
     simd_level: SimdLevel,
     input: &[f32],
     rows: usize,
@@ -64,11 +64,11 @@ pub fn multiply(
     assert_eq!(output.len(), rows * weights.outputs(), "output: {rows} × {}", weights.outputs());
     assert!(bias.is_none_or(|bias| bias.len() == weights.outputs()), "bias: {}", weights.outputs());
     with_panels!(weights.panels(), weights => {
-        multiply_panels(simd_level, input, rows, weights, bias, epilogue, output);
+        gemm_panels(simd_level, input, rows, weights, bias, epilogue, output);
     });
 }
 
-fn multiply_panels<F: Format>(
+fn gemm_panels<F: Format>(
     simd_level: SimdLevel,
     input: &[f32],
     rows: usize,

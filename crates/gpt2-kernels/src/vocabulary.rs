@@ -1,22 +1,20 @@
 //! Log-probabilities over the vocabulary, without ever holding the logits of more than a few hundred tokens.
 
-mod part;
-
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::format::Format;
-use crate::multiply::SUMS;
-use crate::multiply::input::PackedInput;
-use crate::multiply::product::{MAX_ROWS, Product};
+use crate::gemm::SUMS;
+use crate::gemm::input::PackedInput;
+use crate::gemm::product::{MAX_ROWS, Product};
 use crate::pack::{AnyPanels, with_panels};
 use crate::panels::Panels;
 use crate::rectangles::even_ranges;
 use crate::scratch::with_kept;
+use crate::softmax::PartialSoftmax;
 use crate::vector::{LANES, Line, SimdLevel, Task, Vector};
-use crate::{Epilogue, PackedMatrix, multiply};
-use part::{Part, part_of_row};
+use crate::{Epilogue, PackedMatrix, gemm};
 
 /// Panels of the vocabulary that are one task. The order of every sum depends on it, so it is the same always.
 const PANELS: usize = 16;
@@ -25,7 +23,7 @@ const PANELS: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TargetScore {
     /// ln P(target), nats.
-    pub log_probability: f64,
+    pub log_prob: f64,
     /// The most probable token; the lowest id on a tie.
     pub argmax: u32,
     /// The same without the excluded tokens; `None` where none are excluded.
@@ -36,18 +34,18 @@ pub struct TargetScore {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FilteredScore {
     /// ln P(target), nats, renormalised over what is left; an excluded target keeps its own share.
-    pub log_probability: f64,
+    pub log_prob: f64,
     /// The most probable token that is left.
     pub argmax: u32,
 }
 
-/// A token and its probability.
+/// A token that the model generates.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Token {
+pub struct NextToken {
     /// Its id.
-    pub id: u32,
-    /// Its log-probability, nats.
-    pub log_probability: f64,
+    pub token: u32,
+    /// ln P(token) under the model's own distribution, in nats.
+    pub log_prob: f64,
 }
 
 /// Scores a target for each row of `hidden`, on all threads of the current Rayon pool.
@@ -62,7 +60,7 @@ pub struct Token {
 ///
 /// # Panics
 /// If the shapes do not fit each other or a target is not in the vocabulary.
-pub fn score_vocabulary(
+pub fn score_targets(
     simd_level: SimdLevel,
     hidden: &[f32],
     embedding: &PackedMatrix,
@@ -76,12 +74,14 @@ pub fn score_vocabulary(
         .zip(targets)
         .enumerate()
         .map(|(row, (sums, &target))| TargetScore {
-            log_probability: f64::from(sums.target) - f64::from(sums.all.largest) - sums.all.sum.ln(),
-            argmax: sums.all.token,
+            log_prob: sums.all.log_prob(sums.target),
+            argmax: sums.all.argmax,
             filtered: excluded.get(row).filter(|excluded| !excluded.is_empty()).map(|excluded| {
                 FilteredScore {
-                    log_probability: sums.filtered(excluded.binary_search(&target).is_ok()),
-                    argmax: sums.filtered.token,
+                    log_prob: sums
+                        .filtered
+                        .filtered_log_prob(sums.target, excluded.binary_search(&target).is_ok()),
+                    argmax: sums.filtered.argmax,
                 }
             }),
         })
@@ -91,15 +91,15 @@ pub fn score_vocabulary(
 /// The most probable token after each row of `hidden`; the lowest id on a tie.
 ///
 /// # Shapes
-/// As for [`score_vocabulary`].
+/// As for [`score_targets`].
 ///
 /// # Panics
 /// If `hidden` is no whole number of rows.
-pub fn greedy(simd_level: SimdLevel, hidden: &[f32], embedding: &PackedMatrix) -> Vec<Token> {
+pub fn greedy_tokens(simd_level: SimdLevel, hidden: &[f32], embedding: &PackedMatrix) -> Vec<NextToken> {
     let rows = hidden.len() / embedding.inputs().max(1);
     reduce(simd_level, hidden, rows, embedding, &[], &[])
         .into_iter()
-        .map(|sums| Token { id: sums.all.token, log_probability: -sums.all.sum.ln() })
+        .map(|sums| NextToken { token: sums.all.argmax, log_prob: sums.all.argmax_log_prob() })
         .collect()
 }
 
@@ -114,29 +114,16 @@ pub fn greedy(simd_level: SimdLevel, hidden: &[f32], embedding: &PackedMatrix) -
 /// If the shapes do not fit each other.
 pub fn logits(simd_level: SimdLevel, hidden: &[f32], embedding: &PackedMatrix, output: &mut [f32]) {
     let rows = hidden.len() / embedding.inputs().max(1);
-    multiply(simd_level, hidden, rows, embedding, None, Epilogue::Plain, output);
+    gemm(simd_level, hidden, rows, embedding, None, Epilogue::Plain, output);
 }
 
 /// What one row comes to, over a part of the vocabulary or all of it.
 #[derive(Clone, Copy, Default)]
 struct Row {
-    all: Part,
-    filtered: Part,
+    all: PartialSoftmax,
+    filtered: PartialSoftmax,
     /// The logit of the target; 0 where it is not in this part, or there is none.
     target: f32,
-}
-
-impl Row {
-    /// ln P(target) over what is left and, where it `is_excluded`, the target itself.
-    fn filtered(&self, is_excluded: bool) -> f64 {
-        if is_excluded && self.filtered.largest == f32::NEG_INFINITY {
-            // Nothing else is left.
-            return 0.0;
-        }
-        let above = f64::from(self.target) - f64::from(self.filtered.largest);
-        let own = if is_excluded { above.exp() } else { 0.0 };
-        above - (self.filtered.sum + own).ln()
-    }
 }
 
 fn reduce(
@@ -180,8 +167,8 @@ fn reduce_panels<F: Format>(
         for row in 0..rows.len() {
             let parts = || parts.iter().skip(range).step_by(row_ranges.len()).map(|part| part[row]);
             reduced.push(Row {
-                all: Part::joined(parts().map(|row| row.all)),
-                filtered: Part::joined(parts().map(|row| row.filtered)),
+                all: PartialSoftmax::merge(parts().map(|row| row.all)),
+                filtered: PartialSoftmax::merge(parts().map(|row| row.filtered)),
                 target: parts().map(|row| row.target).sum(),
             });
         }
@@ -229,7 +216,7 @@ impl<F: Format> Task for Logits<'_, F> {
                 let (panel, lane) = place(target);
                 logits[panel + row].0[lane]
             });
-            let all = part_of_row::<V>(&logits[row..], rows, tokens.start);
+            let all = PartialSoftmax::of_row::<V>(&logits[row..], rows, tokens.start);
             let excluded = excluded.get(row).copied().unwrap_or_default();
             let from = excluded.partition_point(|&token| (token as usize) < tokens.start);
             let to = excluded.partition_point(|&token| (token as usize) < tokens.end);
@@ -239,7 +226,7 @@ impl<F: Format> Task for Logits<'_, F> {
                     let (panel, lane) = place(token);
                     logits[panel + row].0[lane] = f32::NEG_INFINITY;
                 }
-                filtered = part_of_row::<V>(&logits[row..], rows, tokens.start);
+                filtered = PartialSoftmax::of_row::<V>(&logits[row..], rows, tokens.start);
             }
             reduced.push(Row { all, filtered, target });
         }

@@ -1,4 +1,4 @@
-use gpt2_kernels::{Epilogue, PackedMatrix, SimdLevel, multiply};
+use gpt2_kernels::{Epilogue, PackedMatrix, SimdLevel, gemm};
 
 use crate::support::{assert_close, available, bits, numbers, with_threads};
 
@@ -39,7 +39,7 @@ fn products_are_those_of_the_plain_loop() {
             ] {
                 let mut output = before.clone();
                 let bias = with_bias.then_some(bias.as_slice());
-                multiply(simd_level, &input, rows, &packed, bias, epilogue, &mut output);
+                gemm(simd_level, &input, rows, &packed, bias, epilogue, &mut output);
                 let mut expected = Vec::new();
                 for row in 0..rows {
                     for column in 0..outputs {
@@ -72,7 +72,7 @@ fn gelu_is_exact_to_a_millionth() {
     let mut all = Vec::new();
     for simd_level in available() {
         let mut output = vec![0.0; input.len()];
-        multiply(simd_level, &input, input.len(), &one, None, Epilogue::GeluTanh, &mut output);
+        gemm(simd_level, &input, input.len(), &one, None, Epilogue::GeluTanh, &mut output);
         let mut worst = 0f64;
         for (&x, &y) in input.iter().zip(&output) {
             let error = (f64::from(y) - gelu(f64::from(x))).abs() / f64::from(x).abs().max(1.0);
@@ -84,7 +84,7 @@ fn gelu_is_exact_to_a_millionth() {
     }
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "the same on all instructions");
     let mut output = [0.0];
-    multiply(SimdLevel::detect(), &[f32::NAN], 1, &one, None, Epilogue::GeluTanh, &mut output);
+    gemm(SimdLevel::detect(), &[f32::NAN], 1, &one, None, Epilogue::GeluTanh, &mut output);
     assert!(output[0].is_nan());
 }
 
@@ -96,7 +96,7 @@ fn rows_do_not_depend_on_the_batch_the_threads_or_the_instructions() {
     let product = |simd_level, input: &[f32]| {
         let rows = input.len() / inputs;
         let mut output = vec![0.0; rows * outputs];
-        multiply(simd_level, input, rows, &packed, Some(&bias), Epilogue::GeluTanh, &mut output);
+        gemm(simd_level, input, rows, &packed, Some(&bias), Epilogue::GeluTanh, &mut output);
         bits(&output)
     };
     let whole = product(SimdLevel::detect(), &input);
