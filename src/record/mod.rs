@@ -12,7 +12,7 @@ pub use manifest::{
     MeasuredTask, ModelIdentity, Shard, ShardSummary, Status, TaskUsage,
 };
 pub use protocol::Protocol;
-pub use sample::{HeuristicResult, PromptRecord, RequestText, SampleResult};
+pub use sample::{CandidateSet, HeuristicResult, PromptRecord, RequestText, SampleResult};
 pub use score::{GroupScore, Score};
 
 /// Version of every file that this program writes; raised when a field changes its meaning.

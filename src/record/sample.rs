@@ -23,13 +23,32 @@ pub struct SampleResult {
     pub target_tokens: usize,
     /// Tokens dropped because the input was longer than the window.
     pub truncated_tokens: usize,
-    /// What the model said.
+    /// Answers to the requests, in their order.
     pub responses: Vec<Response>,
+    /// Responses that compete with each other, where the task is a choice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidate_sets: Vec<CandidateSet>,
     /// What the metrics are computed from.
     pub values: SampleValues,
     /// Why the sample has no statistics, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// Responses that score the candidates of one question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CandidateSet {
+    /// Their indices among the sample's responses, in the order of the candidates.
+    pub responses: Vec<usize>,
+    /// Index of the correct candidate's response.
+    pub correct: usize,
+}
+
+impl CandidateSet {
+    /// `count` candidates scored by consecutive responses from `first` on; `answer` is the index of the correct one.
+    pub fn consecutive(first: usize, count: usize, answer: usize) -> Self {
+        Self { responses: (first..first + count).collect(), correct: first + answer }
+    }
 }
 
 /// One line of `baselines/<journal>`: what a method without a model scores on a sample.

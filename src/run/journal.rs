@@ -180,6 +180,7 @@ mod tests {
             target_tokens: 1,
             truncated_tokens: 0,
             responses: vec![],
+            candidate_sets: vec![],
             values: BTreeMap::from([("log_likelihood".to_owned(), -0.1 - f64::EPSILON)]),
             error: None,
         }

@@ -113,6 +113,7 @@ impl TaskRun<'_> {
             target_tokens: responses.iter().map(Response::target_tokens).sum(),
             truncated_tokens: responses.iter().map(Response::truncated_tokens).sum(),
             responses,
+            candidate_sets: self.task.loaded.candidate_sets(index),
             values,
             error: None,
             ..self.failed(sample, String::new())
@@ -146,6 +147,7 @@ impl TaskRun<'_> {
             target_tokens: 0,
             truncated_tokens: 0,
             responses: Vec::new(),
+            candidate_sets: Vec::new(),
             values: BTreeMap::new(),
             error: Some(reason),
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use super::choice::{choice_baselines, correct, first_largest, log_likelihoods};
 use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BLANK, BundledFile, CbtQuestion, DataError, DataFile, read_cbt};
-use crate::record::Protocol;
+use crate::record::{CandidateSet, Protocol};
 use crate::tasks::detokenize::{BOOK, rewrite};
 use gpt2_model::request::{Overflow, Request, Response};
 use text_metrics::SampleValues;
@@ -85,6 +85,10 @@ impl Task for Cbt {
 
     fn expected(&self, doc: &CbtQuestion) -> Vec<String> {
         doc.candidates.get(doc.answer).cloned().into_iter().collect()
+    }
+
+    fn candidate_sets(&self, doc: &CbtQuestion, _: &Protocol) -> Vec<CandidateSet> {
+        vec![CandidateSet::consecutive(0, doc.candidates.len(), doc.answer)]
     }
 
     fn requests(&self, doc: &CbtQuestion, setting: &Setting<'_>) -> Vec<Request> {

@@ -6,7 +6,7 @@ use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{DataConfig, DataError, DataFile, Provenance, Split};
 use crate::draw::{seed_of, shuffled};
 use crate::plan::DataSource;
-use crate::record::Protocol;
+use crate::record::{CandidateSet, Protocol};
 use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Breakdown, Metric};
@@ -62,6 +62,8 @@ pub trait LoadedTask: Send + Sync {
     fn requests(&self, index: usize) -> Vec<Request>;
     /// What would be right for example `index`, where its requests do not say it.
     fn expected(&self, index: usize) -> Vec<String>;
+    /// Which of the responses about example `index` compete with each other.
+    fn candidate_sets(&self, index: usize) -> Vec<CandidateSet>;
     /// Values of the answers about example `index`.
     fn score(&self, index: usize, responses: &[Response]) -> Result<SampleValues, TaskError>;
     /// What methods without a model score on the examples at `selected`.
@@ -226,6 +228,10 @@ impl<T: Task> LoadedTask for Loaded<T> {
 
     fn expected(&self, index: usize) -> Vec<String> {
         self.task.expected(&self.items[index].doc)
+    }
+
+    fn candidate_sets(&self, index: usize) -> Vec<CandidateSet> {
+        self.task.candidate_sets(&self.items[index].doc, &self.protocol)
     }
 
     fn score(&self, index: usize, responses: &[Response]) -> Result<SampleValues, TaskError> {

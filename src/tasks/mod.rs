@@ -32,7 +32,7 @@ pub use registry::Registry;
 
 use crate::data::{BundledFile, DataError, DataFile, Split};
 use crate::plan::DataSource;
-use crate::record::Protocol;
+use crate::record::{CandidateSet, Protocol};
 use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Breakdown, Metric};
@@ -139,6 +139,13 @@ pub trait Task: Sync {
         Vec::new()
     }
 
+    /// Which of the responses compete with each other, and which of them is correct; empty unless the task is a choice.
+    /// Pure; recorded for readers of the samples, never scored.
+    fn candidate_sets(&self, doc: &Self::Doc, protocol: &Protocol) -> Vec<CandidateSet> {
+        let _ = (doc, protocol);
+        Vec::new()
+    }
+
     /// What to ask the model about one example. Pure.
     fn requests(&self, doc: &Self::Doc, setting: &Setting<'_>) -> Vec<Request>;
 
@@ -202,6 +209,11 @@ mod tests {
                     let expected = loaded.expected(index);
                     assert_eq!(expected.is_empty(), has_target || fewest == 1, "{} {index}", config.name);
                     assert!(expected.iter().all(|text| !text.is_empty()), "{} {index}", config.name);
+                    let requests = loaded.requests(index).len();
+                    for set in loaded.candidate_sets(index) {
+                        assert!(set.responses.contains(&set.correct), "{} {index}", config.name);
+                        assert!(set.responses.iter().all(|&response| response < requests), "{}", config.name);
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use super::choice::{choice_baselines, correct, log_likelihoods};
 use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile, WinogradForm, WinogradSchema, read_winograd};
-use crate::record::Protocol;
+use crate::record::{CandidateSet, Protocol};
 use gpt2_model::request::{Overflow, Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Metric};
@@ -108,6 +108,14 @@ impl Task for Winograd {
     fn expected(&self, doc: &WinogradSchema) -> Vec<String> {
         let Substituted { contexts, rest } = substituted(doc);
         contexts.get(doc.label).map(|right| format!("{right}{}", joined(&rest))).into_iter().collect()
+    }
+
+    fn candidate_sets(&self, doc: &WinogradSchema, protocol: &Protocol) -> Vec<CandidateSet> {
+        let partial = CandidateSet::consecutive(0, 2, doc.label);
+        if protocol.name == "harness" {
+            return vec![partial];
+        }
+        vec![partial, CandidateSet::consecutive(2, 2, doc.label)]
     }
 
     /// `paper`: both partial scores, then both full ones. `harness`: both partial scores; its template puts a space of

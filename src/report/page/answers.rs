@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::PageError;
 use super::browser::{Pools, correctness, is_of_samples};
-use super::candidates::{highest, sets};
-use crate::record::SampleResult;
+use crate::record::{CandidateSet, SampleResult};
 use gpt2_model::request::{FinishReason, Response};
 use text_metrics::{Columns, Metric};
 
@@ -80,10 +79,8 @@ impl Answers {
     ) -> Result<(), PageError> {
         let requests: Vec<(Option<usize>, Option<usize>)> =
             requests.as_chunks::<2>().0.iter().map(|&[context, target]| (context, target)).collect();
-        let is_scored = |response: &Response| matches!(response, Response::LogLikelihood(_));
-        let compete = requests.len() == record.responses.len() && record.responses.iter().all(is_scored);
-        let sets = if compete { sets(&requests) } else { Vec::new() };
-        let chosen = chosen(record, sets.first().copied().unwrap_or(1));
+        let sets = record.candidate_sets.iter().map(|set| set.responses.len()).collect();
+        let chosen = chosen(record);
 
         let Pools { prompts, texts, pieces, values } = pools;
         let mut said = Vec::new();
@@ -161,8 +158,8 @@ struct Chosen {
     loss: Option<f64>,
 }
 
-/// Of the first set of `candidates` the highest; of a text its own numbers.
-fn chosen(record: &SampleResult, candidates: usize) -> Chosen {
+/// Of the first candidate set the highest; of a text its own numbers.
+fn chosen(record: &SampleResult) -> Chosen {
     let mean = |sum: f64, tokens: usize| (tokens > 0).then(|| -sum / tokens as f64);
     match record.responses.first() {
         None => Chosen::default(),
@@ -175,15 +172,37 @@ fn chosen(record: &SampleResult, candidates: usize) -> Chosen {
             Chosen { request: 0, confidence: None, loss: mean(score.log_likelihood, score.tokens) }
         }
         Some(Response::LogLikelihood(only)) => {
-            let responses = record.responses.iter().take(candidates);
-            let scores: Vec<f64> = responses.filter_map(Response::log_likelihood).collect();
-            let (request, share) = highest(&scores).unwrap_or_default();
-            let tokens = record.responses.get(request).map_or(0, Response::target_tokens);
-            let score = scores.get(request).copied().unwrap_or(only.log_likelihood);
-            let confidence = if scores.len() > 1 { share } else { score.exp() };
-            Chosen { request, confidence: Some(confidence), loss: mean(score, tokens) }
+            let tokens = only.token_log_probs.len();
+            let target = Chosen {
+                request: 0,
+                confidence: Some(only.log_likelihood.exp()),
+                loss: mean(only.log_likelihood, tokens),
+            };
+            record.candidate_sets.first().and_then(|set| highest(record, set)).map_or(
+                target,
+                |(request, share)| {
+                    let response = record.responses.get(request);
+                    let tokens = response.map_or(0, Response::target_tokens);
+                    let score = response.and_then(Response::log_likelihood).unwrap_or_default();
+                    Chosen { request, confidence: Some(share), loss: mean(score, tokens) }
+                },
+            )
         }
     }
+}
+
+/// The response with the highest score of a set, the first of equals, and its share: its probability if one of the
+/// candidates is meant and all have the same prior.
+fn highest(record: &SampleResult, set: &CandidateSet) -> Option<(usize, f64)> {
+    let scores: Vec<(usize, f64)> = set
+        .responses
+        .iter()
+        .filter_map(|&index| Some((index, record.responses.get(index)?.log_likelihood()?)))
+        .collect();
+    let (best, highest) =
+        scores.iter().copied().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    let sum: f64 = scores.iter().map(|(_, score)| (score - highest).exp()).sum();
+    Some((best, 1.0 / sum))
 }
 
 /// The metrics that one sample has a value of, over this one.

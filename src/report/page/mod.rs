@@ -6,7 +6,6 @@
 
 mod answers;
 mod browser;
-mod candidates;
 mod html;
 mod manifest;
 mod pieces;

@@ -6,6 +6,7 @@ use super::config::{Asked, Candidates, Prompt};
 use super::raw::{AnswerIs, Normalization};
 use super::record::{Record, text_of, texts_of};
 use super::template::{Bound, FieldPath, Template};
+use crate::record::CandidateSet;
 use crate::tasks::TaskError;
 use crate::tasks::choice::{correct, log_likelihoods};
 use gpt2_model::request::{Overflow, Request, Response};
@@ -153,6 +154,16 @@ impl<'a> Choice<'a> {
             }
         }
         requests
+    }
+
+    /// The conditional scores, and the unconditional ones where they are asked for.
+    pub fn candidate_sets(&self, question: &Question) -> Vec<CandidateSet> {
+        let count = question.lengths.len();
+        let mut sets = vec![CandidateSet::consecutive(0, count, question.answer)];
+        if self.normalization == Normalization::Unconditional {
+            sets.push(CandidateSet::consecutive(count, count, question.answer));
+        }
+        sets
     }
 
     /// Whether the right choice has the highest score, as it is and normalized.

@@ -24,7 +24,7 @@ use super::written::only_text;
 use super::{Baseline, Item, ProtocolConfig, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataConfig, DataError, DataFile, FileConfig, Split};
 use crate::plan::DataSource;
-use crate::record::Protocol;
+use crate::record::{CandidateSet, Protocol};
 use choice::{Choice, Question, candidates};
 use config::{Asked, Prompt};
 use document::Part;
@@ -226,6 +226,15 @@ impl Task for CustomTask {
             }
             (Asked::Generate { references, .. }, Sample::Prompt(record)) => {
                 candidates(references, record).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn candidate_sets(&self, doc: &Sample, _: &Protocol) -> Vec<CandidateSet> {
+        match doc {
+            Sample::Choice(_, question) => {
+                Choice::of(&self.own.asked).map(|choice| choice.candidate_sets(question)).unwrap_or_default()
             }
             _ => Vec::new(),
         }

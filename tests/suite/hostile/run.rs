@@ -33,6 +33,7 @@ fn record(id: &str, response: Response) -> SampleResult {
         target_tokens: 1,
         truncated_tokens: 0,
         responses: vec![response],
+        candidate_sets: vec![],
         values: BTreeMap::from([("correct".to_owned(), 1.0), ("log_likelihood".to_owned(), -0.1)]),
         error: None,
     }

@@ -40,6 +40,7 @@ fn record(responses: Vec<Response>) -> SampleResult {
         target_tokens: 0,
         truncated_tokens: 0,
         responses,
+        candidate_sets: Vec::new(),
         values: SampleValues::new(),
         error: None,
     }

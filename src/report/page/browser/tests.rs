@@ -1,7 +1,7 @@
 //! The browser's data of small runs.
 
 use super::*;
-use crate::record::{MeasuredTask, Protocol, RequestText, SampleResult};
+use crate::record::{CandidateSet, MeasuredTask, Protocol, RequestText, SampleResult};
 use crate::report::{TaskResults, Terms};
 use gpt2_model::request::{Completion, FinishReason, LogLikelihood, Response};
 use serde_json::{Value, json};
@@ -44,6 +44,7 @@ fn record(id: &str, responses: Vec<Response>, right: f64) -> SampleResult {
         target_tokens: 2,
         truncated_tokens: 0,
         responses,
+        candidate_sets: Vec::new(),
         values: SampleValues::from([
             ("right".to_owned(), right),
             ("l".to_owned(), -2.0),
@@ -112,7 +113,10 @@ fn targets_and_candidates() {
     ];
     let records = [vec![
         record("0", vec![scored(&[-1.0, -2.0])], 1.0),
-        record("1", vec![scored(&[-3.0, -1.0]), scored(&[-1.0, -1.0])], 0.0),
+        SampleResult {
+            candidate_sets: vec![CandidateSet::consecutive(0, 2, 0)],
+            ..record("1", vec![scored(&[-3.0, -1.0]), scored(&[-1.0, -1.0])], 0.0)
+        },
     ]];
     let data = browser(&[(&models, &records, &prompts)]);
     let (block, answers) = (&data["blocks"][0], &data["blocks"][0]["answers"][0]);
