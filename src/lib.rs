@@ -15,12 +15,12 @@
 
 pub mod cli;
 pub mod data;
-pub mod draw;
 pub mod gate;
 pub mod plan;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod seeding;
 pub mod tasks;
 pub mod text;
 

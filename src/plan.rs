@@ -87,6 +87,6 @@ pub enum DataSource {
     Sample,
     /// A directory with `<task>/<file>`.
     Directory(PathBuf),
-    /// Beside the cards of the user's own tasks, and from nowhere else.
-    Cards,
+    /// Only beside the task files of custom tasks.
+    TaskFiles,
 }

@@ -95,11 +95,11 @@ pub enum Command {
 // Each is a switch of its own.
 #[allow(clippy::struct_excessive_bools)]
 pub struct RunArguments {
-    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, cbt, wmt14, own [default: own,
+    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, cbt, wmt14, custom [default: custom,
     /// with --task-file]
     #[arg(short, long, value_delimiter = ',', value_name = "TASK[:PROTOCOL],…")]
     pub tasks: Vec<String>,
-    /// Task config of a custom task (docs/own-tasks.md), for `--tasks NAME` or the group `own`; may be repeated
+    /// Task config of a custom task (docs/own-tasks.md), for `--tasks NAME` or the group `custom`; may be repeated
     #[arg(long, value_name = "FILE")]
     pub task_file: Vec<PathBuf>,
     /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the

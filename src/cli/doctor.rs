@@ -207,11 +207,11 @@ fn look_for_data(
                 Err(error) => found.problems.push(format!("{error:#}")),
             }
             // Users' own tasks have theirs beside their cards.
-            DataSource::Cards
+            DataSource::TaskFiles
         }
     };
     for planned in tasks {
-        if source == DataSource::Cards && !registry.is_own(&planned.task) {
+        if source == DataSource::TaskFiles && !registry.is_own(&planned.task) {
             continue;
         }
         let Some(task) = registry.find(&planned.task) else { continue };

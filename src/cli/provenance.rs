@@ -26,13 +26,13 @@ impl Machine {
         self.system.as_ref().map_or(0, System::available_memory)
     }
 
-    /// Processor, threads and memory in a line.
+    /// CPU, threads and memory in a line.
     pub fn describe(&self) -> String {
         let cpus = self.system.as_ref().map(System::cpus).unwrap_or_default();
-        let processor = cpus.first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default();
+        let cpu = cpus.first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default();
         let memory = self.system.as_ref().map_or(0, System::total_memory);
         format!(
-            "{processor}, {} threads, {:.1} GB of memory, {:.1} GB free",
+            "{cpu}, {} threads, {:.1} GB of memory, {:.1} GB free",
             rayon::current_num_threads(),
             memory as f64 / 1e9,
             self.available_bytes() as f64 / 1e9
@@ -47,7 +47,7 @@ impl Machine {
         batch_tokens: usize,
     ) -> Environment {
         let cpus = self.system.as_ref().map(System::cpus).unwrap_or_default();
-        let processor = cpus.first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default();
+        let cpu = cpus.first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default();
         let dependencies = option_env!("GPT2_EVAL_DEPENDENCIES").unwrap_or_default().split(',');
         Environment {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -63,7 +63,7 @@ impl Machine {
             device: device.to_string(),
             threads: rayon::current_num_threads(),
             batch_tokens,
-            processor,
+            cpu,
             system: format!(
                 "{} ({})",
                 System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.to_owned()),

@@ -251,7 +251,7 @@ pub(super) fn data_source(
 ) -> anyhow::Result<WantedData> {
     match given {
         "sample" | "hub" if tasks.iter().all(|planned| registry.is_own(&planned.task)) => {
-            Ok(WantedData::Source(DataSource::Cards))
+            Ok(WantedData::Source(DataSource::TaskFiles))
         }
         "sample" => Ok(WantedData::Source(DataSource::Sample)),
         "hub" => Ok(WantedData::Hub),

@@ -14,7 +14,7 @@ use super::{Incomplete, Report, remote, report, resolve, results};
 use crate::plan::{ModelSource, Plan};
 use crate::record::{Identity, Manifest, Shard, Status};
 use crate::report::{Format, Screen};
-use crate::run::{Outcome, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute, write_inputs};
+use crate::run::{Failures, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute, write_inputs};
 use crate::text::command_line;
 use gpt2_model::engine::{SelfCheckError, check_device, default_batch_tokens};
 use gpt2_model::{ComputeDevice, DeviceRequest};
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
         stop_wanted: &|| stop.is_wanted(),
     };
     match measure(&preflight, &options, &mut directory, progress, made_by) {
-        Ok((table, outcome)) => end(&mut directory, &table, &outcome, &arguments.format),
+        Ok((table, failures)) => end(&mut directory, &table, &failures, &arguments.format),
         Err(error) => Err(cut_off(&mut directory, error)),
     }
 }
@@ -65,10 +65,10 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
 fn end(
     directory: &mut RunDirectory,
     table: &str,
-    outcome: &Outcome,
+    failures: &Failures,
     formats: &[Format],
 ) -> anyhow::Result<Report> {
-    let Outcome { failed_samples, failed_tasks } = outcome;
+    let Failures { failed_samples, failed_tasks } = failures;
     let mut problems = failed_tasks.clone();
     if *failed_samples > 0 {
         problems.push(format!(
@@ -115,12 +115,12 @@ fn measure(
     directory: &mut RunDirectory,
     progress: Progress,
     made_by: String,
-) -> anyhow::Result<(String, Outcome)> {
+) -> anyhow::Result<(String, Failures)> {
     write_inputs(directory.path(), preflight)?;
     let mut reporter = Reporter::new(directory.path(), preflight, progress, made_by)?;
     check_device(options.device)?;
-    let outcome = execute(preflight, options, directory, &mut reporter)?;
-    Ok((reporter.finish().terminal(Screen::of_standard_output()), outcome))
+    let failures = execute(preflight, options, directory, &mut reporter)?;
+    Ok((reporter.finish().terminal(Screen::of_standard_output()), failures))
 }
 
 /// Says what is not as the user may expect.

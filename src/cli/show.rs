@@ -56,7 +56,7 @@ pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
         loaded.files().into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
     );
     for index in 0..loaded.len().min(arguments.limit) {
-        text.push_str(&format!("\n{} ({})\n", loaded.id(index), loaded.place(index)));
+        text.push_str(&format!("\n{} ({})\n", loaded.id(index), loaded.location(index)));
         for request in loaded.requests(index) {
             describe(&mut text, &request, &mut planner, &tokenizer)?;
         }

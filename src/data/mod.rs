@@ -369,14 +369,14 @@ impl DataFile {
         match source {
             DataSource::Sample => Self::sample(task, config, samples, split),
             DataSource::Directory(directory) => Self::find(config, directory, split),
-            DataSource::Cards => Ok(None),
+            DataSource::TaskFiles => Ok(None),
         }
     }
 
     /// What is missing when [`Self::open`] finds nothing.
     pub fn not_found(task: &str, config: &DataConfig, source: &DataSource, split: Split) -> DataError {
         let files = match source {
-            DataSource::Sample | DataSource::Cards => {
+            DataSource::Sample | DataSource::TaskFiles => {
                 return DataError::NoSample { task: task.to_owned(), split: split.as_str() };
             }
             DataSource::Directory(directory) => (directory, config.of_split(&config.files, split)),

@@ -32,7 +32,7 @@ pub struct ChangedSample {
     /// Its name.
     pub id: String,
     /// File and line of its record in the data, where the run says.
-    pub place: Option<String>,
+    pub location: Option<String>,
     /// What it is in the base.
     pub base: f64,
     /// What it is in the new run.
@@ -145,8 +145,8 @@ pub(super) fn changes(
         }
         let sample = |row: usize| {
             let id = common.places.get(row).and_then(|&place| names.get(place)).cloned().unwrap_or_default();
-            let (place, answers) = texts.of(&id);
-            ChangedSample { id, place, base: old[row], new: now[row], answers }
+            let (location, answers) = texts.of(&id);
+            ChangedSample { id, location, base: old[row], new: now[row], answers }
         };
         let samples: Vec<ChangedSample> = rows.into_iter().map(sample).collect();
         if !samples.is_empty() {
@@ -204,7 +204,7 @@ impl<'a> Texts<'a> {
                 new_text: now.text().map(end),
             }
         });
-        (prompt.map(|prompt| prompt.place.clone()), answers.collect())
+        (prompt.map(|prompt| prompt.location.clone()), answers.collect())
     }
 }
 

@@ -129,13 +129,13 @@ fn lines<'a>(
     changes: &Changes,
     sample: &'a ChangedSample,
 ) -> impl Iterator<Item = String> + use<'a> {
-    let place = sample.place.as_deref().map(|place| format!(" ({place})")).unwrap_or_default();
+    let location = sample.location.as_deref().map(|location| format!(" ({location})")).unwrap_or_default();
     let change = if changes.what.starts_with('1') {
         (if sample.new > sample.base { "won" } else { "lost" }).to_owned()
     } else {
         format!("{} → {} ({})", number(sample.base), number(sample.new), difference(sample.new - sample.base))
     };
-    let head = format!("{}{place} {change}", sample.id);
+    let head = format!("{}{location} {change}", sample.id);
     std::iter::once(head).chain(sample.answers.iter().flat_map(|answer| answer_lines(task, answer)))
 }
 

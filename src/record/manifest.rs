@@ -107,7 +107,7 @@ pub struct ShardSummary {
     /// Name of the machine.
     pub host: Option<String>,
     /// Its processor.
-    pub processor: String,
+    pub cpu: String,
     /// When its last session began, RFC 3339, UTC.
     pub started: String,
     /// When it ended.
@@ -151,7 +151,7 @@ pub struct TaskUsage {
     /// Tokens of padding that it read besides.
     pub padding_tokens: u64,
     /// Most bytes of keys and values that were kept at a time.
-    pub key_value_bytes: u64,
+    pub kv_cache_bytes: u64,
 }
 
 /// Fingerprint of a model.
@@ -190,8 +190,8 @@ pub struct DataIdentity {
     pub examples_sha256: Option<String>,
     /// Records in it.
     pub records: usize,
-    /// `complete` (equal to the published test set), `sample`, `subset`, `unverified`, or `own` for the data of a user's
-    /// own task.
+    /// `complete` (equal to the published test set), `sample`, `subset`, `unverified`, or `custom` for the data of a
+    /// custom task.
     pub provenance: String,
 }
 
@@ -220,7 +220,7 @@ pub struct Environment {
     /// Most tokens in one forward pass.
     pub batch_tokens: usize,
     /// Processor.
-    pub processor: String,
+    pub cpu: String,
     /// Operating system and machine type.
     pub system: String,
     /// Name of the machine.

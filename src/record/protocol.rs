@@ -19,7 +19,7 @@ pub struct Protocol {
 
 impl Protocol {
     /// The name of the protocol of users' own tasks.
-    pub const CUSTOM: &'static str = "own";
+    pub const CUSTOM: &'static str = "custom";
 
     /// A protocol without options.
     pub fn new(name: &str) -> Self {

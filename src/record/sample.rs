@@ -68,7 +68,7 @@ pub struct PromptRecord {
     /// The sample.
     pub id: String,
     /// File and line of its record in the data.
-    pub place: String,
+    pub location: String,
     /// The requests, in the order of the sample's responses.
     pub requests: Vec<RequestText>,
     /// What would be right: references, or the right candidate; nothing where a request's target says it.

@@ -46,7 +46,7 @@ pub trait Observer {
 
 /// What did not go well in a run that came to its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Failures {
     /// Samples that have an error instead of statistics.
     pub failed_samples: usize,
     /// `task on model: reason` for each task that has no scores.
@@ -62,7 +62,7 @@ pub fn execute(
     options: &RunOptions<'_>,
     directory: &mut RunDirectory,
     observer: &mut dyn Observer,
-) -> Result<Outcome, RunError> {
+) -> Result<Failures, RunError> {
     for model in &preflight.models {
         for task in &preflight.tasks {
             let keys = sample_keys(&preflight.identity, &model.identity, task);
@@ -70,17 +70,17 @@ pub fn execute(
             Journal::open(&path, |id| keys.get(id).map(String::as_str))?;
         }
     }
-    let mut outcome = Outcome::default();
+    let mut failures = Failures::default();
     for model in &preflight.models {
         // Loaded when the first sample needs it: a finished run is shown again at once.
         let mut loaded: Option<LanguageModel> = None;
         for (number, task) in preflight.tasks.iter().enumerate() {
             let part = Part { preflight, options, model, task, number };
             match part.run(&mut loaded, directory, observer) {
-                Ok(failed) => outcome.failed_samples += failed,
-                Err(error) if error.spares_other_tasks() && !options.fail_fast => {
+                Ok(failed) => failures.failed_samples += failed,
+                Err(error) if error.affects_only_this_task() && !options.fail_fast => {
                     observer.task_failed(&model.planned.label, task, &error)?;
-                    outcome
+                    failures
                         .failed_tasks
                         .push(format!("{} on {}: {error}", task.planned.task, model.planned.label));
                 }
@@ -88,7 +88,7 @@ pub fn execute(
             }
         }
     }
-    Ok(outcome)
+    Ok(failures)
 }
 
 /// One task on one model.
@@ -142,7 +142,7 @@ impl Part<'_> {
                 requested_tokens: missing,
                 read_tokens: usage.read_tokens,
                 padding_tokens: usage.padding_tokens,
-                key_value_bytes: usage.key_value_bytes,
+                kv_cache_bytes: usage.key_value_bytes,
             });
         }
         let ordered: Vec<SampleResult> =

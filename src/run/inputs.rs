@@ -56,7 +56,7 @@ pub(super) fn write_lines<T: Serialize>(directory: &Path, name: &str, lines: &[T
 fn prompts(task: &ReadyTask) -> Vec<PromptRecord> {
     let text_of = |index: usize| PromptRecord {
         id: task.loaded.id(index).to_owned(),
-        place: task.loaded.place(index),
+        location: task.loaded.location(index),
         requests: texts(&task.loaded.requests(index)),
         expected: task.loaded.expected(index),
     };

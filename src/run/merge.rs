@@ -281,7 +281,7 @@ fn merged_manifest(shards: &[ReadShard], first: &ReadShard) -> Manifest {
         .map(|ReadShard { run: FinishedRun { manifest, .. }, shard, .. }| ShardSummary {
             shard: *shard,
             host: manifest.environment.host.clone(),
-            processor: manifest.environment.processor.clone(),
+            cpu: manifest.environment.cpu.clone(),
             started: manifest.started.clone(),
             ended: manifest.ended.clone(),
         })

@@ -14,7 +14,7 @@ mod task_run;
 
 use std::path::PathBuf;
 
-pub use executor::{Observer, Outcome, RunOptions, execute};
+pub use executor::{Failures, Observer, RunOptions, execute};
 pub use files::write_atomically;
 pub use finished::{FinishedRun, FinishedTask};
 pub use inputs::{ShardPlaces, write_inputs};
@@ -49,10 +49,10 @@ pub enum RunError {
     #[error("no task `{0}`")]
     UnknownTask(String),
     /// A sample cannot be asked of a model.
-    #[error("{place}: sample {id} of {task} cannot be run on {model}: {source}")]
+    #[error("{location}: sample {id} of {task} cannot be run on {model}: {source}")]
     Sample {
         /// File and line.
-        place: String,
+        location: String,
         /// The sample.
         id: String,
         /// The task.
@@ -104,10 +104,10 @@ pub enum RunError {
     #[error("stopped")]
     Stopped,
     /// A sample has no result.
-    #[error("{place}: sample {id} of {task} failed: {reason}")]
+    #[error("{location}: sample {id} of {task} failed: {reason}")]
     FailedSample {
         /// File and line.
-        place: String,
+        location: String,
         /// The sample.
         id: String,
         /// The task.
@@ -137,7 +137,7 @@ pub enum RunError {
 
 impl RunError {
     /// Whether the other tasks of a run can be measured after this error.
-    fn spares_other_tasks(&self) -> bool {
+    fn affects_only_this_task(&self) -> bool {
         matches!(self, Self::Engine(_) | Self::Checkpoint { .. })
     }
 }

@@ -14,7 +14,7 @@ use crate::plan::{ModelSource, Plan, PlannedModel, PlannedTask};
 use crate::record::{
     CustomTaskIdentity, DataIdentity, FileFingerprint, Identity, MeasuredTask, ModelIdentity, Protocol,
 };
-use crate::tasks::{Baseline, LoadedTask, Registry, Source, TaskConfig};
+use crate::tasks::{HeuristicBaseline, LoadedTask, Registry, Source, TaskConfig};
 use gpt2_kernels::Precision;
 use gpt2_model::engine::{ENGINE_VERSION, Planner, Work};
 use gpt2_model::request::Request;
@@ -48,7 +48,7 @@ pub struct ReadyTask {
     /// The examples.
     pub loaded: Box<dyn LoadedTask>,
     /// What methods without a model score on those that are run.
-    pub baselines: Vec<Baseline>,
+    pub baselines: Vec<HeuristicBaseline>,
     /// Those that are run, by index, ascending.
     pub selected: Vec<usize>,
     /// The place of each of them among the samples of the whole run, of which a shard has only some.
@@ -279,14 +279,14 @@ fn plan_tasks(
                 Ok(work) => Ok(work),
                 Err(source) if fail_fast => {
                     return Err(RunError::Sample {
-                        place: task.loaded.place(index),
+                        location: task.loaded.location(index),
                         id: task.loaded.id(index).to_owned(),
                         task: task.planned.task.clone(),
                         model: model.label.clone(),
                         source,
                     });
                 }
-                Err(source) => Err(format!("{}: {source}", task.loaded.place(index))),
+                Err(source) => Err(format!("{}: {source}", task.loaded.location(index))),
             });
         }
         planned.push(of_task);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::draw::shuffled;
+use crate::seeding::shuffled;
 use crate::tasks::LoadedTask;
 use gpt2_model::request::Request;
 

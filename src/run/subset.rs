@@ -1,6 +1,6 @@
 //! `--limit N`: a seeded subset that grows with N and does not depend on the order of the file.
 
-use crate::draw::shuffled;
+use crate::seeding::shuffled;
 
 /// Indices of at most `limit` of the samples with these ids, ascending. For one seed the subset of a smaller limit is
 /// part of that of a larger one.

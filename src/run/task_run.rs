@@ -127,7 +127,7 @@ impl TaskRun<'_> {
         }
         let index = self.task.selected[sample];
         Err(RunError::FailedSample {
-            place: self.task.loaded.place(index),
+            location: self.task.loaded.location(index),
             task: self.task.planned.task.clone(),
             id: self.task.loaded.id(index).to_owned(),
             reason,

@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::choice::{choice_baselines, correct, first_largest, log_likelihoods};
-use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BLANK, BundledFile, CbtQuestion, DataError, DataFile, read_cbt};
 use crate::record::{CandidateSet, Protocol};
 use crate::tasks::detokenize::{BOOK, rewrite};
@@ -121,7 +121,7 @@ impl Task for Cbt {
         _: &[Item<CbtQuestion>],
         _: &Protocol,
         seed: u64,
-    ) -> Vec<Baseline> {
+    ) -> Vec<HeuristicBaseline> {
         choice_baselines(items, seed, &["correct"], |doc| {
             (most_frequent(doc), doc.answer, doc.candidates.len())
         })

@@ -1,7 +1,7 @@
 //! What tasks share that let the model choose: the candidate with the highest score, the first of equals.
 
-use super::{Baseline, Item, TaskError};
-use crate::draw::below;
+use super::{HeuristicBaseline, Item, TaskError};
+use crate::seeding::below;
 use gpt2_model::request::Response;
 use text_metrics::SampleValues;
 
@@ -40,7 +40,7 @@ pub(super) fn choice_baselines<Doc>(
     seed: u64,
     values: &[&str],
     choose: impl Fn(&Doc) -> (usize, usize, usize),
-) -> Vec<Baseline> {
+) -> Vec<HeuristicBaseline> {
     let named = |right: bool| -> SampleValues {
         values.iter().map(|&name| (name.to_owned(), f64::from(u8::from(right)))).collect()
     };
@@ -50,7 +50,10 @@ pub(super) fn choice_baselines<Doc>(
         majority.push(named(most == answer));
         random.push(named(below(candidates, seed, "random choice", &item.id) == answer));
     }
-    vec![Baseline { name: "Majority", values: majority }, Baseline { name: "Random", values: random }]
+    vec![
+        HeuristicBaseline { name: "Majority", values: majority },
+        HeuristicBaseline { name: "Random", values: random },
+    ]
 }
 
 #[cfg(test)]
@@ -63,7 +66,7 @@ mod tests {
             .map(|index| Item { id: index.to_string(), cluster: None, line: 1, doc: index % 4 })
             .collect();
         let baselines = choice_baselines(&items, 1, &["a", "b"], |&answer| (0, answer, 4));
-        let right = |baseline: &Baseline, name: &str| -> f64 {
+        let right = |baseline: &HeuristicBaseline, name: &str| -> f64 {
             baseline.values.iter().map(|values| values[name]).sum()
         };
         assert_eq!((right(&baselines[0], "a"), right(&baselines[0], "b")), (100.0, 100.0));

@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use super::written::{only_text, written};
-use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{Article, BundledFile, DataError, DataFile, read_articles};
-use crate::draw::{seed_of, shuffled};
 use crate::record::Protocol;
+use crate::seeding::{seed_of, shuffled};
 use gpt2_model::request::{Decoding, Request, Response, Sampling, Side, Trim};
 use text_metrics::SampleValues;
 use text_metrics::sentences;
@@ -175,7 +175,7 @@ impl Task for CnnDailyMail {
         _: &[Item<Article>],
         protocol: &Protocol,
         seed: u64,
-    ) -> Vec<Baseline> {
+    ) -> Vec<HeuristicBaseline> {
         // They are the same without the hint, and the harness has none.
         if protocol.name != "paper" {
             return Vec::new();
@@ -194,7 +194,10 @@ impl Task for CnnDailyMail {
                 values(&drawn.join("\n"), &item.doc)
             })
             .collect();
-        vec![Baseline { name: "Lede-3", values: lede }, Baseline { name: "Random-3", values: random }]
+        vec![
+            HeuristicBaseline { name: "Lede-3", values: lede },
+            HeuristicBaseline { name: "Random-3", values: random },
+        ]
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{DataConfig, DataError, DataFile, Provenance, Split};
-use crate::draw::{seed_of, shuffled};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
+use crate::seeding::{seed_of, shuffled};
 use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Breakdown, Metric};
@@ -57,7 +57,7 @@ pub trait LoadedTask: Send + Sync {
     /// Story or article of example `index`.
     fn cluster(&self, index: usize) -> Option<&str>;
     /// File and line of example `index`, for messages.
-    fn place(&self, index: usize) -> String;
+    fn location(&self, index: usize) -> String;
     /// What to ask about example `index`.
     fn requests(&self, index: usize) -> Vec<Request>;
     /// What would be right for example `index`, where its requests do not say it.
@@ -67,7 +67,7 @@ pub trait LoadedTask: Send + Sync {
     /// Values of the answers about example `index`.
     fn score(&self, index: usize, responses: &[Response]) -> Result<SampleValues, TaskError>;
     /// What methods without a model score on the examples at `selected`.
-    fn baselines(&self, selected: &[usize]) -> Vec<Baseline>;
+    fn baselines(&self, selected: &[usize]) -> Vec<HeuristicBaseline>;
     /// The files the examples are from, with their sha256.
     fn files(&self) -> Vec<(String, String)>;
     /// sha256 of the measured file, or of its and its companion's.
@@ -212,7 +212,7 @@ impl<T: Task> LoadedTask for Loaded<T> {
         self.items[index].cluster.as_deref()
     }
 
-    fn place(&self, index: usize) -> String {
+    fn location(&self, index: usize) -> String {
         format!("{}:{}", self.file.name, self.items[index].line)
     }
 
@@ -238,7 +238,7 @@ impl<T: Task> LoadedTask for Loaded<T> {
         self.task.score(&self.items[index].doc, &self.protocol, responses)
     }
 
-    fn baselines(&self, selected: &[usize]) -> Vec<Baseline> {
+    fn baselines(&self, selected: &[usize]) -> Vec<HeuristicBaseline> {
         let training = self.training.as_ref().map_or(&[][..], |(_, items)| items);
         let mut baselines = self.task.baselines(&self.items, training, &self.protocol, self.seed);
         for baseline in &mut baselines {

@@ -98,7 +98,7 @@ pub struct Setting<'a> {
 
 /// What a method without a model scores on every example.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Baseline {
+pub struct HeuristicBaseline {
     /// Its name in tables, as the paper writes it.
     pub name: &'static str,
     /// One for each example, in their order.
@@ -174,7 +174,7 @@ pub trait Task: Sync {
         training: &[Item<Self::Doc>],
         protocol: &Protocol,
         seed: u64,
-    ) -> Vec<Baseline> {
+    ) -> Vec<HeuristicBaseline> {
         let _ = (items, training, protocol, seed);
         Vec::new()
     }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::written::only_text;
-use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile, read_json_lines};
 use crate::record::Protocol;
 use gpt2_model::request::{Decoding, Request, Response, Trim};
@@ -155,7 +155,7 @@ impl Task for NaturalQuestions {
         training: &[Item<Question>],
         protocol: &Protocol,
         _: u64,
-    ) -> Vec<Baseline> {
+    ) -> Vec<HeuristicBaseline> {
         if protocol.name == "harness" {
             return Vec::new();
         }
@@ -182,7 +182,7 @@ impl Task for NaturalQuestions {
                 SampleValues::from([("correct".to_owned(), squad_exact_match(guess, &answers))])
             })
             .collect();
-        vec![Baseline { name: "Most frequent answer", values }]
+        vec![HeuristicBaseline { name: "Most frequent answer", values }]
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::choice::{choice_baselines, correct, log_likelihoods};
-use super::{Baseline, Item, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile, WinogradForm, WinogradSchema, read_winograd};
 use crate::record::{CandidateSet, Protocol};
 use gpt2_model::request::{Overflow, Request, Response};
@@ -158,7 +158,7 @@ impl Task for Winograd {
         _: &[Item<WinogradSchema>],
         protocol: &Protocol,
         seed: u64,
-    ) -> Vec<Baseline> {
+    ) -> Vec<HeuristicBaseline> {
         let values: &[&str] = if protocol.name == "harness" {
             &["correct_partial"]
         } else {

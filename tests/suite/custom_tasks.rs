@@ -99,9 +99,12 @@ fn examples_are_listed_shown_run_and_read_without_their_cards() {
     );
 
     let table = run(path, &EXAMPLES, &["--out", "run"]);
-    for part in
-        ["Reading comprehension (own)", "Everyday questions (own,shots=2)", "Majority", "‖ a task of the"]
-    {
+    for part in [
+        "Reading comprehension (custom)",
+        "Everyday questions (custom,shots=2)",
+        "Majority",
+        "‖ a task of the",
+    ] {
         assert!(table.contains(part), "`{part}` is not in:\n{table}");
     }
     assert!(!table.contains("┆ paper ┆") && !table.contains('Δ'), "no column of the paper:\n{table}");
@@ -119,7 +122,7 @@ fn examples_are_listed_shown_run_and_read_without_their_cards() {
     succeeds(path, &["score", "run"]);
     assert!(std::fs::read(path.join("run/scores.csv")).unwrap() == scores);
     assert!(succeeds(path, &["report", "run", "--format", "json"]).contains("Reading comprehension"));
-    assert!(succeeds(path, &["report", "run", "--format", "eee"]).contains("reading:own"));
+    assert!(succeeds(path, &["report", "run", "--format", "eee"]).contains("reading:custom"));
     let baseline = succeeds(path, &["baseline", "run"]);
     std::fs::write(path.join("baseline.json"), baseline).unwrap();
     let checked = succeeds(path, &["check", "baseline.json", "run", "--exact"]);
@@ -152,11 +155,11 @@ fn shards_limits_and_shots() {
         &["--tasks", "reading,lambada", "--data", "sample", "--limit", "3", "--out", "both"],
     );
     assert!(
-        table.contains("LAMBADA (paper,data=sample,limit=3)") && table.contains("(own,limit=3)"),
+        table.contains("LAMBADA (paper,data=sample,limit=3)") && table.contains("(custom,limit=3)"),
         "{table}"
     );
     let table = run(path, &["questions"], &["--shots", "0,3", "--limit", "3", "--out", "shots"]);
-    assert!(table.contains("own,limit=3,shots=0") && table.contains("own,limit=3,shots=3"), "{table}");
+    assert!(table.contains("custom,limit=3,shots=0") && table.contains("custom,limit=3,shots=3"), "{table}");
 }
 
 #[test]
@@ -313,7 +316,7 @@ fn what_is_wrong_in_a_card_is_named_with_its_place() {
         ("reading", "train =", "trian =", &["unknown key `trian`", "did you mean `train`?"]),
         ("reading", "\"reading\"", "\"nq\"", &["3:8: `nq` is the name of a task of this program"]),
         ("reading", "\"reading\"", "\"lambada.harness\"", &["is no name for a task"]),
-        ("reading", "\"reading\"", "\"own\"", &["`own` is the name of a group"]),
+        ("reading", "\"reading\"", "\"custom\"", &["`custom` is the name of a group"]),
         ("reading", "\"reading\"", "\"a/b\"", &["\"a/b\" is no name for a task"]),
         (
             "reading",
@@ -357,7 +360,7 @@ fn what_is_wrong_in_a_card_is_named_with_its_place() {
     assert!(refused(directory.path(), &configs).contains("both have a task `poems`"));
     let missing = refused(directory.path(), &["--task-file", "nowhere.toml", "--sizes", "tiny"]);
     assert!(missing.contains("cannot read nowhere.toml"), "{missing}");
-    let none = refused(directory.path(), &["--tasks", "own", "--sizes", "tiny"]);
+    let none = refused(directory.path(), &["--tasks", "custom", "--sizes", "tiny"]);
     assert!(none.contains("--task-file"), "{none}");
 }
 

@@ -2,7 +2,7 @@
 
 use gpt2_eval::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
 use gpt2_eval::record::{Environment, Manifest, ModelIdentity, Protocol, SampleResult};
-use gpt2_eval::run::{Observer, Outcome, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute};
+use gpt2_eval::run::{Failures, Observer, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute};
 use gpt2_kernels::Precision;
 use gpt2_model::engine::EngineError;
 
@@ -165,13 +165,13 @@ fn one_failing_task_does_not_take_the_others_with_it() {
     let preflight = Preflight::new(&plan, &device, false).unwrap();
     let environment = serde_json::json!({
         "program_version": "0", "command": [], "files": [], "dependencies": {},
-        "device": "d", "threads": 1, "batch_tokens": 2, "processor": "p", "system": "s",
+        "device": "d", "threads": 1, "batch_tokens": 2, "cpu": "p", "system": "s",
     });
     let environment: Environment = serde_json::from_value(environment).unwrap();
     let tasks = preflight.tasks.iter().map(ReadyTask::measured).collect();
     let manifest = Manifest::begin(plan, preflight.identity.clone(), tasks, environment);
     let mut run = RunDirectory::open(&directory.path().join("run"), manifest, false).unwrap();
-    let mut measure = |fail_fast: bool| -> (Result<Outcome, RunError>, Unlucky) {
+    let mut measure = |fail_fast: bool| -> (Result<Failures, RunError>, Unlucky) {
         let mut observer = Unlucky::default();
         let options = RunOptions { device: &device, batch_tokens: 1024, fail_fast, stop_wanted: &|| false };
         (execute(&preflight, &options, &mut run, &mut observer), observer)

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use gpt2_eval::draw::below;
+use gpt2_eval::seeding::below;
 
 use crate::common::{gpt2_eval, say};
 

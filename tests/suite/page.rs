@@ -209,7 +209,7 @@ fn hostile_text_is_text() {
         record["responses"][0]["text"] = json!(hostile);
         record["error"] = json!(markup);
     });
-    rewrite(&directory.join("prompts/coqa.jsonl"), |_, prompt| prompt["place"] = json!(markup));
+    rewrite(&directory.join("prompts/coqa.jsonl"), |_, prompt| prompt["location"] = json!(markup));
     let mut manifest: Value =
         serde_json::from_slice(&std::fs::read(directory.join("manifest.json")).unwrap()).unwrap();
     manifest["environment"]["host"] = json!(hostile);

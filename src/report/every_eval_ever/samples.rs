@@ -222,7 +222,7 @@ fn token_usage(record: &SampleResult) -> TokenUsage {
 
 fn metadata(record: &SampleResult, prompt: &PromptRecord) -> Result<Details, serde_json::Error> {
     let mut metadata = details([
-        ("place", prompt.place.clone()),
+        ("location", prompt.location.clone()),
         ("prompt_sha256", record.prompt_sha256.clone()),
         ("truncated_tokens", record.truncated_tokens.to_string()),
         ("values", serde_json::to_string(&record.values)?),

@@ -147,8 +147,8 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
 }
 
 fn machine(environment: &Environment) -> String {
-    let Environment { device, processor, threads, .. } = environment;
-    format!("{device}, {processor}, {threads} {}", if *threads == 1 { "thread" } else { "threads" })
+    let Environment { device, cpu, threads, .. } = environment;
+    format!("{device}, {cpu}, {threads} {}", if *threads == 1 { "thread" } else { "threads" })
 }
 
 /// Each name once, in order of first appearance.

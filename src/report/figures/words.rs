@@ -1,7 +1,7 @@
 //! Metrics in words, and remarks that several figures share.
 
 use super::text::slug;
-use crate::record::Score;
+use crate::record::{Protocol, Score};
 use crate::report::{Heading, Results};
 
 /// A metric's name in titles, and its unit.
@@ -73,10 +73,11 @@ pub(super) fn made_by(results: &Results) -> &str {
 /// A figure's file name. The protocol is a part of it unless it is the plain default.
 pub(super) fn file_name(task: &str, what: &str, protocol: &str) -> String {
     let name = protocol_name(protocol);
-    let parts: Vec<String> = [task, what, if name == "paper" || name == "own" { "" } else { name }]
-        .into_iter()
-        .map(slug)
-        .collect();
+    let parts: Vec<String> =
+        [task, what, if name == "paper" || name == Protocol::CUSTOM { "" } else { name }]
+            .into_iter()
+            .map(slug)
+            .collect();
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 

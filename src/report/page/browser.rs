@@ -97,7 +97,7 @@ impl Browser {
         let mut asked: BTreeMap<&str, Vec<Option<usize>>> = BTreeMap::new();
         for prompt in &task.prompts {
             let requests = self.requests(prompt);
-            let place = Some(self.texts.place(&prompt.place));
+            let place = Some(self.texts.place(&prompt.location));
             let sample = block.sample(&prompt.id, &requests, place);
             let expected = prompt.expected.iter().map(|text| self.texts.place(text)).collect();
             if let Some(known) = block.expected.get_mut(sample) {

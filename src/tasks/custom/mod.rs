@@ -21,7 +21,7 @@ pub use template::{FieldPath, Template};
 
 use super::choice::{choice_baselines, first_largest};
 use super::written::only_text;
-use super::{Baseline, Item, ProtocolConfig, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, ProtocolConfig, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataConfig, DataError, DataFile, FileConfig, Split};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
@@ -34,7 +34,7 @@ use text_metrics::SampleValues;
 use untrusted_input::strip;
 
 /// The group of all users' tasks of a run.
-pub const CUSTOM_GROUP: &str = "own";
+pub const CUSTOM_GROUP: &str = "custom";
 
 /// Groups of tasks, which no task may be called.
 const RESERVED_NAMES: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", CUSTOM_GROUP];
@@ -174,7 +174,7 @@ impl Task for CustomTask {
         };
         let elsewhere = match source {
             DataSource::Directory(directory) => Some(directory.join(&file.name)).filter(|path| path.exists()),
-            DataSource::Sample | DataSource::Cards => None,
+            DataSource::Sample | DataSource::TaskFiles => None,
         };
         let path = elsewhere.unwrap_or_else(|| self.directory.join(&file.name));
         DataFile::custom(&path, file.sha256.as_deref()).map(Some)
@@ -296,7 +296,7 @@ impl Task for CustomTask {
         training: &[Item<Sample>],
         _: &Protocol,
         seed: u64,
-    ) -> Vec<Baseline> {
+    ) -> Vec<HeuristicBaseline> {
         let Asked::Choice { normalization, .. } = self.own.asked else { return Vec::new() };
         let of = |doc: &Sample| match doc {
             Sample::Choice(_, question) => (question.answer, question.lengths.len()),

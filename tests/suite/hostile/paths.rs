@@ -53,7 +53,7 @@ fn run_directory(path: &Path) -> RunDirectory {
     });
     let environment = serde_json::json!({
         "program_version": "0", "command": [], "files": [], "dependencies": {},
-        "device": "d", "threads": 1, "batch_tokens": 2, "processor": "p", "system": "s",
+        "device": "d", "threads": 1, "batch_tokens": 2, "cpu": "p", "system": "s",
     });
     let identity = serde_json::from_value(identity).unwrap();
     let environment = serde_json::from_value(environment).unwrap();

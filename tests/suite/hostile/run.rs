@@ -129,7 +129,7 @@ fn manifest(seed: u64) -> Manifest {
     let identity: Identity = serde_json::from_value(json).unwrap();
     let json = serde_json::json!({
         "program_version": "0", "command": ["gpt2-eval"], "files": [], "dependencies": {},
-        "device": "d", "threads": 1, "batch_tokens": 2, "processor": "p", "system": "s",
+        "device": "d", "threads": 1, "batch_tokens": 2, "cpu": "p", "system": "s",
     });
     let environment: Environment = serde_json::from_value(json).unwrap();
     let task = serde_json::json!({

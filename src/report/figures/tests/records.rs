@@ -12,7 +12,7 @@ use text_metrics::SampleValues;
 fn manifest() -> Manifest {
     let usage = |task: &str, seconds: f64, tokens: u64| {
         serde_json::json!({"model": "a", "task": task, "protocol": "paper", "kernels": "k", "seconds": seconds,
-            "requested_tokens": tokens, "read_tokens": tokens, "padding_tokens": 0, "key_value_bytes": 0})
+            "requested_tokens": tokens, "read_tokens": tokens, "padding_tokens": 0, "kv_cache_bytes": 0})
     };
     serde_json::from_value(serde_json::json!({
         "schema_version": 2, "status": "complete",
@@ -22,7 +22,7 @@ fn manifest() -> Manifest {
             "tokenizer_sha256": ""}]},
         "tasks": [],
         "environment": {"program_version": "1", "git_revision": null, "git_dirty": null, "dependencies": {},
-            "command": [], "files": [], "device": "flex", "threads": 2, "batch_tokens": 1, "processor": "one",
+            "command": [], "files": [], "device": "flex", "threads": 2, "batch_tokens": 1, "cpu": "one",
             "system": "s", "host": null},
         "usage": [usage("one", 2.0, 1000), usage("two", 0.5, 1000), usage("one", 2.0, 1000), usage("none", 0.0, 5)],
         "failed_samples": 0, "started": "2026-01-31T12:00:00Z", "ended": null

@@ -15,7 +15,7 @@ fn hostile_labels_are_text() {
         let heading = Heading {
             caveats: vec![Caveat { symbol: "†", explanation: format!("{title}{title}"), brief: "" }],
             footnotes: vec![format!("§ {title}")],
-            ..heading(title, title, &format!("own,{title}"), &["accuracy"])
+            ..heading(title, title, &format!("custom,{title}"), &["accuracy"])
         };
         let models = evil.iter().enumerate();
         let scores: Vec<Score> = models

@@ -61,7 +61,7 @@ fn prompt(id: &str, requests: &[(Option<&str>, Option<&str>)]) -> PromptRecord {
         .map(|&(context, target)| RequestText { context: owned(context), target: owned(target) });
     PromptRecord {
         id: id.to_owned(),
-        place: format!("file:{id}"),
+        location: format!("file:{id}"),
         requests: requests.collect(),
         expected: Vec::new(),
     }
