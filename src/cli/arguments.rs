@@ -26,7 +26,7 @@ Examples:
                                                           your checkpoint on data/lambada/lambada_test.jsonl
   gpt2-eval --tasks lambada,lambada:harness --sizes 117M --data data
                                                           the paper's protocol and lm-evaluation-harness's
-  gpt2-eval --task-file my.toml --sizes tiny              a task of your own (docs/own-tasks.md)
+  gpt2-eval --task-file my.toml --sizes tiny              a task of your own (docs/custom-tasks.md)
   gpt2-eval fetch --tasks lambada,wikitext2 --sizes all   download and check it all, for --offline later
   gpt2-eval doctor --tasks lambada --sizes all            what this machine lacks for that run
   gpt2-eval generate --size tiny-8M --prompt \"Once upon\"  what a model writes
@@ -95,11 +95,11 @@ pub enum Command {
 // Each is a switch of its own.
 #[allow(clippy::struct_excessive_bools)]
 pub struct RunArguments {
-    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, cbt, wmt14, custom [default: custom,
-    /// with --task-file]
+    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, cbt, wmt14, custom
+    /// [default: custom, with --task-file]
     #[arg(short, long, value_delimiter = ',', value_name = "TASK[:PROTOCOL],…")]
     pub tasks: Vec<String>,
-    /// Task config of a custom task (docs/own-tasks.md), for `--tasks NAME` or the group `custom`; may be repeated
+    /// Task config of a custom task (docs/custom-tasks.md), for `--tasks NAME` or the group `custom`; may be repeated
     #[arg(long, value_name = "FILE")]
     pub task_file: Vec<PathBuf>,
     /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the
@@ -180,7 +180,7 @@ pub struct RunArguments {
 /// `gpt2-eval ls`.
 #[derive(Debug, Args)]
 pub struct ListArguments {
-    /// Task config of a custom task (docs/own-tasks.md); may be repeated
+    /// Task config of a custom task (docs/custom-tasks.md); may be repeated
     #[arg(long, value_name = "FILE")]
     pub task_file: Vec<PathBuf>,
     /// Directory in which to look for data
@@ -197,7 +197,7 @@ pub struct ShowArguments {
     /// Task, with its protocol behind a colon
     #[arg(value_name = "TASK[:PROTOCOL]")]
     pub task: String,
-    /// Task config of a custom task (docs/own-tasks.md); may be repeated
+    /// Task config of a custom task (docs/custom-tasks.md); may be repeated
     #[arg(long, value_name = "FILE")]
     pub task_file: Vec<PathBuf>,
     /// Where the examples are: `sample` (bundled), a directory with <task>/<file>, or `hub`

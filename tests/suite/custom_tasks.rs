@@ -176,7 +176,7 @@ fn a_cut_run_continues_and_another_card_is_another_run() {
     change(&path.join("tasks/reading.toml"), "\"characters\"", "\"bytes\"");
     let arguments = ["--task-file", "tasks/reading.toml", "--sizes", "tiny-3M", "--out", "run"];
     let message = refused(path, &arguments);
-    assert!(message.contains("own_tasks.0.sha256: there"), "{message}");
+    assert!(message.contains("custom_tasks.0.sha256: there"), "{message}");
     // A run's card cannot be changed behind its back.
     change(&path.join("run/manifest.json"), "normalization = ", "normalization  = ");
     let message = refused(path, &["score", "run"]);

@@ -1,4 +1,4 @@
-//! Users' own tasks: a card in TOML and a data file, without any Rust (`docs/own-tasks.md`).
+//! Users' own tasks: a card in TOML and a data file, without any Rust (`docs/custom-tasks.md`).
 
 mod choice;
 mod config;
