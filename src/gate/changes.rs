@@ -1,64 +1,63 @@
-//! The samples that changed most between two runs, with their text.
+//! Finds the samples that changed most between two runs, and their text.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::exact::records;
 use super::pairing::{Common, Pair};
-use super::{GateError, Side};
+use super::side::Side;
 use crate::record::{PromptRecord, SampleResult};
 use text_metrics::{Aggregate, Columns, Metric};
 
-/// Characters of a text that are kept, from its end.
-const SHOWN: usize = 200;
+/// Most characters of a text to keep, from its end.
+const MAX_SHOWN: usize = 200;
 
-/// Samples that changed in one respect.
+/// Samples that changed in a metric.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Changes {
-    /// The metric that they changed.
+    /// Name of the metric.
     pub metric: String,
-    /// What `base` and `new` of the samples are.
+    /// Meaning of the samples' `base` and `new`.
     pub what: &'static str,
-    /// Samples that changed, all of them.
+    /// Number of samples that changed, shown or not.
     pub changed: usize,
-    /// Those that changed most, worst first.
+    /// The samples that changed most, worst first.
     pub samples: Vec<ChangedSample>,
 }
 
 /// A sample that changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChangedSample {
-    /// Its name.
+    /// Id of the sample.
     pub id: String,
-    /// File and line of its record in the data, where the run says.
+    /// File and line of its record in the data, where the run has its prompt.
     pub location: Option<String>,
-    /// What it is in the base.
+    /// Value in the base.
     pub base: f64,
-    /// What it is in the new run.
+    /// Value in the new run.
     pub new: f64,
-    /// What was asked and answered.
+    /// Requests and responses.
     pub answers: Vec<ChangedAnswer>,
 }
 
-/// A request and its answers; of long texts the end.
+/// A request and its responses; long texts are cut to their end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChangedAnswer {
-    /// What the model has read, where it is not that of the request before.
+    /// The context, where it differs from the previous request's.
     pub prompt: Option<String>,
-    /// What is scored.
+    /// The scored continuation.
     pub target: Option<String>,
-    /// The base's log-likelihood, where the target is scored.
+    /// Log-likelihood of the target in the base.
     pub base_log_likelihood: Option<f64>,
-    /// The new run's.
+    /// Log-likelihood of the target in the new run.
     pub new_log_likelihood: Option<f64>,
-    /// What the base's model wrote.
+    /// Completion in the base.
     pub base_text: Option<String>,
-    /// What the new run's model wrote.
+    /// Completion in the new run.
     pub new_text: Option<String>,
 }
 
-/// How a sample is seen.
+/// The number by which a sample is compared.
 #[derive(Clone, Copy)]
 enum View {
     Correct(&'static str),
@@ -78,6 +77,7 @@ impl View {
         }
     }
 
+    /// Whether both are accuracies, or neither is.
     fn is_like(self, other: Self) -> bool {
         matches!((self, other), (Self::Correct(_), Self::Correct(_)))
             || !matches!(self, Self::Correct(_)) && !matches!(other, Self::Correct(_))
@@ -91,7 +91,7 @@ impl View {
         }
     }
 
-    /// One number a sample, all of which rise with quality.
+    /// One number per sample; higher is better.
     fn values(self, columns: &Columns, count: usize) -> Vec<f64> {
         match self {
             Self::Correct(name) | Self::LogLikelihood(name) => columns.get(name).cloned().unwrap_or_default(),
@@ -108,26 +108,26 @@ impl View {
     }
 }
 
-/// The samples that changed most by the first accuracy and by the first other metric of a task, up to `most` of each
-/// kind: lost ones and won ones, or those with the largest change of their log-likelihood or score.
+/// The samples that changed most by a task's first accuracy and by its first other metric: up to `max_shown` lost and
+/// `max_shown` won samples, or the `max_shown` largest changes of log-likelihood or score.
 pub(super) fn changes(
     pair: &Pair<'_>,
     (base, new): (&Side, &Side),
     common: &Common,
     metrics: &[Metric],
-    most: usize,
-) -> Result<Vec<Changes>, GateError> {
+    max_shown: usize,
+) -> anyhow::Result<Vec<Changes>> {
     let mut views: Vec<(&'static str, View)> = Vec::new();
     for (metric, view) in metrics.iter().filter_map(|metric| Some((metric, View::of(*metric)?))) {
         if !views.iter().any(|(_, known)| known.is_like(view)) {
             views.push((metric.name, view));
         }
     }
-    if most == 0 {
+    if max_shown == 0 {
         return Ok(Vec::new());
     }
     let texts = Texts::read(pair, base, new)?;
-    let count = common.places.len();
+    let count = common.indices.len();
     let names = pair.base_task.samples.names();
     let mut found = Vec::new();
     for (metric, view) in views {
@@ -137,14 +137,14 @@ pub(super) fn changes(
         let changed = rows.len();
         if matches!(view, View::Correct(_)) {
             let (lost, won): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| change(row) < 0.0);
-            rows = lost.into_iter().take(most).chain(won.into_iter().take(most)).collect();
+            rows = lost.into_iter().take(max_shown).chain(won.into_iter().take(max_shown)).collect();
         } else {
             rows.sort_by(|a, b| change(b).abs().total_cmp(&change(a).abs()));
-            rows.truncate(most);
+            rows.truncate(max_shown);
             rows.sort_by(|a, b| change(a).total_cmp(&change(b)));
         }
         let sample = |row: usize| {
-            let id = common.places.get(row).and_then(|&place| names.get(place)).cloned().unwrap_or_default();
+            let id = common.indices.get(row).and_then(|&index| names.get(index)).cloned().unwrap_or_default();
             let (location, answers) = texts.of(&id);
             ChangedSample { id, location, base: old[row], new: now[row], answers }
         };
@@ -156,7 +156,7 @@ pub(super) fn changes(
     Ok(found)
 }
 
-/// What the runs have of every sample, by its name.
+/// Prompts and results of the samples, by id.
 struct Texts<'a> {
     prompts: HashMap<String, PromptRecord>,
     base: HashMap<&'a str, &'a SampleResult>,
@@ -164,7 +164,7 @@ struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    fn read(pair: &Pair<'_>, base: &'a Side, new: &'a Side) -> Result<Self, GateError> {
+    fn read(pair: &Pair<'_>, base: &'a Side, new: &'a Side) -> anyhow::Result<Self> {
         let Some((new_task, new_model)) = pair.new else {
             return Ok(Self { prompts: HashMap::new(), base: HashMap::new(), new: HashMap::new() });
         };
@@ -175,7 +175,7 @@ impl<'a> Texts<'a> {
             }
         }
         let by_id = |side: &'a Side, task, label: &str| -> HashMap<&'a str, &'a SampleResult> {
-            let records = records(side, task, label).unwrap_or_default();
+            let records = side.records(task, label).unwrap_or_default();
             records.iter().map(|record| (record.id.as_str(), record)).collect()
         };
         Ok(Self {
@@ -185,7 +185,7 @@ impl<'a> Texts<'a> {
         })
     }
 
-    /// Place and answers of a sample.
+    /// Location and answers of a sample.
     fn of(&self, id: &str) -> (Option<String>, Vec<ChangedAnswer>) {
         let prompt = self.prompts.get(id);
         let responses = |records: &HashMap<&'a str, &'a SampleResult>| {
@@ -208,9 +208,9 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// The last [`SHOWN`] characters, behind `…` where there are more.
+/// The last [`MAX_SHOWN`] characters, after `…` where there are more.
 fn end(text: &str) -> String {
-    match text.char_indices().rev().nth(SHOWN - 1) {
+    match text.char_indices().rev().nth(MAX_SHOWN - 1) {
         Some((start, _)) if start > 0 => format!("…{}", &text[start..]),
         _ => text.to_owned(),
     }
@@ -221,10 +221,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_text() {
+    fn long_texts_keep_their_end() {
         assert_eq!(end("short"), "short");
-        let long = format!("{}{}", "a".repeat(300), "é".repeat(SHOWN));
-        assert_eq!(end(&long), format!("…{}", "é".repeat(SHOWN)));
-        assert_eq!(end(&"é".repeat(SHOWN)), "é".repeat(SHOWN));
+        let long = format!("{}{}", "a".repeat(300), "é".repeat(MAX_SHOWN));
+        assert_eq!(end(&long), format!("…{}", "é".repeat(MAX_SHOWN)));
+        assert_eq!(end(&"é".repeat(MAX_SHOWN)), "é".repeat(MAX_SHOWN));
     }
 }

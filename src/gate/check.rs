@@ -1,25 +1,34 @@
-//! The decision whether a run is worse than its baseline.
+//! Decides whether a run is worse than its regression baseline, metric by metric or record by record.
 
-use super::pairing::{Otherwise, Pair, common, pairs};
-use super::{GateError, LeftOut, ModelMap, RegressionBaseline, Tolerance, Tolerances};
+use std::collections::BTreeMap;
+
+use super::baseline::RegressionBaseline;
+use super::pairing::{IfDifferent, LeftOut, ModelMap, Pair, common, pairs};
+use super::side::Side;
+use super::tolerance::{Tolerance, Tolerances};
+use crate::record::SampleResult;
 use crate::tasks::Registry;
 use text_metrics::{Metric, Pairs, RESAMPLES, holm};
 
-/// What to do where a run cannot be held against its baseline.
-pub(super) const MEASURE_THE_SAME: &str = "\nmeasure the baseline's data and protocols, or make a new baseline with \
-                                           `gpt2-eval baseline`";
+/// Advice where run and baseline cannot be compared.
+const REFUSE: IfDifferent = IfDifferent::Refuse(
+    "measure the baseline's data and protocols, or make a new baseline with `gpt2-eval baseline`",
+);
 
-/// Share of the runs that are no worse and fail all the same, at most.
+/// Largest share of gates that fail although the run is no worse.
 const SIGNIFICANCE: f64 = 0.05;
 
-/// What a gate demands.
+/// Most samples that a difference of records names.
+const MAX_NAMED: usize = 5;
+
+/// Options of a gate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckOptions {
     /// How much worse metrics may be.
     pub tolerances: Tolerances,
-    /// Models that have another label.
+    /// Pairs of models with different labels.
     pub models: ModelMap,
-    /// Of every bootstrap.
+    /// Number of resamples of every bootstrap.
     pub resamples: usize,
 }
 
@@ -29,31 +38,31 @@ impl Default for CheckOptions {
     }
 }
 
-/// What a gate says of a metric.
+/// Outcome for a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Not significantly other.
+    /// No significant difference.
     Passed,
     /// Significantly better.
     Improved,
-    /// Significantly worse, and not by more than its tolerance.
+    /// Significantly worse, within its tolerance.
     Tolerated,
-    /// It has no test, or too few samples for one.
+    /// It has no paired test, or too few samples for one.
     Untested,
-    /// Significantly worse, by more than its tolerance.
+    /// Significantly worse, beyond its tolerance.
     Regressed,
-    /// The run does not have it.
+    /// The run lacks it.
     Missing,
 }
 
 impl Verdict {
-    /// Whether the gate fails.
-    pub fn is_failure(self) -> bool {
+    /// Whether it makes the gate fail.
+    pub(super) fn is_failure(self) -> bool {
         matches!(self, Self::Regressed | Self::Missing)
     }
 
-    /// As it stands in tables.
-    pub fn as_str(self) -> &'static str {
+    /// Its name in tables.
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Improved => "improved",
@@ -78,44 +87,44 @@ pub struct CheckedMetric {
     pub metric: String,
     /// Whether more is better.
     pub higher_is_better: bool,
-    /// Samples that both have.
+    /// Number of samples that both have.
     pub n: usize,
-    /// The baseline's value, over these samples.
+    /// Value in the baseline, over these samples.
     pub base: f64,
-    /// The run's; none if it is missing.
+    /// Value in the run.
     pub new: Option<f64>,
     /// 95 % interval of the difference.
     pub ci95: Option<(f64, f64)>,
     /// How much worse it may be.
     pub tolerance: Tolerance,
-    /// p that it is worse, one-sided, Holm's over all metrics of the gate.
+    /// One-sided p for being worse, with Holm's correction over all metrics of the gate.
     pub p_worse: Option<f64>,
-    /// p that it is better, likewise.
+    /// One-sided p for being better, likewise.
     pub p_better: Option<f64>,
-    /// What follows.
+    /// Outcome.
     pub verdict: Verdict,
 }
 
 impl CheckedMetric {
     /// By how much the run is worse, in the metric's unit; below 0 where it is better.
-    pub fn worse_by(&self) -> Option<f64> {
+    fn worse_by(&self) -> Option<f64> {
         let difference = self.new? - self.base;
         Some(if self.higher_is_better { -difference } else { difference })
     }
 }
 
-/// What a gate says of a run.
+/// Outcome of a gate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
     /// In the baseline's order.
     pub metrics: Vec<CheckedMetric>,
-    /// By model and task, where samples are left out.
+    /// Models and tasks of which samples are left out.
     pub left_out: Vec<(String, LeftOut)>,
 }
 
 impl Check {
     /// Metrics with this verdict.
-    pub fn count(&self, verdict: Verdict) -> usize {
+    pub(super) fn count(&self, verdict: Verdict) -> usize {
         self.metrics.iter().filter(|metric| metric.verdict == verdict).count()
     }
 
@@ -124,41 +133,42 @@ impl Check {
         self.metrics.iter().any(|metric| metric.verdict.is_failure())
     }
 
-    /// Samples of the baseline that the run lacks or that failed in it, over all models and tasks.
-    pub fn missing_samples(&self) -> usize {
+    /// Number of the baseline's samples that the run lacks or that failed in it, over all models and tasks.
+    pub(crate) fn missing_samples(&self) -> usize {
         self.left_out.iter().map(|(_, left_out)| left_out.missing_in_new()).sum()
     }
 }
 
-/// Holds a run, `new`, against its baseline. A metric regresses if it is worse by more than its tolerance and
-/// significantly so: the one-sided p of its paired test, by Holm's correction over all metrics, is below 0.05. So a run
-/// that is as good as its baseline in all metrics fails in at most 5 % of the cases.
+/// Compares a run, `new`, with its baseline. A metric regresses if it is worse beyond its tolerance and significantly so:
+/// the one-sided p of its paired test, with Holm's correction over all metrics, is below 0.05. So at most 5 % of the
+/// runs that are no worse in any metric fail.
 ///
-/// `Err` if both measured other data or protocols, or have no task in common.
+/// # Errors
+///
+/// Data, protocols or seeds differ, or a tolerance or model pair names what the baseline lacks.
 pub fn check(
     (base_name, base): (&str, &RegressionBaseline),
     (new_name, new): (&str, &RegressionBaseline),
     options: &CheckOptions,
-) -> Result<Check, GateError> {
+) -> anyhow::Result<Check> {
     options.tolerances.check(base)?;
-    let pairs =
-        pairs((base_name, base), (new_name, new), &options.models, Otherwise::Refuse(MEASURE_THE_SAME))?;
+    let pairs = pairs((base_name, base), (new_name, new), &options.models, REFUSE)?;
     let registry = Registry::new(&base.custom_tasks)?;
     let mut metrics = Vec::new();
     let mut left_out = Vec::new();
     for pair in &pairs {
-        let of_pair = check_pair(pair, &registry, options);
-        if of_pair.1 != LeftOut::default() {
+        let (checked, skipped) = check_pair(pair, &registry, options);
+        if skipped != LeftOut::default() {
             let name = format!("{} {} ({})", pair.new_label, pair.base_task.task, pair.base_task.protocol);
-            left_out.push((name, of_pair.1));
+            left_out.push((name, skipped));
         }
-        metrics.extend(of_pair.0);
+        metrics.extend(checked);
     }
     decide(&mut metrics);
     Ok(Check { metrics, left_out })
 }
 
-/// The metrics of a model's task, not yet decided.
+/// The metrics of a model's task, before the correction of p, and the samples left out.
 fn check_pair(pair: &Pair<'_>, registry: &Registry, options: &CheckOptions) -> (Vec<CheckedMetric>, LeftOut) {
     let Pair { base_task, base, new_label, new } = *pair;
     let common = new.map(|new| common((base_task, base), new));
@@ -212,4 +222,62 @@ fn decide(metrics: &mut [CheckedMetric]) {
             Verdict::Passed
         };
     }
+}
+
+/// Whether a model's records of a task are the same in run and baseline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedRecords {
+    /// Label of the model in the run.
+    pub model: String,
+    /// Name of the task.
+    pub task: String,
+    /// Protocol with its options.
+    pub protocol: String,
+    /// The difference in words; `None` if the records are the same.
+    pub difference: Option<String>,
+}
+
+/// Compares every record of a run with the baseline's by sha256. Where both are run directories, it names the first
+/// samples that differ.
+pub(crate) fn check_records(
+    base: &Side,
+    new: &Side,
+    models: &ModelMap,
+) -> anyhow::Result<Vec<CheckedRecords>> {
+    let pairs = pairs(base.named(), new.named(), models, REFUSE)?;
+    let checked = pairs.iter().map(|pair| CheckedRecords {
+        model: pair.new_label.to_owned(),
+        task: pair.base_task.task.clone(),
+        protocol: pair.base_task.protocol.to_string(),
+        difference: record_difference(pair, base, new),
+    });
+    Ok(checked.collect())
+}
+
+fn by_id(records: &[SampleResult]) -> BTreeMap<&str, &SampleResult> {
+    records.iter().map(|record| (record.id.as_str(), record)).collect()
+}
+
+fn record_difference(pair: &Pair<'_>, base: &Side, new: &Side) -> Option<String> {
+    let Some((new_task, new_model)) = pair.new else {
+        return Some("the run has no records of this task and model".to_owned());
+    };
+    if pair.base.records_sha256 == new_model.records_sha256 {
+        return None;
+    }
+    let old = base.records(pair.base_task, &pair.base.model);
+    let now = new.records(new_task, &new_model.model);
+    let Some((old, now)) = old.zip(now) else {
+        return Some("records differ; give a run directory as the baseline to see which".to_owned());
+    };
+    let (old_by_id, new_by_id) = (by_id(old), by_id(now));
+    let changed = old.iter().filter(|record| new_by_id.get(record.id.as_str()) != Some(record));
+    let added = now.iter().filter(|record| !old_by_id.contains_key(record.id.as_str()));
+    let ids: Vec<&str> = changed.chain(added).map(|record| record.id.as_str()).collect();
+    if ids.is_empty() {
+        return Some("the records are the same in another order".to_owned());
+    }
+    let named = ids.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
+    let more = if ids.len() > MAX_NAMED { ", …" } else { "" };
+    Some(format!("{} records differ: {named}{more}", ids.len()))
 }

@@ -1,12 +1,11 @@
-//! A gate's decision as a table.
+//! A gate's outcome as tables.
 
-use super::compare_tables::p_value;
-use super::{Check, CheckedMetric, CheckedRecords, Verdict};
-use crate::report::{Section, difference, number};
+use super::check::{Check, CheckedMetric, CheckedRecords, Verdict};
+use crate::report::{Section, arrow, difference, interval, number, or_dash, p_value};
 use untrusted_input::thousands;
 
-/// What a gate found, in one line.
-pub fn check_summary(check: &Check, records: &[CheckedRecords]) -> String {
+/// The outcome in one line.
+pub(crate) fn check_summary(check: &Check, records: &[CheckedRecords]) -> String {
     let different = records.iter().filter(|records| records.difference.is_some()).count();
     let outcome = if check.is_failure() || different > 0 { "failed" } else { "passed" };
     let mut parts = vec![format!("{} metrics", thousands(check.metrics.len() as u64))];
@@ -28,7 +27,7 @@ pub fn check_summary(check: &Check, records: &[CheckedRecords]) -> String {
     format!("The gate {outcome}: {}", parts.join(", "))
 }
 
-/// The tables of a gate; of `records` those that differ. The first title says how it ended.
+/// The tables of a gate. The first has the outcome as its title; a second one lists the `records` that differ.
 pub fn check_sections(check: &Check, records: &[CheckedRecords]) -> Vec<Section> {
     let header = [
         "model",
@@ -44,17 +43,18 @@ pub fn check_sections(check: &Check, records: &[CheckedRecords]) -> Vec<Section>
         "verdict",
     ];
     let mut footnotes = vec![
-        "p: that the run is worse, one-sided, by Holm's correction over all metrics of this gate; improved ones have \
-         that of being better"
+        "p: one-sided p that the run is worse (for improved metrics: better), with Holm's correction over all metrics of \
+         this gate"
             .to_owned(),
     ];
     if check.count(Verdict::Untested) > 0 {
         footnotes.push(
-            "not tested: the metric is not a sum over samples, or too few are there for a test".to_owned(),
+            "not tested: the metric is not a sum over samples, or there are too few samples for a test"
+                .to_owned(),
         );
     }
     for (name, left_out) in &check.left_out {
-        footnotes.extend(left_out.describe().map(|note| format!("{name}: {note}")));
+        footnotes.extend(left_out.describe().map(|counts| format!("{name}: {counts}")));
     }
     let (title, rows) = (check_summary(check, records), check.metrics.iter().map(row).collect());
     let mut sections =
@@ -67,27 +67,26 @@ pub fn check_sections(check: &Check, records: &[CheckedRecords]) -> Vec<Section>
         })
         .collect();
     if !different.is_empty() {
-        let title = "Records that are not those of the baseline".to_owned();
-        let header = ["model", "task", "what differs"].map(str::to_owned).to_vec();
+        let title = "Records that differ from the baseline".to_owned();
+        let header = ["model", "task", "difference"].map(str::to_owned).to_vec();
         sections.push(Section::new(title, 2, header, different));
     }
     sections
 }
 
 fn row(metric: &CheckedMetric) -> Vec<String> {
-    let dash = || "–".to_owned();
     let p = if metric.verdict == Verdict::Improved { metric.p_better } else { metric.p_worse };
     vec![
         metric.model.clone(),
         format!("{} ({})", metric.task, metric.protocol),
-        format!("{} {}", metric.metric, if metric.higher_is_better { "↑" } else { "↓" }),
+        format!("{} {}", metric.metric, arrow(metric.higher_is_better)),
         thousands(metric.n as u64),
         number(metric.base),
-        metric.new.map_or_else(dash, number),
-        metric.new.map_or_else(dash, |new| difference(new - metric.base)),
-        metric.ci95.map_or_else(dash, |(low, high)| format!("{} … {}", difference(low), difference(high))),
+        or_dash(metric.new, number),
+        or_dash(metric.new, |new| difference(new - metric.base)),
+        interval(metric.ci95),
         metric.tolerance.to_string(),
-        p.map_or_else(dash, p_value),
+        or_dash(p, p_value),
         metric.verdict.as_str().to_owned(),
     ]
 }

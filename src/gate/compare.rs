@@ -1,38 +1,39 @@
-//! Two runs side by side: every metric with its difference, and the samples that changed most.
+//! Compares two runs: every metric with its difference, and the samples that changed most.
 
+use anyhow::bail;
 use serde::Serialize;
 
 use super::changes::{Changes, changes};
-use super::pairing::{Otherwise, Pair, common, pairs};
-use super::{GateError, LeftOut, ModelMap, Side};
+use super::pairing::{IfDifferent, LeftOut, ModelMap, Pair, common, pairs};
+use super::side::Side;
 use crate::tasks::Registry;
 use text_metrics::{Metric, PairedTest, Pairs, RESAMPLES, TestMethod};
 
-/// What a comparison is to do.
+/// Options of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompareOptions {
-    /// Models that have another label.
+    /// Pairs of models with different labels.
     pub models: ModelMap,
-    /// Compare runs on other data or protocols too, on the samples of the same name.
+    /// Also compare runs that differ in data or protocols, on the samples of the same name.
     pub force: bool,
-    /// Samples of each kind that are shown a task.
+    /// Most samples of each kind to show per task.
     pub samples: usize,
 }
 
-/// Two runs side by side.
+/// The comparison of two runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// The run that is compared with.
+    /// Path of the first run.
     pub base: String,
-    /// The other.
+    /// Path of the second run.
     pub new: String,
     /// In the base's order.
     pub tasks: Vec<ComparedTask>,
-    /// What could not be compared, in words.
-    pub notes: Vec<String>,
+    /// Tasks that only one run has, in words.
+    pub not_compared: Vec<String>,
 }
 
-/// A model's task side by side.
+/// A model's task in both runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedTask {
     /// Name of the task.
@@ -45,9 +46,9 @@ pub struct ComparedTask {
     pub base_model: String,
     /// Label of the model in the new run.
     pub new_model: String,
-    /// Samples that both have.
+    /// Number of samples that both have.
     pub n: usize,
-    /// Samples that only one has.
+    /// Counts of samples that were not compared.
     pub left_out: LeftOut,
     /// Headline first.
     pub metrics: Vec<ComparedMetric>,
@@ -55,16 +56,16 @@ pub struct ComparedTask {
     pub changes: Vec<Changes>,
 }
 
-/// A metric side by side.
+/// A metric in both runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedMetric {
     /// Name.
     pub metric: String,
     /// Whether more is better.
     pub higher_is_better: bool,
-    /// The base's value.
+    /// Value in the base.
     pub base: f64,
-    /// The new run's value.
+    /// Value in the new run.
     pub new: f64,
     /// `new - base`.
     pub difference: f64,
@@ -72,33 +73,33 @@ pub struct ComparedMetric {
     pub ci95_low: Option<f64>,
     /// Upper end of its 95 % interval.
     pub ci95_high: Option<f64>,
-    /// `mcnemar` or `bootstrap`; none for metrics that have no paired test, and with too few samples.
+    /// `mcnemar` or `bootstrap`; `None` for metrics without a paired test, and with too few samples.
     pub test: Option<&'static str>,
-    /// Its two-sided p.
+    /// Two-sided p of the test.
     pub p: Option<f64>,
-    /// Samples right in the base and wrong in the new run, for `mcnemar`.
+    /// Samples that are correct in the base only, for `mcnemar`.
     pub lost: Option<u64>,
-    /// Samples wrong in the base and right in the new run, for `mcnemar`.
+    /// Samples that are correct in the new run only, for `mcnemar`.
     pub won: Option<u64>,
 }
 
 /// Compares two run directories.
 ///
-/// `Err` if they measured other data or protocols, unless that is forced, or have nothing in common.
-pub fn compare(base: &Side, new: &Side, options: &CompareOptions) -> Result<Comparison, GateError> {
-    let otherwise = if options.force {
-        Otherwise::Compare
+/// `Err` if data or protocols differ and `force` is off, or if the runs have no task and model in common.
+pub(crate) fn compare(base: &Side, new: &Side, options: &CompareOptions) -> anyhow::Result<Comparison> {
+    let if_different = if options.force {
+        IfDifferent::Compare
     } else {
-        Otherwise::Refuse("\n--force compares the samples of the same name all the same")
+        IfDifferent::Refuse("use --force to compare the samples of the same name anyway")
     };
-    let pairs = pairs(base.named(), new.named(), &options.models, otherwise)?;
+    let pairs = pairs(base.named(), new.named(), &options.models, if_different)?;
     let registry = Registry::new(&base.measured.custom_tasks)?;
     let mut tasks = Vec::new();
-    let mut notes = Vec::new();
+    let mut not_compared = Vec::new();
     for pair in &pairs {
         match compare_pair(pair, (base, new), &registry, options)? {
             Some(task) => tasks.push(task),
-            None => notes.push(format!(
+            None => not_compared.push(format!(
                 "{} {} ({}) is only in {}",
                 pair.base.model, pair.base_task.task, pair.base_task.protocol, base.name
             )),
@@ -108,22 +109,24 @@ pub fn compare(base: &Side, new: &Side, options: &CompareOptions) -> Result<Comp
         let models = |side: &Side| {
             side.measured.models.iter().map(|model| model.label.as_str()).collect::<Vec<_>>().join(", ")
         };
-        let reason = format!(
-            "no task and model are in both; the models are {} and {}: name pairs with --models OLD=NEW",
+        bail!(
+            "{} and {} have nothing in common: no task and model are in both; the models are {} and {}: name pairs with \
+             --models OLD=NEW",
+            base.name,
+            new.name,
             models(base),
             models(new)
         );
-        return Err(GateError::NothingInCommon { base: base.name.clone(), new: new.name.clone(), reason });
     }
     let is_paired = |name: &str, protocol: &str| {
         tasks.iter().any(|task: &ComparedTask| task.task == name && task.protocol == protocol)
     };
     for task in &new.measured.tasks {
         if !is_paired(&task.task, &task.protocol.to_string()) && !options.force {
-            notes.push(format!("{} ({}) is only in {}", task.task, task.protocol, new.name));
+            not_compared.push(format!("{} ({}) is only in {}", task.task, task.protocol, new.name));
         }
     }
-    Ok(Comparison { base: base.name.clone(), new: new.name.clone(), tasks, notes })
+    Ok(Comparison { base: base.name.clone(), new: new.name.clone(), tasks, not_compared })
 }
 
 fn compare_pair(
@@ -131,7 +134,7 @@ fn compare_pair(
     (base, new): (&Side, &Side),
     registry: &Registry,
     options: &CompareOptions,
-) -> Result<Option<ComparedTask>, GateError> {
+) -> anyhow::Result<Option<ComparedTask>> {
     let Some((new_task, new_model)) = pair.new else { return Ok(None) };
     let Some(task) = registry.find(&pair.base_task.task) else { return Ok(None) };
     let common = common((pair.base_task, pair.base), (new_task, new_model));
@@ -149,7 +152,7 @@ fn compare_pair(
         protocol,
         base_model: pair.base.model.clone(),
         new_model: new_model.model.clone(),
-        n: common.places.len(),
+        n: common.indices.len(),
         left_out: common.left_out,
         metrics: compared,
         changes: changes(pair, (base, new), &common, &metrics, options.samples)?,

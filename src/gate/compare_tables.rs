@@ -1,29 +1,25 @@
-//! A comparison for people: the tables of all tasks, then the samples.
+//! A comparison as text: the tables of all tasks, then the samples that changed most.
 
-use super::{ChangedAnswer, ChangedSample, Changes, ComparedMetric, ComparedTask, Comparison};
-use crate::report::{Cell, Screen, Section, difference, escape, markdown, number, terminal};
+use super::changes::{ChangedAnswer, ChangedSample, Changes};
+use super::compare::{ComparedMetric, ComparedTask, Comparison};
+use crate::report::{
+    Cell, Screen, Section, arrow, difference, escape, interval, markdown, number, or_dash, p_value, terminal,
+};
 use crate::text::visible_white_space;
 use untrusted_input::thousands;
 
-/// Said where a metric is in the comparison that has no test.
-const NO_TEST: &str = "no p: this metric is not a sum over samples, or there are too few of them for a test";
-
-/// A p value; below 0.0001 only that.
-pub(super) fn p_value(p: f64) -> String {
-    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
-}
+/// Footnote of tables with a metric that has no test.
+const NO_TEST: &str = "no p: the metric is not a sum over samples, or there are too few samples for a test";
 
 /// For the terminal.
-pub fn comparison_text(comparison: &Comparison, screen: Screen) -> String {
+pub(crate) fn comparison_text(comparison: &Comparison, screen: Screen) -> String {
     let mut text = format!("{}\n", heading(comparison));
-    text.extend(comparison.notes.iter().map(|note| format!("  {note}\n")));
+    text.extend(comparison.not_compared.iter().map(|line| format!("  {line}\n")));
     text.push_str(&format!("\n{}", terminal(&sections(comparison), screen)));
     for (task, changes) in all_changes(comparison) {
         text.push_str(&format!("{}\n", changes_title(task, changes)));
         for sample in &changes.samples {
-            text.push_str(
-                &lines(task, changes, sample).map(|line| format!("  {line}\n")).collect::<String>(),
-            );
+            text.extend(lines(task, changes, sample).map(|line| format!("  {line}\n")));
         }
         text.push('\n');
     }
@@ -31,20 +27,18 @@ pub fn comparison_text(comparison: &Comparison, screen: Screen) -> String {
 }
 
 /// As Markdown.
-pub fn comparison_markdown(comparison: &Comparison) -> String {
+pub(crate) fn comparison_markdown(comparison: &Comparison) -> String {
     let mut text = markdown(&sections(comparison), &heading(comparison), &[]);
-    if !comparison.notes.is_empty() {
+    if !comparison.not_compared.is_empty() {
         text.push_str("\nNot compared:\n\n");
-        text.extend(comparison.notes.iter().map(|note| format!("- {}\n", escape(note))));
+        text.extend(comparison.not_compared.iter().map(|line| format!("- {}\n", escape(line))));
     }
     for (task, changes) in all_changes(comparison) {
         text.push_str(&format!("\n### {}\n", escape(&changes_title(task, changes))));
         for sample in &changes.samples {
             text.push('\n');
-            // Text of the data: as an indented block it cannot be taken for Markdown.
-            text.push_str(
-                &lines(task, changes, sample).map(|line| format!("    {line}\n")).collect::<String>(),
-            );
+            // An indented block: Markdown in the data's text has no effect.
+            text.extend(lines(task, changes, sample).map(|line| format!("    {line}\n")));
             text.push_str("\n<!-- -->\n");
         }
     }
@@ -59,26 +53,26 @@ fn all_changes(comparison: &Comparison) -> impl Iterator<Item = (&ComparedTask, 
     comparison.tasks.iter().flat_map(|task| task.changes.iter().map(move |changes| (task, changes)))
 }
 
-/// One table a task and protocol.
+/// One table per task and protocol.
 fn sections(comparison: &Comparison) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     for task in &comparison.tasks {
         let title = format!("{} ({})", task.title, task.protocol);
-        let place = sections.iter().position(|section| section.title == title).unwrap_or_else(|| {
+        let index = sections.iter().position(|section| section.title == title).unwrap_or_else(|| {
             let header = ["model", "metric", "n", "first", "second", "Δ", "95 % interval", "p", "lost / won"];
             let header = header.map(str::to_owned).to_vec();
             sections.push(Section::new(title, 2, header, Vec::new()));
             sections.len() - 1
         });
-        let Some(section) = sections.get_mut(place) else { continue };
+        let Some(section) = sections.get_mut(index) else { continue };
         section.rows.extend(
             task.metrics.iter().map(|metric| row(task, metric).into_iter().map(Cell::from).collect()),
         );
-        let without = task.metrics.iter().any(|metric| metric.p.is_none());
-        let notes = task.left_out.describe().map(|note| format!("{}: {note}", models(task)));
-        for note in notes.into_iter().chain(without.then(|| NO_TEST.to_owned())) {
-            if !section.footnotes.contains(&note) {
-                section.footnotes.push(note);
+        let is_untested = task.metrics.iter().any(|metric| metric.p.is_none());
+        let left_out = task.left_out.describe().map(|counts| format!("{}: {counts}", models(task)));
+        for footnote in left_out.into_iter().chain(is_untested.then(|| NO_TEST.to_owned())) {
+            if !section.footnotes.contains(&footnote) {
+                section.footnotes.push(footnote);
             }
         }
     }
@@ -94,25 +88,24 @@ fn models(task: &ComparedTask) -> String {
 }
 
 fn row(task: &ComparedTask, metric: &ComparedMetric) -> Vec<String> {
-    let dash = || "–".to_owned();
-    let interval = metric.ci95_low.zip(metric.ci95_high);
-    let flips = metric.lost.zip(metric.won);
     vec![
         models(task),
-        format!("{} {}", metric.metric, if metric.higher_is_better { "↑" } else { "↓" }),
+        format!("{} {}", metric.metric, arrow(metric.higher_is_better)),
         thousands(task.n as u64),
         number(metric.base),
         number(metric.new),
         difference(metric.difference),
-        interval.map_or_else(dash, |(low, high)| format!("{} … {}", difference(low), difference(high))),
-        metric.p.map_or_else(dash, p_value),
-        flips.map_or_else(dash, |(lost, won)| format!("{} / {}", thousands(lost), thousands(won))),
+        interval(metric.ci95_low.zip(metric.ci95_high)),
+        or_dash(metric.p, p_value),
+        or_dash(metric.lost.zip(metric.won), |(lost, won)| {
+            format!("{} / {}", thousands(lost), thousands(won))
+        }),
     ]
 }
 
 fn changes_title(task: &ComparedTask, changes: &Changes) -> String {
     format!(
-        "{} ({}), {}: {} of {} samples changed {} ({}); the most, worst first",
+        "{} ({}), {}: {} of {} samples changed {} ({}); the largest changes, worst first",
         task.title,
         task.protocol,
         models(task),

@@ -1,10 +1,10 @@
-//! A gate's decision as JUnit XML, which CI systems show as tests.
+//! A gate's outcome as JUnit XML, which CI systems show as tests.
 
+use super::check::{Check, CheckedMetric, CheckedRecords, Verdict};
 use super::check_tables::check_summary;
-use super::compare_tables::p_value;
-use super::{Check, CheckedMetric, CheckedRecords, Verdict};
+use crate::report::p_value;
 
-/// One test a model, task and metric, and one a model and task whose records were compared.
+/// One test per model, task and metric, and one per model and task whose records were compared.
 pub fn junit(check: &Check, records: &[CheckedRecords]) -> String {
     let mut cases = String::new();
     for metric in &check.metrics {
@@ -13,7 +13,10 @@ pub fn junit(check: &Check, records: &[CheckedRecords]) -> String {
             Verdict::Regressed => failure("regressed", &explanation(metric)),
             Verdict::Missing => failure("missing", &explanation(metric)),
             Verdict::Untested => {
-                format!("      <skipped message=\"{}\"/>\n", attribute("this metric has no paired test here"))
+                format!(
+                    "      <skipped message=\"{}\"/>\n",
+                    attribute("this metric has no paired test, or too few samples for one")
+                )
             }
             Verdict::Passed | Verdict::Improved | Verdict::Tolerated => {
                 format!("      <system-out>{}</system-out>\n", attribute(&explanation(metric)))
@@ -51,9 +54,9 @@ fn failure(kind: &str, message: &str) -> String {
 }
 
 /// The numbers of a metric in one sentence.
-pub(super) fn explanation(metric: &CheckedMetric) -> String {
+fn explanation(metric: &CheckedMetric) -> String {
     let Some(new) = metric.new else {
-        return format!("{} is {} in the baseline and is not in the run", metric.metric, metric.base);
+        return format!("{} is {} in the baseline and missing in the run", metric.metric, metric.base);
     };
     let p = match (metric.verdict, metric.p_better, metric.p_worse) {
         (Verdict::Improved, Some(p), _) => format!(", p that it is better {}", p_value(p)),
@@ -91,7 +94,7 @@ fn attribute(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Tolerance;
+    use crate::gate::tolerance::Tolerance;
 
     fn metric(verdict: Verdict) -> CheckedMetric {
         CheckedMetric {
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_well_formed_and_says_why() {
+    fn output_is_well_formed_and_explains_failures() {
         let verdicts = [
             Verdict::Passed,
             Verdict::Improved,

@@ -1,34 +1,35 @@
-//! What of one run belongs to what of the other: models, tasks, samples.
+//! Pairs the models, tasks and samples of two runs.
 
 use std::collections::HashMap;
 
+use anyhow::{anyhow, bail};
 use serde::Serialize;
 
-use super::{BaselineModel, BaselineTask, GateError, RegressionBaseline};
+use super::baseline::{BaselineModel, BaselineTask, RegressionBaseline};
 use text_metrics::Columns;
-use untrusted_input::clipped;
+use untrusted_input::{clipped, did_you_mean, thousands};
 
-/// Which model of the new run stands for which of the base.
+/// Pairs models that have different labels in the two runs (`--models OLD=NEW`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ModelMap(Vec<(String, String)>);
 
 impl ModelMap {
-    /// Reads `old=new` labels.
-    pub fn parse(given: &[String]) -> Result<Self, GateError> {
+    /// Reads `OLD=NEW` pairs of labels.
+    pub(crate) fn parse(given: &[String]) -> anyhow::Result<Self> {
         let pair = |given: &String| match given.split_once('=') {
             Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.to_owned(), new.to_owned())),
-            _ => Err(GateError::Models { given: given.clone(), reason: "expected OLD=NEW".to_owned() }),
+            _ => Err(anyhow!("--models {given}: expected OLD=NEW")),
         };
         given.iter().map(pair).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Every model of `base` with the label that it has in `new`, if it is there: as the map says, else the same; where
-    /// each has one model, these two.
-    pub(super) fn pairs<'a>(
+    /// Every model of `base` with its label in `new`: as the map says, else the same label; where each run has one model,
+    /// these two. `None` where `new` lacks it.
+    fn pairs<'a>(
         &'a self,
         base: &'a RegressionBaseline,
         new: &'a RegressionBaseline,
-    ) -> Result<Vec<(&'a str, Option<&'a str>)>, GateError> {
+    ) -> anyhow::Result<Vec<(&'a str, Option<&'a str>)>> {
         let labels = |file: &'a RegressionBaseline| -> Vec<&'a str> {
             file.models.iter().map(|model| model.label.as_str()).collect()
         };
@@ -38,10 +39,11 @@ impl ModelMap {
                 if known.contains(&label) {
                     return Ok(());
                 }
-                let hint = untrusted_input::did_you_mean(label, known.iter().copied());
-                let reason =
-                    format!("no model `{label}` in the {which} run{hint}; it has {}", known.join(", "));
-                Err(GateError::Models { given: format!("{old}={new}"), reason })
+                let hint = did_you_mean(label, known.iter().copied());
+                let labels = known.join(", ");
+                Err(anyhow!(
+                    "--models {old}={new}: no model `{label}` in the {which} run{hint}; it has {labels}"
+                ))
             };
             check(old, &old_labels, "first")?;
             check(new, &new_labels, "second")?;
@@ -59,41 +61,41 @@ impl ModelMap {
     }
 }
 
-/// A model's task in the base, and in the new run where it is there.
+/// A model's task in the base and in the new run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pair<'a> {
     pub base_task: &'a BaselineTask,
     pub base: &'a BaselineModel,
-    /// Label of the model in the new run, or in the base where the new has none.
+    /// Label of the model in the new run; its label in the base where the new run lacks it.
     pub new_label: &'a str,
     pub new: Option<(&'a BaselineTask, &'a BaselineModel)>,
 }
 
-/// What to do with runs that did not measure the same.
+/// What to do with runs that differ in data, protocol or seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Otherwise {
-    /// It is an error, with this remedy.
+pub(super) enum IfDifferent {
+    /// An error that ends with this advice.
     Refuse(&'static str),
-    /// Compare what can be compared: protocols of the same name whatever their options, the samples of the same name.
+    /// Compares protocols of the same name, whatever their options, on the samples of the same name.
     Compare,
 }
 
-/// Every task and model of `base`, in its order, with what it is in `new`.
+/// Every task and model of `base`, in its order, with its counterpart in `new`.
 ///
-/// `Err` names the fields if both measured a task on other data or under another protocol and that is to be refused.
+/// `Err` names the fields that differ, unless `if_different` allows them.
 pub(super) fn pairs<'a>(
     (base_name, base): (&str, &'a RegressionBaseline),
     (new_name, new): (&str, &'a RegressionBaseline),
     models: &'a ModelMap,
-    otherwise: Otherwise,
-) -> Result<Vec<Pair<'a>>, GateError> {
+    if_different: IfDifferent,
+) -> anyhow::Result<Vec<Pair<'a>>> {
     let labels = models.pairs(base, new)?;
     let differences = differences(base, new);
-    if let Otherwise::Refuse(remedy) = otherwise
+    if let IfDifferent::Refuse(advice) = if_different
         && !differences.is_empty()
     {
-        let (base, new) = (base_name.to_owned(), new_name.to_owned());
-        return Err(GateError::Different { base, new, differences, remedy });
+        let lines = differences.join("\n");
+        bail!("{base_name} and {new_name} measured different things:\n{lines}\n{advice}");
     }
     let mut pairs = Vec::new();
     for base_task in &base.tasks {
@@ -114,7 +116,7 @@ fn same<'a>(task: &BaselineTask, new: &'a RegressionBaseline) -> Option<&'a Base
     new.tasks.iter().find(|other| other.task == task.task && other.protocol == task.protocol)
 }
 
-/// The task under the same protocol with other options, where neither side has it with the other's.
+/// The only task under the same protocol with other options, where neither run has the options of the other.
 fn similar<'a>(
     task: &BaselineTask,
     base: &RegressionBaseline,
@@ -127,7 +129,7 @@ fn similar<'a>(
     others.next().filter(|_| alone && others.next().is_none())
 }
 
-/// What keeps the runs' numbers from being comparable, one line a field.
+/// Differences that make the runs' numbers incomparable, one line per field.
 fn differences(base: &RegressionBaseline, new: &RegressionBaseline) -> Vec<String> {
     let mut lines = Vec::new();
     let mut field = |name: String, old: &str, now: &str| {
@@ -144,7 +146,7 @@ fn differences(base: &RegressionBaseline, new: &RegressionBaseline) -> Vec<Strin
             let config = file.custom_tasks.iter().find(|config| config.task == task.task);
             config.map_or_else(|| "none".to_owned(), |config| config.sha256.clone())
         };
-        field(name("card sha256"), &config(base), &config(new));
+        field(name("task config sha256"), &config(base), &config(new));
         field(name("data sha256"), &task.data.sha256, &other.data.sha256);
         let examples =
             |task: &BaselineTask| task.data.examples_sha256.clone().unwrap_or_else(|| "none".to_owned());
@@ -153,21 +155,21 @@ fn differences(base: &RegressionBaseline, new: &RegressionBaseline) -> Vec<Strin
     lines
 }
 
-/// Samples that a comparison cannot use.
+/// Counts of samples that a comparison leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct LeftOut {
-    /// The new run does not have them.
+    /// Missing in the new run.
     pub only_in_base: usize,
-    /// The base does not have them.
+    /// Missing in the base.
     pub only_in_new: usize,
-    /// They failed in the base, or were not computed.
+    /// Failed or not computed in the base.
     pub failed_in_base: usize,
-    /// They failed in the new run, or were not computed.
+    /// Failed or not computed in the new run.
     pub failed_in_new: usize,
 }
 
 impl LeftOut {
-    /// What to say of them; nothing if there are none.
+    /// The counts in words; `None` if no sample is left out.
     pub fn describe(&self) -> Option<String> {
         let counts = [
             (self.only_in_base, "only in the first"),
@@ -178,12 +180,12 @@ impl LeftOut {
         let parts: Vec<String> = counts
             .into_iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{} {what}", untrusted_input::thousands(count as u64)))
+            .map(|(count, what)| format!("{} {what}", thousands(count as u64)))
             .collect();
         (!parts.is_empty()).then(|| format!("samples left out: {}", parts.join(", ")))
     }
 
-    /// Samples of the base that the new run does not have.
+    /// Samples of the base without a result in the new run.
     pub fn missing_in_new(&self) -> usize {
         self.only_in_base + self.failed_in_new
     }
@@ -195,8 +197,8 @@ pub(super) struct Common {
     pub base: Columns,
     pub new: Columns,
     pub clusters: Vec<Option<usize>>,
-    /// Places among the samples of the base.
-    pub places: Vec<usize>,
+    /// Their indices among the samples of the base.
+    pub indices: Vec<usize>,
     pub left_out: LeftOut,
 }
 
@@ -207,14 +209,14 @@ pub(super) fn common(
 ) -> Common {
     let (base_rows, new_rows) = (rows(base_task, base), rows(new_task, new));
     let mut left_out = LeftOut::default();
-    let place_in_new = places_in_new(base_task, new_task);
-    let (mut places, mut both) = (Vec::new(), Vec::new());
-    for (place, &base_row) in base_rows.iter().enumerate() {
-        let new_row = place_in_new.get(place).copied().flatten().and_then(|place| new_rows.get(place));
+    let index_in_new = indices_in_new(base_task, new_task);
+    let (mut indices, mut both) = (Vec::new(), Vec::new());
+    for (index, &base_row) in base_rows.iter().enumerate() {
+        let new_row = index_in_new.get(index).copied().flatten().and_then(|index| new_rows.get(index));
         match (base_row, new_row) {
             (_, None) => left_out.only_in_base += 1,
             (Some(base), Some(Some(new))) => {
-                places.push(place);
+                indices.push(index);
                 both.push((base, *new));
             }
             (base, Some(new)) => {
@@ -223,30 +225,30 @@ pub(super) fn common(
             }
         }
     }
-    let shared = place_in_new.iter().flatten().count();
+    let shared = index_in_new.iter().flatten().count();
     left_out.only_in_new = new_rows.len() - shared;
     let columns = |of: &BaselineModel, pick: &dyn Fn(&(usize, usize)) -> usize| -> Columns {
         let picked =
             |column: &[f64]| both.iter().filter_map(|pair| column.get(pick(pair)).copied()).collect();
         of.values.iter().map(|(name, column)| (name.clone(), picked(&column.0))).collect()
     };
-    let cluster = |place: &usize| base_task.clusters.as_ref().and_then(|all| all.get(*place).copied());
+    let cluster = |index: &usize| base_task.clusters.as_ref().and_then(|all| all.get(*index).copied());
     Common {
         base: columns(base, &|pair| pair.0),
         new: columns(new, &|pair| pair.1),
-        clusters: places.iter().map(cluster).collect(),
-        places,
+        clusters: indices.iter().map(cluster).collect(),
+        indices,
         left_out,
     }
 }
 
-/// For every sample its row in the columns; none for those that failed.
+/// For every sample its row in the columns; `None` for samples that failed.
 fn rows(task: &BaselineTask, model: &BaselineModel) -> Vec<Option<usize>> {
     let mut without = model.without.iter().copied().peekable();
     let mut row = 0;
     (0..task.samples.len())
-        .map(|place| {
-            if without.next_if_eq(&place).is_some() {
+        .map(|index| {
+            if without.next_if_eq(&index).is_some() {
                 return None;
             }
             row += 1;
@@ -255,13 +257,13 @@ fn rows(task: &BaselineTask, model: &BaselineModel) -> Vec<Option<usize>> {
         .collect()
 }
 
-/// For every sample of the base its place in the new run.
-fn places_in_new(base: &BaselineTask, new: &BaselineTask) -> Vec<Option<usize>> {
+/// For every sample of the base its index in the new run.
+fn indices_in_new(base: &BaselineTask, new: &BaselineTask) -> Vec<Option<usize>> {
     if base.samples == new.samples {
         return (0..base.samples.len()).map(Some).collect();
     }
     let names = new.samples.names();
-    let place_of: HashMap<&str, usize> =
-        names.iter().enumerate().map(|(place, id)| (id.as_str(), place)).collect();
-    base.samples.names().iter().map(|id| place_of.get(id.as_str()).copied()).collect()
+    let index_of: HashMap<&str, usize> =
+        names.iter().enumerate().map(|(index, id)| (id.as_str(), index)).collect();
+    base.samples.names().iter().map(|id| index_of.get(id.as_str()).copied()).collect()
 }

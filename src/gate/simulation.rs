@@ -1,5 +1,4 @@
-//! How often the gate fails, on runs that are made up: never more than 1 in 20 where nothing is worse, and nearly always
-//! where something is.
+//! How often the gate fails on simulated runs: at most 1 in 20 where the model is no worse, nearly always where it is.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +6,30 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 
-use super::{
-    BASELINE_VERSION, BaselineMetric, BaselineModel, BaselineTask, CheckOptions, Column, RegressionBaseline,
-    SampleIds, Verdict, check,
+use super::baseline::{
+    BASELINE_VERSION, BaselineMetric, BaselineModel, BaselineTask, Column, RegressionBaseline, SampleIds,
 };
+use super::check::{CheckOptions, Verdict, check};
 use crate::record::{DataIdentity, ModelIdentity, Protocol};
 
 const SAMPLES: usize = 5000;
 
-/// 200 instead of the gate's 10,000, for the time: a p is then a multiple of 1/201, with the same guarantee.
+/// 200 instead of the gate's 10,000 to save time: p is then a multiple of 1/201, with the same guarantee.
 const RESAMPLES: usize = 200;
 
 /// How the new model differs from the base.
 #[derive(Clone, Copy)]
 struct Quality {
-    /// Share of the samples that only the base has right.
+    /// Share of the samples that only the base answers correctly.
     lost: f64,
-    /// Share of the samples that only the new has right.
+    /// Share of the samples that only the new model answers correctly.
     won: f64,
-    /// By which the new model's log-likelihoods are lower in the mean, nats.
+    /// Mean decrease of the new model's log-likelihoods, nats.
     shift: f64,
 }
 
-/// 6 % of the samples flip, as many either way.
-const ALIKE: Quality = Quality { lost: 0.03, won: 0.03, shift: 0.0 };
+/// 6 % of the samples flip, half of them each way.
+const EQUAL: Quality = Quality { lost: 0.03, won: 0.03, shift: 0.0 };
 
 fn uniform(numbers: &mut ChaCha8Rng) -> f64 {
     (numbers.next_u64() >> 11) as f64 / (1u64 << 53) as f64
@@ -92,15 +91,16 @@ fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> RegressionBaseline {
     }
 }
 
-/// Two runs: the base has 60 % right; of either, the log-likelihoods are those of the sample, very uneven, and half a nat
-/// of the model's own.
+/// Two runs. The base has 60 % accuracy. Log-likelihoods are exponentially distributed over samples, plus normal noise
+/// of half a nat for each model.
 fn runs(quality: Quality, seed: u64) -> (RegressionBaseline, RegressionBaseline) {
     let mut numbers = ChaCha8Rng::seed_from_u64(seed);
     let (mut correct, mut log_likelihoods) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for _ in 0..SAMPLES {
-        let place = uniform(&mut numbers);
+        let quantile = uniform(&mut numbers);
         let both = 0.6 - quality.lost;
-        let (base, new) = (place < 0.6, place < both || (0.6..0.6 + quality.won).contains(&place));
+        let is_won = (0.6..0.6 + quality.won).contains(&quantile);
+        let (base, new) = (quantile < 0.6, quantile < both || is_won);
         correct[0].push(f64::from(u8::from(base)));
         correct[1].push(f64::from(u8::from(new)));
         let sample = 3.0 * (1.0 - uniform(&mut numbers)).ln();
@@ -111,8 +111,8 @@ fn runs(quality: Quality, seed: u64) -> (RegressionBaseline, RegressionBaseline)
     (run(base_correct, base), run(new_correct, new))
 }
 
-/// Of `count` pairs of runs, those in which the gate fails because of a metric (any without it).
-fn failures(quality: Quality, count: u64, of: Option<&str>) -> usize {
+/// Counts the pairs of runs in which `metric` (`None`: any metric) regresses.
+fn failures(quality: Quality, count: u64, metric: Option<&str>) -> usize {
     let options = CheckOptions { resamples: RESAMPLES, ..CheckOptions::default() };
     (0..count)
         .into_par_iter()
@@ -120,32 +120,31 @@ fn failures(quality: Quality, count: u64, of: Option<&str>) -> usize {
             let (base, new) = runs(quality, seed);
             let checked = check(("base", &base), ("new", &new), &options).unwrap();
             assert_eq!(checked.metrics.len(), 2);
-            checked.metrics.iter().any(|metric| {
-                metric.verdict == Verdict::Regressed && of.is_none_or(|name| metric.metric == name)
-            })
+            let mut regressed = checked.metrics.iter().filter(|found| found.verdict == Verdict::Regressed);
+            regressed.any(|found| metric.is_none_or(|name| found.metric == name))
         })
         .count()
 }
 
 #[test]
-fn models_of_one_quality_seldom_fail() {
-    let failed = failures(ALIKE, 1000, None);
+fn equal_models_fail_in_at_most_one_of_twenty_gates() {
+    let failed = failures(EQUAL, 1000, None);
     println!("{failed} of 1000 fail");
     assert!(failed <= 50, "{failed} of 1000");
-    // A gate that never fails would pass this test too.
+    // A gate that never fails would pass the assertion above.
     assert!(failed >= 10, "{failed} of 1000");
 }
 
 #[test]
-fn two_points_of_accuracy_are_noticed() {
-    let worse = Quality { lost: 0.042, won: 0.022, ..ALIKE };
+fn a_drop_of_two_points_of_accuracy_fails() {
+    let worse = Quality { lost: 0.042, won: 0.022, ..EQUAL };
     let failed = failures(worse, 200, Some("accuracy"));
     assert!(failed >= 190, "{failed} of 200");
 }
 
 #[test]
-fn four_percent_of_perplexity_are_noticed() {
-    let worse = Quality { shift: 0.04, ..ALIKE };
+fn a_rise_of_four_percent_in_perplexity_fails() {
+    let worse = Quality { shift: 0.04, ..EQUAL };
     let failed = failures(worse, 200, Some("perplexity"));
     assert!(failed >= 190, "{failed} of 200");
 }

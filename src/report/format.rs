@@ -45,6 +45,26 @@ pub fn difference(value: f64) -> String {
     if value < 0.0 { number(value) } else { format!("+{}", number(value)) }
 }
 
+/// `↑` where more is better, `↓` where less is.
+pub fn arrow(higher_is_better: bool) -> &'static str {
+    if higher_is_better { "↑" } else { "↓" }
+}
+
+/// A p value; `< 0.0001` below that.
+pub fn p_value(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+/// The text of a value, or a dash where there is none.
+pub fn or_dash<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "–".to_owned(), text)
+}
+
+/// A confidence interval of a difference, or a dash.
+pub fn interval(ci: Option<(f64, f64)>) -> String {
+    or_dash(ci, |(low, high)| format!("{} … {}", difference(low), difference(high)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

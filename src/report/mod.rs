@@ -26,6 +26,7 @@ pub use cell::{Cell, Tone};
 pub use csv::{group_scores_csv, scores_csv};
 pub use every_eval_ever::{ModelExport, every_eval_ever};
 pub use export::{Export, ExportError, ExportedFile, ExportedRun, ExportedTask, Format};
+pub(crate) use format::{arrow, interval, or_dash, p_value};
 pub use format::{difference, number};
 pub use heading::{Caveat, Heading};
 pub use json::{Document, RunSummary};

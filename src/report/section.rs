@@ -1,7 +1,7 @@
 //! The layout that all table exporters share: one section a task, one row a model and protocol.
 
 use super::cell::best;
-use super::format::{difference, number};
+use super::format::{arrow, difference, number};
 use super::groups::group_sections;
 use super::{Cell, Heading, Tone};
 use crate::record::{GroupScore, Score};
@@ -85,7 +85,7 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
     let mut spans = vec![1, 1];
     for metric in &metrics {
         let better = all.iter().any(|score| score.metric == *metric && score.higher_is_better);
-        header.push(format!("{metric} {}", if better { "↑" } else { "↓" }));
+        header.push(format!("{metric} {}", arrow(better)));
         if has_paper(metric) {
             header.extend(["paper".to_owned(), "Δ".to_owned()]);
         }

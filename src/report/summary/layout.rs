@@ -1,7 +1,7 @@
 //! The summary as tables of text.
 
 use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
-use crate::report::format::{difference, number, short_with_error};
+use crate::report::format::{arrow, difference, number, short_with_error};
 use crate::report::section::in_order;
 use crate::report::{Cell, Section, Tone};
 use untrusted_input::thousands;
@@ -55,10 +55,9 @@ impl SummaryGroup {
 
 impl SummaryColumn {
     fn heading(&self) -> String {
-        let arrow = if self.higher_is_better { "↑" } else { "↓" };
         let options =
             if self.other_options.is_empty() { String::new() } else { format!("\n{}", self.other_options) };
-        format!("{}\n{} {arrow}{options}", self.name, self.unit)
+        format!("{}\n{} {}{options}", self.name, self.unit, arrow(self.higher_is_better))
     }
 }
 
