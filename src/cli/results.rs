@@ -7,12 +7,9 @@ use crate::run::{FinishedRun, FinishedTask, RunError, write_atomically};
 use crate::tasks::{PAPER_STRIDE, TaskConfig};
 use untrusted_input::thousands;
 
-/// The line under a run's tables.
+/// Program, precision and device.
 pub(super) fn made_by(identity: &Identity, environment: &Environment) -> String {
-    format!(
-        "gpt2-eval {}, {} on {}, standard errors behind ±",
-        environment.program_version, identity.dtype, environment.device
-    )
+    format!("gpt2-eval {}, {} on {}", environment.program_version, identity.dtype, environment.device)
 }
 
 /// What a run's tables are made of.

@@ -170,6 +170,11 @@ impl Results {
         &self.made_by
     }
 
+    /// The line above tables: what made them, and the meaning of ±.
+    pub(super) fn byline(&self) -> String {
+        format!("{}; ± is the standard error", self.made_by)
+    }
+
     /// In what the runs differ that a reader must know of; nothing for a single run.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -226,11 +231,11 @@ impl Results {
 
     /// `table.md`.
     pub fn markdown(&self) -> String {
-        markdown(&self.tables(), &self.made_by, &self.preface())
+        markdown(&self.tables(), &self.byline(), &self.preface())
     }
 
     /// `table.tex`.
     pub fn latex(&self) -> String {
-        latex(&self.tables(), &self.made_by, &self.preface())
+        latex(&self.tables(), &self.byline(), &self.preface())
     }
 }

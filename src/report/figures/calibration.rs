@@ -3,7 +3,7 @@
 use super::chart::{Axis, Chart, Panel, Point, Series};
 use super::scale::{drawable, linear_axis};
 use super::style::Look;
-use super::words::{axis_label, file_name, made_by, metric_words, reservations, symbols};
+use super::words::{axis_label, file_name, metric_words, reservations, symbols};
 use crate::record::GroupScore;
 use crate::report::format::number;
 use crate::report::{Heading, Results};
@@ -99,7 +99,7 @@ fn chart(results: &Results, heading: &Heading) -> Option<Chart> {
             words.join("; ")
         ),
         title,
-        subtitle: format!("protocol {} · {}", heading.protocol, made_by(results)),
+        subtitle: format!("protocol {} · {}", heading.protocol, results.made_by()),
         panels: vec![Panel {
             title: None,
             x: axis("mean confidence of the bin (%)".to_owned(), widest),

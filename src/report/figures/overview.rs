@@ -2,7 +2,7 @@
 
 use super::chart::Chart;
 use super::sizes::{Curve, Explained, panel};
-use super::words::{add_new, made_by, protocol_name, reservations};
+use super::words::{add_new, protocol_name, reservations};
 use crate::report::Results;
 
 /// The panels of Figure 1: what they show, and which tasks with which metrics; the first that was measured stands there.
@@ -47,7 +47,7 @@ pub(super) fn chart(results: &Results) -> Option<Chart> {
     Some(Chart {
         name: "overview".to_owned(),
         title: "Tasks without any training, against model size".to_owned(),
-        subtitle: format!("as Figure 1 of Radford et al. 2019 · {}", made_by(results)),
+        subtitle: format!("as Figure 1 of Radford et al. 2019 · {}", results.made_by()),
         description: format!(
             "Up to four tasks against parameters on logarithmic axes, as in Figure 1 of the paper. Measured: {}.",
             values.join(". ")

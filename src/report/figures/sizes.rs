@@ -4,7 +4,7 @@ use super::chart::{Axis, Chart, Panel};
 use super::drawing::Drawing;
 use super::published::Published;
 use super::scale::drawable;
-use super::words::{add_new, axis_label, file_name, made_by, metric_words, protocol_name, reservations};
+use super::words::{add_new, axis_label, file_name, metric_words, protocol_name, reservations};
 use crate::record::Score;
 use crate::report::{Heading, Results};
 
@@ -126,7 +126,7 @@ fn chart(results: &Results, task: &str, (name, what): (&str, &str), curves: &[Cu
             "{title} against parameters on a logarithmic axis, protocol {protocol}. {direction} Measured: {values}."
         ),
         title,
-        subtitle: format!("protocol {protocol} · {}", made_by(results)),
+        subtitle: format!("protocol {protocol} · {}", results.made_by()),
         panels: vec![panel],
         footnotes,
     })

@@ -2,7 +2,7 @@
 
 use super::text::slug;
 use crate::record::{Protocol, Score};
-use crate::report::{Heading, Results};
+use crate::report::Heading;
 
 /// A metric's name in titles, and its unit.
 pub(super) fn metric_words(metric: &str) -> (String, &'static str) {
@@ -62,12 +62,6 @@ pub(super) fn reservations(heading: &Heading, whose: Option<&str>) -> Vec<String
         heading.caveats.iter().map(|caveat| format!("{} {whose}{}", caveat.symbol, caveat.explanation));
     let failures = heading.footnotes.iter().filter_map(|footnote| footnote.strip_prefix('§'));
     caveats.chain(failures.map(|failure| format!("§ {whose}{}", failure.trim_start()))).collect()
-}
-
-/// Program, precision and device, without the word on the tables' standard errors.
-pub(super) fn made_by(results: &Results) -> &str {
-    let made_by = results.made_by();
-    made_by.strip_suffix(", standard errors behind ±").unwrap_or(made_by)
 }
 
 /// A figure's file name. The protocol is a part of it unless it is the plain default.

@@ -67,7 +67,7 @@ pub fn page(
             "style" => page.push_str(STYLE),
             "script" => page.push_str(SCRIPT),
             "title" => page.push_str(&escape(&title(runs))),
-            "made by" => page.push_str(&escape(results.made_by())),
+            "made by" => page.push_str(&escape(&results.byline())),
             "tables" => page.push_str(&tables(results)),
             "figures" => page.push_str(&pictures(figures)),
             "manifests" => {
