@@ -201,6 +201,7 @@ mod tests {
         let response = Response::LogLikelihood(LogLikelihood {
             log_likelihood: -2.5,
             greedy: false,
+            tokens: vec![7],
             token_log_probs: vec![-2.5],
             filtered: Some(Filtered { log_likelihood: -1.5, greedy: true }),
             context_tokens: 1,

@@ -198,6 +198,8 @@ pub struct LogLikelihood {
     pub log_likelihood: f64,
     /// Whether every token of the continuation is the most probable one at its place.
     pub greedy: bool,
+    /// Ids of the continuation's tokens.
+    pub tokens: Vec<u32>,
     /// log P of each token of the continuation, nats.
     pub token_log_probs: Vec<f32>,
     /// The same score after the excluded words are removed, where the request names any.

@@ -43,6 +43,7 @@ fn journal() -> Vec<u8> {
     let score = LogLikelihood {
         log_likelihood: -2.5,
         greedy: false,
+        tokens: vec![7],
         token_log_probs: vec![-2.5],
         filtered: Some(Filtered { log_likelihood: -1.5, greedy: true }),
         context_tokens: 1,

@@ -102,7 +102,8 @@ impl<'a> Answers<'a> {
         } else {
             let context_tokens: usize =
                 sequences.iter().map(|sequence| sequence.input.len() + 1 - sequence.targets.len()).sum();
-            Response::LogLikelihood(log_likelihood(&scores, context_tokens, *truncated_tokens))
+            let tokens = sequences.iter().flat_map(|sequence| &sequence.targets).copied().collect();
+            Response::LogLikelihood(log_likelihood(&scores, tokens, context_tokens, *truncated_tokens))
         };
         for &index in &self.same[index] {
             sink(Event::Response { index, response: response.clone() })?;
@@ -111,10 +112,16 @@ impl<'a> Answers<'a> {
     }
 }
 
-fn log_likelihood(scores: &[TokenScore], context_tokens: usize, truncated_tokens: usize) -> LogLikelihood {
+fn log_likelihood(
+    scores: &[TokenScore],
+    tokens: Vec<u32>,
+    context_tokens: usize,
+    truncated_tokens: usize,
+) -> LogLikelihood {
     LogLikelihood {
         log_likelihood: scores.iter().map(|score| score.log_prob).sum(),
         greedy: scores.iter().all(|score| score.is_argmax),
+        tokens,
         token_log_probs: scores.iter().map(|score| score.log_prob as f32).collect(),
         filtered: scores.iter().map(|score| score.filtered).collect::<Option<Vec<_>>>().map(|filtered| {
             Filtered {

@@ -50,6 +50,7 @@ fn scored(token_log_probs: &[f32]) -> Response {
     Response::LogLikelihood(LogLikelihood {
         log_likelihood: 0.0,
         greedy: false,
+        tokens: vec![7; token_log_probs.len()],
         token_log_probs: token_log_probs.to_vec(),
         filtered: None,
         context_tokens: 0,

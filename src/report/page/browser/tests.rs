@@ -27,6 +27,7 @@ fn scored(log_probs: &[f32]) -> Response {
     Response::LogLikelihood(LogLikelihood {
         log_likelihood: log_probs.iter().map(|&log_prob| f64::from(log_prob)).sum(),
         greedy: false,
+        tokens: vec![7; log_probs.len()],
         token_log_probs: log_probs.to_vec(),
         filtered: None,
         context_tokens: 3,
