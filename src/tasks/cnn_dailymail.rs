@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::written::{only_text, written};
+use super::generation::{completions, only_completion};
 use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{Article, BundledFile, DataError, DataFile, read_articles};
 use crate::record::Protocol;
@@ -135,14 +135,15 @@ impl Task for CnnDailyMail {
         responses: &[Response],
     ) -> Result<SampleValues, TaskError> {
         if protocol.name == "harness" {
-            let score = text_metrics::rouge(&doc.highlights.join("\n"), &only_text(responses)?.text, true);
+            let score =
+                text_metrics::rouge(&doc.highlights.join("\n"), &only_completion(responses)?.text, true);
             return Ok(SampleValues::from([
                 ("rouge1".to_owned(), score.rouge1.f1),
                 ("rouge2".to_owned(), score.rouge2.f1),
                 ("rougeL".to_owned(), score.rouge_l.f1),
             ]));
         }
-        let texts = written(responses)?;
+        let texts = completions(responses)?;
         let mut sums = SampleValues::new();
         for (draw, generated) in texts.iter().enumerate() {
             for (name, value) in scores(&head(&generated.text), doc) {
@@ -203,7 +204,7 @@ impl Task for CnnDailyMail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::written::tests::wrote;
+    use super::super::generation::tests::completion;
     use super::*;
 
     fn article() -> Article {
@@ -241,7 +242,8 @@ mod tests {
         let requests = request(&protocol, "");
         assert_eq!(requests.len(), 3);
         assert_ne!(requests[0], requests[1]);
-        let answers = [wrote("The cat sat.", &[]), wrote("The dog ran.", &[]), wrote("Nothing.", &[])];
+        let answers =
+            [completion("The cat sat.", &[]), completion("The dog ran.", &[]), completion("Nothing.", &[])];
         let values = CnnDailyMail.score(&article(), &protocol, &answers).unwrap();
         let each: f64 = (0..3).map(|draw| values[&format!("rouge_average_seed_{draw}")]).sum();
         assert!((values["rouge_average"] - each / 3.0).abs() < 1e-12);
@@ -254,7 +256,7 @@ mod tests {
             .score(
                 &article(),
                 &Protocol::new("paper"),
-                &[wrote("Rain fell. Snow fell. Hail fell. The cat sat.", &[])],
+                &[completion("Rain fell. Snow fell. Hail fell. The cat sat.", &[])],
             )
             .unwrap();
         assert_eq!(values["rouge1"], 0.0);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::written::only_text;
+use super::generation::only_completion;
 use super::{Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, CoqaStory, DataError, DataFile, read_coqa};
 use crate::record::Protocol;
@@ -120,7 +120,7 @@ impl Task for Coqa {
         protocol: &Protocol,
         responses: &[Response],
     ) -> Result<SampleValues, TaskError> {
-        let text = &only_text(responses)?.text;
+        let text = &only_completion(responses)?.text;
         let score = if protocol.name == "harness" {
             coqa_harness_score(text, &doc.answers())
         } else {
@@ -146,7 +146,7 @@ impl Task for Coqa {
 
 #[cfg(test)]
 mod tests {
-    use super::super::written::tests::wrote;
+    use super::super::generation::tests::completion;
     use super::*;
     use crate::data::CoqaTurn;
 
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn answers_are_scored_against_the_others() {
-        let values = Coqa.score(&turn(1), &Protocol::new("paper"), &[wrote(" Home.", &[-1.0])]).unwrap();
+        let values = Coqa.score(&turn(1), &Protocol::new("paper"), &[completion(" Home.", &[-1.0])]).unwrap();
         // "home" without itself is compared with "her home", and the other way round.
         assert!((values["f1"] - f64::midpoint(2.0 / 3.0, 1.0)).abs() < 1e-12);
         assert_eq!((values["exact_match"], values["domain_mctest"]), (0.5, 1.0));

@@ -1,21 +1,18 @@
-//! Undoing the tokenization of old data sets, by rewrite rules in a fixed order.
+//! De-tokenizers: rewrite rules in a fixed order that undo the tokenization of old data sets.
 //!
-//! GPT-2's own "invertible de-tokenizers" (Radford et al. 2019, §3.1) were never published. Each rule here says
-//! whether the original can be told from the result; where it cannot, different originals become one text.
+//! GPT-2's own "invertible de-tokenizers" (Radford et al. 2019, §3.1) were never published. Rules marked "lossy" map
+//! different originals to the same text; the others can be inverted on text in the data set's tokenization.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// One rewrite of all places in a text, from left to right.
+/// Replaces all matches in a text, from left to right.
 #[derive(Debug)]
 pub struct Rule {
     find: Pattern,
     replace: &'static str,
-    /// Whether the original can be recovered from the result, in text that the rule was made for. Tests round-trip these.
-    #[expect(dead_code, reason = "documents each rule")]
-    invertible: bool,
 }
 
 #[derive(Debug)]
@@ -24,12 +21,12 @@ enum Pattern {
     Regex(Regex),
 }
 
-const fn text(find: &'static str, replace: &'static str, invertible: bool) -> Rule {
-    Rule { find: Pattern::Text(find), replace, invertible }
+const fn text(find: &'static str, replace: &'static str) -> Rule {
+    Rule { find: Pattern::Text(find), replace }
 }
 
-fn regex(find: &str, replace: &'static str, invertible: bool) -> Option<Rule> {
-    Regex::new(find).ok().map(|regex| Rule { find: Pattern::Regex(regex), replace, invertible })
+fn regex(find: &str, replace: &'static str) -> Option<Rule> {
+    Regex::new(find).ok().map(|regex| Rule { find: Pattern::Regex(regex), replace })
 }
 
 impl Rule {
@@ -42,39 +39,39 @@ impl Rule {
     }
 }
 
-/// `input` after all of `rules`.
+/// Applies `rules` to `input`, one after the other.
 pub fn rewrite(input: &str, rules: &[Rule]) -> String {
     rules.iter().fold(Cow::Borrowed(input), |text, rule| rule.apply(text)).into_owned()
 }
 
-/// WikiText: the rules of Megatron-LM and of lm-evaluation-harness's `wikitext`, in their order and with their slips
-/// (the second rule matches slashes that were meant to delimit it).
+/// WikiText: the rules of Megatron-LM and of lm-evaluation-harness's `wikitext`, in their order and with their mistakes
+/// (the second rule matches slashes that were meant to delimit the pattern).
 pub static WIKITEXT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     [
-        Some(text("s '", "s'", false)),
-        regex(r"/' [0-9]/", "/'[0-9]/", false),
-        Some(text(" @-@ ", "-", false)),
-        Some(text(" @,@ ", ",", false)),
-        Some(text(" @.@ ", ".", false)),
-        Some(text(" : ", ": ", true)),
-        Some(text(" ; ", "; ", true)),
-        Some(text(" . ", ". ", true)),
-        Some(text(" ! ", "! ", true)),
-        Some(text(" ? ", "? ", true)),
-        Some(text(" , ", ", ", true)),
-        regex(r"\(\s*([^\)]*?)\s*\)", "($1)", true),
-        regex(r"\[\s*([^\]]*?)\s*\]", "[$1]", true),
-        regex(r"\{\s*([^}]*?)\s*\}", "{$1}", true),
-        regex(r#""\s*([^"]*?)\s*""#, "\"$1\"", true),
-        regex(r"'\s*([^']*?)\s*'", "'$1'", false),
-        Some(text("= = = =", "====", true)),
-        Some(text("= = =", "===", true)),
-        Some(text("= =", "==", true)),
-        Some(text(" \u{b0} ", "\u{b0}", false)),
-        Some(text(" \n", "\n", true)),
-        Some(text("\n ", "\n", true)),
-        Some(text(" N ", " 1 ", false)),
-        Some(text(" 's", "'s", true)),
+        Some(text("s '", "s'")),         // lossy
+        regex(r"/' [0-9]/", "/'[0-9]/"), // lossy
+        Some(text(" @-@ ", "-")),        // lossy
+        Some(text(" @,@ ", ",")),        // lossy
+        Some(text(" @.@ ", ".")),        // lossy
+        Some(text(" : ", ": ")),
+        Some(text(" ; ", "; ")),
+        Some(text(" . ", ". ")),
+        Some(text(" ! ", "! ")),
+        Some(text(" ? ", "? ")),
+        Some(text(" , ", ", ")),
+        regex(r"\(\s*([^\)]*?)\s*\)", "($1)"),
+        regex(r"\[\s*([^\]]*?)\s*\]", "[$1]"),
+        regex(r"\{\s*([^}]*?)\s*\}", "{$1}"),
+        regex(r#""\s*([^"]*?)\s*""#, "\"$1\""),
+        regex(r"'\s*([^']*?)\s*'", "'$1'"), // lossy
+        Some(text("= = = =", "====")),
+        Some(text("= = =", "===")),
+        Some(text("= =", "==")),
+        Some(text(" \u{b0} ", "\u{b0}")), // lossy
+        Some(text(" \n", "\n")),
+        Some(text("\n ", "\n")),
+        Some(text(" N ", " 1 ")), // lossy
+        Some(text(" 's", "'s")),
     ]
     .into_iter()
     .flatten()
@@ -83,43 +80,43 @@ pub static WIKITEXT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 
 /// Penn Treebank as Mikolov cut it: Megatron-LM's rules in their order.
 pub static PENN_TREEBANK: [Rule; 7] = [
-    text(" '", "'", true),
-    text(" \n", "\n", true),
-    text("\n ", "\n", true),
-    text(" n't", "n't", true),
-    text(" N ", "1 ", false),
-    text("$ 1", "$1", true),
-    text("# 1", "#1", true),
+    text(" '", "'"),
+    text(" \n", "\n"),
+    text("\n ", "\n"),
+    text(" n't", "n't"),
+    text(" N ", "1 "), // lossy
+    text("$ 1", "$1"),
+    text("# 1", "#1"),
 ];
 
-/// One Billion Word news text: our own rules, since nobody has published any.
+/// One Billion Word news text: our own rules, as none are published.
 pub static NEWS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     [
-        Some(text(" n't", "n't", true)),
-        regex(r" '(s|re|ve|ll|m|d)\b", "'$1", true),
-        regex(r#""\s+([^"\n]*?)\s+""#, "\"$1\"", true),
-        regex(r" ([,.;:!?%)])", "$1", true),
-        Some(text("( ", "(", true)),
-        Some(text("$ ", "$", true)),
+        Some(text(" n't", "n't")),
+        regex(r" '(s|re|ve|ll|m|d)\b", "'$1"),
+        regex(r#""\s+([^"\n]*?)\s+""#, "\"$1\""),
+        regex(r" ([,.;:!?%)])", "$1"),
+        Some(text("( ", "(")),
+        Some(text("$ ", "$")),
     ]
     .into_iter()
     .flatten()
     .collect()
 });
 
-/// Children's Book Test, in the Penn Treebank's tokenization: our own rules, since nobody has published any.
+/// Children's Book Test, in the Penn Treebank's tokenization: our own rules, as none are published.
 pub static BOOK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     [
-        Some(text("-LRB- ", "(", true)),
-        Some(text(" -RRB-", ")", true)),
-        Some(text("`` ", "\"", true)),
-        Some(text(" ''", "\"", false)),
-        Some(text("` ", "'", false)),
-        Some(text(" n't", "n't", true)),
-        regex(r" '(s|S|re|ve|ll|m|d|em)\b", "'$1", true),
-        regex(r" ([,.;:!?%)])", "$1", true),
+        Some(text("-LRB- ", "(")),
+        Some(text(" -RRB-", ")")),
+        Some(text("`` ", "\"")),
+        Some(text(" ''", "\"")), // lossy
+        Some(text("` ", "'")),   // lossy
+        Some(text(" n't", "n't")),
+        regex(r" '(s|S|re|ve|ll|m|d|em)\b", "'$1"),
+        regex(r" ([,.;:!?%)])", "$1"),
         // A closing single quote.
-        regex(r#" '($|[ ,.;:!?"\n])"#, "'$1", false),
+        regex(r#" '($|[ ,.;:!?"\n])"#, "'$1"), // lossy
     ]
     .into_iter()
     .flatten()
@@ -138,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn wikitext_as_lm_evaluation_harness_has_it() {
+    fn wikitext_equals_lm_evaluation_harness() {
         let raw = " \n = Valkyria = \n \n In 1 @,@ 000 years ( 3 @.@ 5 ) it 's \" old \" , he said . \n = = Part = = \n";
         assert_eq!(
             rewrite(raw, &WIKITEXT),
@@ -147,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn penn_treebank_as_megatron_has_it() {
+    fn penn_treebank_equals_megatron() {
         let raw = " the company 's net rose N N to $ N million \n it did n't fall \n";
         assert_eq!(
             rewrite(raw, &PENN_TREEBANK),
@@ -156,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn news() {
+    fn news_quotes_contractions_and_punctuation() {
         let raw = "\" We 're here , \" he said ( twice ) , but it wo n't cost $ 5 .\n";
         assert_eq!(rewrite(raw, &NEWS), "\"We're here,\" he said (twice), but it won't cost $5.\n");
     }

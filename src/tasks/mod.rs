@@ -9,20 +9,14 @@ mod config;
 mod coqa;
 mod custom;
 pub mod detokenize;
-mod enwik8;
 mod erased;
+mod generation;
 mod lambada;
 mod nq;
-mod one_billion_word;
-mod penn_treebank;
 mod perplexity;
 mod registry;
-mod text8;
 mod translation;
-mod wikitext103;
-mod wikitext2;
 mod winograd;
-mod written;
 
 pub use config::{ProtocolConfig, TaskConfig};
 pub use custom::{CUSTOM_GROUP, CustomTaskConfig, FieldPath, Record, TaskConfigError, Template};
@@ -42,12 +36,12 @@ pub static REGISTRY: &[&dyn AnyTask] = &[
     &lambada::Lambada,
     &cbt::COMMON_NOUNS,
     &cbt::NAMED_ENTITIES,
-    &wikitext2::TASK,
-    &penn_treebank::TASK,
-    &enwik8::TASK,
-    &text8::TASK,
-    &wikitext103::TASK,
-    &one_billion_word::TASK,
+    &perplexity::WIKITEXT_2,
+    &perplexity::PTB,
+    &perplexity::ENWIK8,
+    &perplexity::TEXT8,
+    &perplexity::WIKITEXT_103,
+    &perplexity::ONE_BILLION_WORD,
     &winograd::Winograd,
     &coqa::Coqa,
     &cnn_dailymail::CnnDailyMail,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::written::only_text;
+use super::generation::only_completion;
 use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile, read_json_lines};
 use crate::record::Protocol;
@@ -113,7 +113,7 @@ impl Task for NaturalQuestions {
         protocol: &Protocol,
         responses: &[Response],
     ) -> Result<SampleValues, TaskError> {
-        let generated = only_text(responses)?;
+        let generated = only_completion(responses)?;
         let answers: Vec<&str> = doc.answer.iter().map(String::as_str).collect();
         if protocol.name == "harness" {
             let correct = harness_nq_exact_match(&generated.text, &answers);
@@ -188,7 +188,7 @@ impl Task for NaturalQuestions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::written::tests::wrote;
+    use super::super::generation::tests::completion;
     use super::*;
 
     fn question(question: &str, answer: &[&str]) -> Question {
@@ -223,11 +223,12 @@ mod tests {
     fn confidence_is_the_probability_of_the_answer_without_its_end() {
         let doc = question("who wrote emma", &["Jane Austen"]);
         let values = NaturalQuestions
-            .score(&doc, &Protocol::new("paper"), &[wrote(" Jane Austen", &[-0.5, -0.25, -3.0])])
+            .score(&doc, &Protocol::new("paper"), &[completion(" Jane Austen", &[-0.5, -0.25, -3.0])])
             .unwrap();
         assert_eq!(values["correct"], 1.0);
         assert!((values["confidence"] - (-0.75f64).exp()).abs() < 1e-12);
-        let silent = NaturalQuestions.score(&doc, &Protocol::new("paper"), &[wrote("", &[-0.1])]).unwrap();
+        let silent =
+            NaturalQuestions.score(&doc, &Protocol::new("paper"), &[completion("", &[-0.1])]).unwrap();
         assert_eq!(silent["confidence"], 0.0, "an empty answer is no sure one");
     }
 

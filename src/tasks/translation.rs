@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::written::only_text;
+use super::generation::only_completion;
 use super::{Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile, SentencePair, read_parallel};
 use crate::record::Protocol;
@@ -123,7 +123,7 @@ impl Task for Translation {
         protocol: &Protocol,
         responses: &[Response],
     ) -> Result<SampleValues, TaskError> {
-        let text = strip(&only_text(responses)?.text);
+        let text = strip(&only_completion(responses)?.text);
         let of = |text: &str, reference: &str, tokenizer| BleuStatistics::of(text, &[reference], tokenizer);
         if protocol.name == "harness" {
             return Ok(of(text, &doc.target, BleuTokenizer::Mteval13a).named("bleu_").collect());
@@ -146,7 +146,7 @@ impl Task for Translation {
 
 #[cfg(test)]
 mod tests {
-    use super::super::written::tests::wrote;
+    use super::super::generation::tests::completion;
     use super::*;
 
     fn pair() -> SentencePair {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn only_the_first_sentence_counts_in_the_paper() {
-        let answer = [wrote(" It rains. It always rains.", &[])];
+        let answer = [completion(" It rains. It always rains.", &[])];
         let paper = FRENCH_ENGLISH.score(&pair(), &Protocol::new("paper"), &answer).unwrap();
         assert_eq!((paper["bleu_hypothesis_length"], paper["bleu_correct1"]), (3.0, 3.0));
         assert_eq!(paper["bleu_tokenized_hypothesis_length"], 3.0);

@@ -20,14 +20,14 @@ pub use record::Record;
 pub use template::{FieldPath, Template};
 
 use super::choice::{choice_baselines, first_largest};
-use super::written::only_text;
+use super::generation::only_completion;
 use super::{HeuristicBaseline, Item, ProtocolConfig, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataConfig, DataError, DataFile, FileConfig, Split};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
+use crate::tasks::perplexity::Part;
 use choice::{Choice, Question, candidates};
 use config::{Asked, Prompt};
-use document::Part;
 use gpt2_model::request::{Decoding, Request, Response, Trim};
 use text_metrics::Metric;
 use text_metrics::SampleValues;
@@ -91,7 +91,7 @@ impl CustomTask {
                 if text.trim().is_empty() {
                     return Err("`text` has no text for this record".to_owned());
                 }
-                Ok(Sample::Part(Part::whole(&text)))
+                Ok(Sample::Part(document::whole(&text)))
             }
         }
     }
@@ -182,7 +182,7 @@ impl Task for CustomTask {
 
     fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<Sample>>, DataError> {
         if let Asked::Perplexity(None) = self.own.asked {
-            let parts = Part::of_file(file)?.into_iter();
+            let parts = document::of_file(file)?.into_iter();
             return Ok(parts
                 .map(|Item { id, cluster, line, doc }| Item { id, cluster, line, doc: Sample::Part(doc) })
                 .collect());
@@ -276,7 +276,7 @@ impl Task for CustomTask {
                 None => Ok(SampleValues::new()),
             },
             (Asked::Generate { references, .. }, Sample::Prompt(record)) => {
-                let text = strip(&only_text(responses)?.text);
+                let text = strip(&only_completion(responses)?.text);
                 let references = candidates(references, record).unwrap_or_default();
                 let references: Vec<&str> = references.iter().map(String::as_str).collect();
                 Ok(self.own.metrics.iter().flat_map(|metric| metric.of_text(text, &references)).collect())

@@ -1,50 +1,54 @@
-//! How the files of the perplexity tasks are read: as streams of words, streams of bytes, or pages.
+//! Reads the files of the perplexity tasks: as streams of words, streams of bytes, or pages.
 
-use super::Part;
-use super::stream::{Cut, canonical_words, items, parts};
+use super::part::{Cut, Part, Units, canonical_words, cut, stream};
 use crate::data::{DataError, DataFile};
 use crate::record::Protocol;
 use crate::tasks::Item;
 use crate::tasks::detokenize::{Rule, WIKITEXT, rewrite};
-use gpt2_model::request::Document;
 
-/// The test part of enwik8 and text8.
+/// Size of the test part of enwik8 and text8.
 const LAST_BYTES: usize = 5_000_000;
-/// All of enwik8 or text8.
+/// Size of the whole of enwik8 or text8.
 const ALL_BYTES: usize = 100_000_000;
 
-/// One stream of words; `raw` as it is, `detok` after the rules, and `paper` one of the two.
-pub fn word_stream(
+/// Units of every built-in perplexity task, counted in the original file.
+fn units(words: usize, bytes: usize) -> Units {
+    vec![("words", words as f64), ("bytes", bytes as f64)]
+}
+
+/// One stream of words. Protocol `raw` leaves it as it is, `detok` de-tokenizes it with `rules`, and `paper` does what
+/// the protocol named by `paper` does.
+pub(super) fn word_stream(
     file: &DataFile,
     protocol: &Protocol,
     rules: &[Rule],
-    cut: Cut,
+    at: Cut,
     paper: &str,
 ) -> Result<Vec<Item<Part>>, DataError> {
     let original = file.text()?;
-    let means = if protocol.name == "paper" { paper } else { &protocol.name };
-    let text = if means == "detok" { rewrite(original, rules) } else { original.to_owned() };
-    Ok(items(&text, canonical_words(original), original.len(), cut))
+    let name = if protocol.name == "paper" { paper } else { &protocol.name };
+    let text = if name == "detok" { rewrite(original, rules) } else { original.to_owned() };
+    Ok(stream(&text, &units(canonical_words(original), original.len()), at))
 }
 
 /// One stream of bytes: the last 5,000,000 of a whole file, else all. A character that the cut splits becomes U+FFFD
-/// for the model; the bytes still count.
-pub fn byte_stream(file: &DataFile) -> Result<Vec<Item<Part>>, DataError> {
+/// for the model; its bytes still count.
+pub(super) fn byte_stream(file: &DataFile) -> Result<Vec<Item<Part>>, DataError> {
     let bytes = match file.bytes.len() {
         ALL_BYTES => &file.bytes[ALL_BYTES - LAST_BYTES..],
         0 => return Err(DataError::Empty { file: file.name.clone() }),
         _ => &file.bytes,
     };
     let text = String::from_utf8_lossy(bytes);
-    Ok(items(&text, canonical_words(&text), bytes.len(), Cut::Lines))
+    Ok(stream(&text, &units(canonical_words(&text), bytes.len()), Cut::Lines))
 }
 
-/// Articles each by itself, as lm-evaluation-harness's `wikitext` has them: de-tokenized for the model; words split on
-/// white space and bytes of the original page.
-pub fn harness_pages(file: &DataFile) -> Result<Vec<Item<Part>>, DataError> {
+/// Each article by itself, as in lm-evaluation-harness's `wikitext`. The model reads the de-tokenized page; words (split
+/// at white space) and bytes are counted in the original page.
+pub(super) fn harness_pages(file: &DataFile) -> Result<Vec<Item<Part>>, DataError> {
     let original = file.text()?;
     let mut line = 1;
-    Ok(parts(original, Cut::Articles)
+    Ok(cut(original, Cut::Articles)
         .into_iter()
         .enumerate()
         .map(|(index, range)| {
@@ -55,35 +59,29 @@ pub fn harness_pages(file: &DataFile) -> Result<Vec<Item<Part>>, DataError> {
             let page = lines.strip_prefix(" \n").unwrap_or(lines);
             let page =
                 if range.end < original.len() { page.strip_suffix('\n').unwrap_or(page) } else { page };
-            let text = rewrite(page, &WIKITEXT);
-            let document = Document::new(&text);
-            let doc = Part {
-                document,
-                bytes: 0..text.len(),
-                is_whole: true,
-                words: split_on_white_space(page) as f64,
-                original_bytes: page.len() as f64,
-            };
+            let units = units(split_on_white_space(page), page.len());
+            let doc = Part::whole(&rewrite(page, &WIKITEXT), units);
             Item { id: format!("{index:05}"), cluster: None, line: first_line, doc }
         })
         .collect())
 }
 
-/// `len(re.split(r"\s+", page))`: runs of white space, and one.
+/// `len(re.split(r"\s+", page))`: the number of white-space gaps, plus one.
 fn split_on_white_space(page: &str) -> usize {
-    let mut runs = 0;
+    let mut gaps = 0;
     let mut inside = false;
     for character in page.chars() {
         let is_space = character.is_whitespace();
-        runs += usize::from(is_space && !inside);
+        gaps += usize::from(is_space && !inside);
         inside = is_space;
     }
-    runs + 1
+    gaps + 1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gpt2_model::request::Request;
 
     #[test]
     fn words_are_counted_as_python_splits() {
@@ -97,7 +95,11 @@ mod tests {
         let file = DataFile::bundled("enwik8", b"\xa9 caf\xc3\xa9");
         let items = byte_stream(&file).unwrap();
         assert_eq!(items.len(), 1);
-        assert_eq!(items[0].doc.original_bytes, 7.0);
-        assert!(items[0].doc.document.text().starts_with('\u{fffd}'));
+        let part = &items[0].doc;
+        assert!(part.units().contains(&("bytes", 7.0)));
+        let Request::Rolling { document, .. } = part.requests(&Protocol::new("paper")).remove(0) else {
+            panic!()
+        };
+        assert!(document.text().starts_with('\u{fffd}'));
     }
 }

@@ -1,42 +1,92 @@
-//! What the perplexity tasks share (Radford et al. 2019, §3.1): the file is one stream; perplexity is per canonical
-//! unit of the original file, not per BPE token; scaling happens before exponentiation (openai/gpt-2#78).
+//! The perplexity tasks (Radford et al. 2019, §3.1).
+//!
+//! The file is one stream. Perplexity is per canonical unit of the original file, not per BPE token, and is scaled before
+//! exponentiation (openai/gpt-2#78).
 
 mod files;
-mod stream;
+mod part;
 
-use std::ops::Range;
 use std::sync::LazyLock;
 
-pub(super) use files::{byte_stream, harness_pages, word_stream};
-pub(super) use stream::{Cut, canonical_words, parts};
+pub use part::PAPER_STRIDE;
+pub(super) use part::{Cut, Part, canonical_words, stream};
 
+use super::detokenize::{NEWS, PENN_TREEBANK, WIKITEXT};
 use super::{Item, Setting, Task, TaskConfig, TaskError};
 use crate::data::{BundledFile, DataError, DataFile};
 use crate::record::Protocol;
-use gpt2_model::request::{Document, Request, Response, Window};
+use files::{byte_stream, harness_pages, word_stream};
+use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Metric};
 
-/// Positions of GPT-2.
-pub(super) const CONTEXT: usize = 1024;
-
-/// The stride of the paper's numbers: Radford, quoted in karpathy/llm.c#276.
-pub const PAPER_STRIDE: usize = 32;
-
-/// What reading a file gives.
-pub(super) type Parts = Result<Vec<Item<Part>>, DataError>;
-
-/// A perplexity task: everything that differs between the data sets.
+/// What differs between the perplexity tasks.
 pub(super) struct PerplexityTask {
-    /// Its card.
-    pub config: LazyLock<TaskConfig>,
-    /// Its bundled sample.
-    pub samples: &'static [BundledFile],
-    /// Its first metric.
-    pub headline: Headline,
-    /// Reads its file.
-    pub docs: fn(&DataFile, &Protocol) -> Parts,
+    config: LazyLock<TaskConfig>,
+    samples: &'static [BundledFile],
+    headline: Headline,
+    docs: fn(&DataFile, &Protocol) -> Result<Vec<Item<Part>>, DataError>,
 }
+
+/// A task's first metric.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Headline {
+    /// Perplexity per word.
+    Words,
+    /// Bits per byte.
+    Bytes,
+}
+
+/// Merity et al. 2016.
+pub(super) static WIKITEXT_2: PerplexityTask = PerplexityTask {
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../../tasks/wikitext2/task.toml"))),
+    samples: &[("sample.tokens", include_bytes!("../../../tasks/wikitext2/sample.tokens"))],
+    headline: Headline::Words,
+    docs: |file, protocol| match protocol.name.as_str() {
+        "harness" => harness_pages(file),
+        _ => word_stream(file, protocol, &WIKITEXT, Cut::Articles, "detok"),
+    },
+};
+
+/// Merity et al. 2016.
+pub(super) static WIKITEXT_103: PerplexityTask = PerplexityTask {
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../../tasks/wikitext103/task.toml"))),
+    samples: &[("sample.raw", include_bytes!("../../../tasks/wikitext103/sample.raw"))],
+    headline: Headline::Words,
+    docs: |file, protocol| word_stream(file, protocol, &WIKITEXT, Cut::Articles, "raw"),
+};
+
+/// As Mikolov cut it.
+pub(super) static PTB: PerplexityTask = PerplexityTask {
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../../tasks/ptb/task.toml"))),
+    samples: &[("sample.txt", include_bytes!("../../../tasks/ptb/sample.txt"))],
+    headline: Headline::Words,
+    docs: |file, protocol| word_stream(file, protocol, &PENN_TREEBANK, Cut::Lines, "detok"),
+};
+
+/// Chelba et al. 2013.
+pub(super) static ONE_BILLION_WORD: PerplexityTask = PerplexityTask {
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../../tasks/1bw/task.toml"))),
+    samples: &[("sample.tokens", include_bytes!("../../../tasks/1bw/sample.tokens"))],
+    headline: Headline::Words,
+    docs: |file, protocol| word_stream(file, protocol, &NEWS, Cut::Lines, "detok"),
+};
+
+/// Hutter 2006.
+pub(super) static ENWIK8: PerplexityTask = PerplexityTask {
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../../tasks/enwik8/task.toml"))),
+    samples: &[("sample.xml", include_bytes!("../../../tasks/enwik8/sample.xml"))],
+    headline: Headline::Bytes,
+    docs: |file, _| byte_stream(file),
+};
+
+/// Mahoney 2006.
+pub(super) static TEXT8: PerplexityTask = PerplexityTask {
+    config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../../tasks/text8/task.toml"))),
+    samples: &[("sample.txt", include_bytes!("../../../tasks/text8/sample.txt"))],
+    headline: Headline::Bytes,
+    docs: |file, _| byte_stream(file),
+};
 
 impl Task for PerplexityTask {
     type Doc = Part;
@@ -54,95 +104,33 @@ impl Task for PerplexityTask {
     }
 
     fn requests(&self, doc: &Part, setting: &Setting<'_>) -> Vec<Request> {
-        requests(doc, setting.protocol)
+        doc.requests(setting.protocol)
     }
 
     fn score(&self, doc: &Part, _: &Protocol, responses: &[Response]) -> Result<SampleValues, TaskError> {
-        score(doc, responses)
+        doc.score(responses)
     }
 
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
-        metrics(self.headline, protocol)
-    }
-}
-
-/// A part of a document.
-pub(super) struct Part {
-    document: Document,
-    bytes: Range<usize>,
-    /// Whether it is all of the document.
-    is_whole: bool,
-    /// Words and ends of line of the whole original text.
-    words: f64,
-    /// Bytes of the whole original text.
-    original_bytes: f64,
-}
-
-impl Part {
-    /// What of the document's units the part has: the share that the bytes scored in its windows have of the
-    /// document's. Windows and parts do not end at the same places, and so log-likelihoods and units are of the same
-    /// text; over all parts, the shares are the whole.
-    fn share(&self, scored_bytes: usize) -> f64 {
-        if self.is_whole { 1.0 } else { scored_bytes as f64 / self.document.text().len() as f64 }
-    }
-}
-
-/// The stride that the protocol names.
-fn stride(protocol: &Protocol) -> usize {
-    if protocol.name == "harness" {
-        return CONTEXT;
-    }
-    protocol.options.get("stride").and_then(|stride| stride.parse().ok()).unwrap_or(PAPER_STRIDE)
-}
-
-fn requests(part: &Part, protocol: &Protocol) -> Vec<Request> {
-    vec![Request::Rolling {
-        document: part.document.clone(),
-        part: part.bytes.clone(),
-        window: Window { context: CONTEXT, stride: stride(protocol) },
-    }]
-}
-
-fn score(part: &Part, responses: &[Response]) -> Result<SampleValues, TaskError> {
-    let [Response::Rolling(score)] = responses else {
-        return Err(TaskError::Response {
-            index: 0,
-            expected: "one rolling",
-            found: responses.first().map_or("nothing", Response::kind),
-        });
-    };
-    Ok(SampleValues::from([
-        ("log_likelihood".to_owned(), score.log_likelihood),
-        ("tokens".to_owned(), score.tokens as f64),
-        ("words".to_owned(), part.words * part.share(score.bytes)),
-        ("bytes".to_owned(), part.original_bytes * part.share(score.bytes)),
-    ]))
-}
-
-/// What is reported, headline first.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Headline {
-    /// Perplexity per word.
-    Words,
-    /// Bits per byte.
-    Bytes,
-}
-
-fn metrics(headline: Headline, protocol: &Protocol) -> Vec<Metric> {
-    let perplexity = |name, units| Metric {
-        name,
-        aggregate: Aggregate::Perplexity { log_likelihood: "log_likelihood", units },
-    };
-    let bits = Metric {
-        name: "bits_per_byte",
-        aggregate: Aggregate::Bits { log_likelihood: "log_likelihood", units: "bytes" },
-    };
-    if protocol.name == "harness" {
-        return vec![perplexity("word_perplexity", "words"), perplexity("byte_perplexity", "bytes"), bits];
-    }
-    let tokens = perplexity("token_perplexity", "tokens");
-    match headline {
-        Headline::Words => vec![perplexity("perplexity", "words"), tokens, bits],
-        Headline::Bytes => vec![bits, tokens],
+        let perplexity = |name, units| Metric {
+            name,
+            aggregate: Aggregate::Perplexity { log_likelihood: "log_likelihood", units },
+        };
+        let bits = Metric {
+            name: "bits_per_byte",
+            aggregate: Aggregate::Bits { log_likelihood: "log_likelihood", units: "bytes" },
+        };
+        if protocol.name == "harness" {
+            return vec![
+                perplexity("word_perplexity", "words"),
+                perplexity("byte_perplexity", "bytes"),
+                bits,
+            ];
+        }
+        let tokens = perplexity("token_perplexity", "tokens");
+        match self.headline {
+            Headline::Words => vec![perplexity("perplexity", "words"), tokens, bits],
+            Headline::Bytes => vec![bits, tokens],
+        }
     }
 }

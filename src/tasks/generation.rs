@@ -1,24 +1,24 @@
-//! What tasks share that let the model write.
+//! Shared by the tasks that generate text.
 
 use super::TaskError;
 use gpt2_model::request::{Completion, Response};
 
-/// The texts of all responses.
-pub(super) fn written(responses: &[Response]) -> Result<Vec<&Completion>, TaskError> {
+/// The completions of all responses.
+pub(super) fn completions(responses: &[Response]) -> Result<Vec<&Completion>, TaskError> {
     responses
         .iter()
         .enumerate()
         .map(|(index, response)| match response {
-            Response::Generate(generated) => Ok(generated),
+            Response::Generate(completion) => Ok(completion),
             other => Err(TaskError::Response { index, expected: "generate", found: other.kind() }),
         })
         .collect()
 }
 
-/// The text of the only response.
-pub(super) fn only_text(responses: &[Response]) -> Result<&Completion, TaskError> {
-    match written(responses)?[..] {
-        [generated] => Ok(generated),
+/// The completion of the only response.
+pub(super) fn only_completion(responses: &[Response]) -> Result<&Completion, TaskError> {
+    match completions(responses)?[..] {
+        [completion] => Ok(completion),
         _ => Err(TaskError::Response {
             index: 0,
             expected: "one generate",
@@ -32,8 +32,8 @@ pub(super) mod tests {
     use super::*;
     use gpt2_model::request::FinishReason;
 
-    /// A response that stopped at a stop string; its tokens have these log-probabilities.
-    pub fn wrote(text: &str, token_log_probs: &[f32]) -> Response {
+    /// A response that ended at a stop string; its tokens have these log-probabilities.
+    pub fn completion(text: &str, token_log_probs: &[f32]) -> Response {
         Response::Generate(Completion {
             text: text.to_owned(),
             tokens: vec![0; token_log_probs.len()],
@@ -45,9 +45,9 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn other_answers_are_refused() {
-        assert_eq!(only_text(&[wrote("a", &[])]).unwrap().text, "a");
-        assert!(only_text(&[]).is_err());
-        assert!(only_text(&[wrote("a", &[]), wrote("b", &[])]).is_err());
+    fn exactly_one_completion_is_accepted() {
+        assert_eq!(only_completion(&[completion("a", &[])]).unwrap().text, "a");
+        assert!(only_completion(&[]).is_err());
+        assert!(only_completion(&[completion("a", &[]), completion("b", &[])]).is_err());
     }
 }
