@@ -1,35 +1,135 @@
-//! `gpt2-eval generate`: what a model writes after a prompt.
+//! `gpt2-eval generate`: completions of a prompt.
 
 use std::io::{Read, Write};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::arguments::{GenerateArguments, GenerateFormat};
-use super::one_model::OneModel;
+use super::compute::positive;
+use super::one_model::{ModelArguments, OneModel};
 use gpt2_model::engine::{Planner, Work};
 use gpt2_model::request::{Completion, Decoding, FinishReason, Request, Sampling, Trim};
 
-/// Most bytes that are read from standard input.
+/// Maximum bytes of standard input.
 pub(super) const MAX_BYTES: u64 = 100_000_000;
 
-/// One text, as JSON has it.
-#[derive(Serialize)]
-struct Written<'a> {
-    model: &'a str,
-    prompt: &'a str,
-    /// How the tokens are chosen, with the seed.
-    decoding: Decoding,
-    #[serde(flatten)]
-    generated: &'a Completion,
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  gpt2-eval generate --size tiny-8M --prompt \"Once upon a time\"
+                                                          the greedy completion
+  gpt2-eval generate --size 117M --prompt \"Once upon a time\" --top-p 0.95 --temperature 0.8 --repeats 3
+                                                          three sampled completions
+  gpt2-eval generate --size 117M --prompt - --stop '\\n\\n' < prompt.txt
+                                                          a prompt from standard input, up to an empty line
+Without --temperature, --top-k and --top-p, and with --temperature 0, decoding is greedy.")]
+pub(super) struct GenerateArguments {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Text to continue; `-` reads standard input
+    #[arg(short, long, value_name = "TEXT|-", allow_hyphen_values = true)]
+    prompt: String,
+    /// Maximum tokens to generate
+    #[arg(short = 'n', long, value_name = "N", default_value = "100", value_parser = positive)]
+    max_new_tokens: usize,
+    /// Sample from logits divided by T; 0 is greedy [default: 1 with --top-k or --top-p]
+    #[arg(short = 'T', long, value_name = "T", value_parser = temperature, allow_negative_numbers = true)]
+    temperature: Option<f64>,
+    /// Sample from the K most probable tokens
+    #[arg(short = 'k', long, value_name = "K", value_parser = positive)]
+    top_k: Option<usize>,
+    /// Sample from the most probable tokens that together have probability P (nucleus sampling)
+    #[arg(long, value_name = "P", value_parser = probability)]
+    top_p: Option<f64>,
+    /// Seed of the first completion
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Completions to sample, each with the next seed [default: 1]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    repeats: Option<usize>,
+    /// End the completion before this text; \n and \t are a line end and a tab; may be repeated
+    #[arg(long, value_name = "TEXT", value_parser = unescaped, allow_hyphen_values = true)]
+    stop: Vec<String>,
+    /// Output format
+    #[arg(long, default_value = "text")]
+    format: GenerateFormat,
 }
 
-/// Writes one text a seed to standard output, token by token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum GenerateFormat {
+    /// The completion, token by token
+    Text,
+    /// A JSON object per completion, with its tokens and their log-probabilities
+    Json,
+}
+
+fn temperature(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
+        _ => Err("expected a number from 0"),
+    }
+}
+
+fn probability(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err("expected a number above 0 and at most 1"),
+    }
+}
+
+/// Replaces `\n`, `\t` and `\\` by a line end, a tab and a backslash.
+fn unescaped(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() {
+        return Err("expected some text: an empty stop string would end every completion at once");
+    }
+    let mut characters = text.chars();
+    let mut plain = String::new();
+    while let Some(character) = characters.next() {
+        plain.push(match character {
+            '\\' => match characters.next() {
+                Some('n') => '\n',
+                Some('t') => '\t',
+                Some('\\') => '\\',
+                _ => return Err("expected \\n, \\t or \\\\ after a backslash"),
+            },
+            other => other,
+        });
+    }
+    Ok(plain)
+}
+
+impl GenerateArguments {
+    fn decoding(&self, seed: u64) -> Decoding {
+        if self.temperature == Some(0.0)
+            || (self.temperature.is_none() && self.top_k.is_none() && self.top_p.is_none())
+        {
+            return Decoding::Greedy;
+        }
+        Decoding::Sample(Sampling {
+            temperature: self.temperature.unwrap_or(1.0),
+            top_k: self.top_k,
+            top_p: self.top_p,
+            seed,
+        })
+    }
+}
+
+/// One completion in JSON.
+#[derive(Serialize)]
+struct JsonCompletion<'a> {
+    model: &'a str,
+    prompt: &'a str,
+    decoding: Decoding,
+    #[serde(flatten)]
+    completion: &'a Completion,
+}
+
+/// Prints one completion per seed, token by token.
 pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> {
-    let is_drawn = arguments.temperature.is_some() || arguments.top_k.is_some() || arguments.top_p.is_some();
     let repeats = arguments.repeats.unwrap_or(1);
-    if repeats > 1 && !is_drawn {
+    if repeats > 1 && arguments.decoding(0) == Decoding::Greedy {
         bail!(
             "--repeats {repeats} is not supported by greedy decoding, which always gives the same completion: sample with \
              --temperature, --top-k or --top-p"
@@ -43,17 +143,8 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
     let mut planner = Planner::new(&model.checkpoint.tokenizer, model.checkpoint.config.context);
     let engine = model.engine();
     for number in 0..repeats as u64 {
-        let seed = arguments.seed.checked_add(number).context("the seeds end at 18446744073709551615")?;
-        let decoding = if is_drawn {
-            Decoding::Sample(Sampling {
-                temperature: arguments.temperature.unwrap_or(1.0),
-                top_k: arguments.top_k,
-                top_p: arguments.top_p,
-                seed,
-            })
-        } else {
-            Decoding::Greedy
-        };
+        let seed = arguments.seed.checked_add(number).context("--seed and --repeats: the last seed is above 18446744073709551615")?;
+        let decoding = arguments.decoding(seed);
         let request = Request::Generate {
             prompt: prompt.clone(),
             trim: Trim::left(),
@@ -65,9 +156,9 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
             bail!("the prompt cannot be continued");
         };
         if truncated_tokens > 0 && number == 0 {
-            super::say(&format!(
-                "note: the prompt and the text are longer than the {} tokens that the model sees: the first \
-                 {truncated_tokens} tokens of the prompt are left out",
+            super::warn(&format!(
+                "prompt and completion are longer than the context of {} tokens: the first {truncated_tokens} tokens of \
+                 the prompt are left out",
                 model.checkpoint.config.context
             ));
         }
@@ -77,34 +168,35 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
         }
         let begin = Instant::now();
         let mut stream = Stream::new(&arguments.stop, is_text);
-        let generated = engine.write(&continuation, truncated_tokens, |text| stream.show(text))?;
-        stream.finish(&generated.text)?;
+        let completion = engine.write(&continuation, truncated_tokens, |text| stream.show(text))?;
+        stream.finish(&completion.text)?;
         if !is_text {
-            let written = Written { model: &model.label, prompt: &prompt, decoding, generated: &generated };
-            super::print(&format!("{}\n", serde_json::to_string(&written)?))?;
+            let label = &model.label;
+            let json = JsonCompletion { model: label, prompt: &prompt, decoding, completion: &completion };
+            super::print(&format!("{}\n", serde_json::to_string(&json)?))?;
         } else if !arguments.model.quiet {
-            super::say(&summary(&model.label, &generated, begin.elapsed().as_secs_f64()));
+            super::say(&summary(&model.label, &completion, begin.elapsed().as_secs_f64()));
         }
     }
     Ok(String::new())
 }
 
-fn summary(label: &str, generated: &Completion, seconds: f64) -> String {
-    let tokens = generated.tokens.len();
-    let why = match generated.finish {
+fn summary(label: &str, completion: &Completion, seconds: f64) -> String {
+    let tokens = completion.tokens.len();
+    let why = match completion.finish {
         FinishReason::StopString => "ended by a stop string",
         FinishReason::EndOfText => "ended by the model",
         FinishReason::TokenLimit => "ended by --max-new-tokens",
     };
-    let sum: f64 = generated.token_log_probs.iter().map(|value| f64::from(*value)).sum();
+    let sum: f64 = completion.token_log_probs.iter().map(|value| f64::from(*value)).sum();
     format!(
-        "{label}: {tokens} tokens in {seconds:.1} s ({:.0} a second), {why}; mean log-probability {:.3} nats a token",
+        "{label}: {tokens} tokens in {seconds:.1} s ({:.0} tokens/s), {why}; mean log-probability {:.3} nats per token",
         tokens as f64 / seconds.max(1e-9),
         sum / tokens.max(1) as f64
     )
 }
 
-/// All of standard input. `Err` if it is no UTF-8, or too much.
+/// Reads standard input. `Err` if it is not UTF-8 or longer than [`MAX_BYTES`].
 pub(super) fn standard_input() -> anyhow::Result<String> {
     let mut text = String::new();
     let read = std::io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text);
@@ -114,11 +206,11 @@ pub(super) fn standard_input() -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// A text on its way to standard output.
+/// Prints a completion while it grows.
 struct Stream<'a> {
     stop: &'a [String],
     is_shown: bool,
-    /// Bytes that are printed.
+    /// Bytes printed so far.
     printed: usize,
     failed: Option<std::io::Error>,
 }
@@ -128,12 +220,12 @@ impl<'a> Stream<'a> {
         Self { stop, is_shown, printed: 0, failed: None }
     }
 
-    /// Prints what will not change any more of a text that grows.
+    /// Prints the part that no further token changes.
     fn show(&mut self, text: &str) {
         self.print(settled(text, self.stop));
     }
 
-    /// Prints the rest of the text and a line end. A reader that has gone away is no error.
+    /// Prints the rest and a line end. A closed pipe is not an error.
     fn finish(mut self, text: &str) -> anyhow::Result<()> {
         self.print(text);
         if self.is_shown {
@@ -159,8 +251,8 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// The beginning of a text that no further token changes: without the first bytes of a character, and without what may
-/// be the beginning of a stop string.
+/// The part of a growing text that no further token changes: without an incomplete character, and without what may be
+/// the start of a stop string.
 fn settled<'t>(text: &'t str, stop: &[String]) -> &'t str {
     let text = text.trim_end_matches('\u{fffd}');
     let begins_stop = |at: &usize| stop.iter().any(|stop| stop.starts_with(&text[*at..]));
@@ -175,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stays_is_shown() {
+    fn only_settled_text_is_shown() {
         let stop = ["\n\n".to_owned(), "END".to_owned()];
         assert_eq!(settled("a b", &stop), "a b");
         assert_eq!(settled("a b\n", &stop), "a b");
@@ -186,5 +278,17 @@ mod tests {
         assert_eq!(settled("é\n", &stop), "é");
         assert_eq!(settled("", &[]), "");
         assert_eq!(settled("x\n", &[]), "x\n");
+    }
+
+    #[test]
+    fn numbers_and_stop_strings() {
+        assert_eq!((temperature("0.8"), temperature("0")), (Ok(0.8), Ok(0.0)));
+        assert_eq!(probability("1"), Ok(1.0));
+        for bad in ["-1", "nan", "inf", "x"] {
+            assert!(temperature(bad).is_err() && probability(bad).is_err(), "{bad}");
+        }
+        assert!(probability("0").is_err() && probability("1.1").is_err());
+        assert_eq!(unescaped(r"\n\t\\n"), Ok("\n\t\\n".to_owned()));
+        assert!(unescaped(r"\x").is_err() && unescaped("").is_err() && unescaped(r"a\").is_err());
     }
 }

@@ -1,19 +1,36 @@
-//! `gpt2-eval inspect PATH`: what a checkpoint is.
+//! `gpt2-eval inspect PATH`: describes a checkpoint.
+
+use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::arguments::{InspectArguments, InspectFormat};
 use gpt2_model::{Checkpoint, Gpt2Config};
 use untrusted_input::thousands;
 
-/// Everything that is said of a checkpoint.
+#[derive(Debug, Args)]
+pub(super) struct InspectArguments {
+    /// Directory of a model, weight file, or name of a bundled model
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Output format
+    #[arg(long, default_value = "table")]
+    format: InspectFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum InspectFormat {
+    Table,
+    Json,
+}
+
 #[derive(Serialize)]
 struct Inspected {
     path: String,
     format: &'static str,
     files: Vec<InspectedFile>,
-    /// Of all files as if they were one: what manifests name.
+    /// Of all weight files together, as in manifests.
     weights_sha256: String,
     types: String,
     tensors: usize,
@@ -36,7 +53,7 @@ struct InspectedTokenizer {
     sha256: String,
 }
 
-/// Opens and checks a checkpoint, without loading it, and describes it.
+/// Opens and checks a checkpoint without loading its weights, and describes it.
 pub(super) fn inspect(arguments: &InspectArguments) -> anyhow::Result<String> {
     let path = &arguments.path;
     let bundled = path.to_str().filter(|_| !path.exists()).and_then(Checkpoint::bundled);
@@ -73,7 +90,7 @@ pub(super) fn inspect(arguments: &InspectArguments) -> anyhow::Result<String> {
     match arguments.format {
         InspectFormat::Table => Ok(table(&inspected)),
         InspectFormat::Json => {
-            let json = serde_json::to_string_pretty(&inspected).context("cannot write it as JSON")?;
+            let json = serde_json::to_string_pretty(&inspected).context("cannot format as JSON")?;
             Ok(format!("{json}\n"))
         }
     }

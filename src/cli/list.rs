@@ -1,14 +1,28 @@
 //! `gpt2-eval ls`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::arguments::ListArguments;
-use super::models::PAPER_SIZES;
+use clap::Args;
+
+use crate::models::PAPER_SIZES;
 use crate::tasks::{AnyTask, CUSTOM_GROUP, Registry};
 use gpt2_model::{BUNDLED_MODELS, find_weights};
 use untrusted_input::thousands;
 
-/// Tasks with their protocols, then models, with what is at hand.
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// Task config of a custom task (docs/custom-tasks.md); may be repeated
+    #[arg(long, value_name = "FILE")]
+    task_file: Vec<PathBuf>,
+    /// Directory to search for data
+    #[arg(short, long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Directory to search for models
+    #[arg(long, value_name = "DIR", env = "GPT2_EVAL_MODELS", default_value = "models")]
+    models_dir: PathBuf,
+}
+
+/// Lists tasks with their protocols and data, then models.
 pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
     if let Some(directory) = arguments.data.as_deref().filter(|directory| !directory.is_dir()) {
         anyhow::bail!("no data directory at {}", directory.display());
@@ -27,7 +41,7 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
         let state = if find_weights(&directory).is_some() {
             format!("in {}", directory.display())
         } else {
-            format!("{} on the hub, which a run downloads; or put it into {}", size.hub, directory.display())
+            format!("{} on the hub, downloaded by a run; or put it into {}", size.hub, directory.display())
         };
         text.push_str(&format!("  {:<12} {state}\n", size.name));
     }
@@ -42,13 +56,13 @@ fn describe_task(text: &mut String, task: &dyn AnyTask, data: Option<&Path>) {
     }
     if config.groups.iter().any(|group| group == CUSTOM_GROUP) {
         let names: Vec<&str> = config.data.files.iter().map(|file| file.name.as_str()).collect();
-        text.push_str(&format!("    data         {} beside its card\n", names.join(", ")));
+        text.push_str(&format!("    data         {} beside its task config\n", names.join(", ")));
         return;
     }
     text.push_str("    data         bundled sample");
     match data {
-        None => text.push_str("; --data DIR looks for the test set"),
-        Some(directory) => match config.data.at_hand(directory, config.data.split) {
+        None => text.push_str("; --data DIR to search for the test set"),
+        Some(directory) => match config.data.find_in(directory, config.data.split) {
             Some((file, path)) => {
                 let records = file.records.map(|n| format!(" ({} records)", thousands(n as u64)));
                 text.push_str(&format!("; {}{}", path.display(), records.unwrap_or_default()));

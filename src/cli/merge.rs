@@ -1,11 +1,23 @@
 //! `gpt2-eval merge`.
 
-use super::Report;
-use super::arguments::MergeArguments;
-use super::results;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Report, results};
 use crate::run::{FinishedRun, merge as merge_shards};
 
-/// Puts shards together, computes the scores of the whole run and writes its tables.
+#[derive(Debug, Args)]
+pub(super) struct MergeArguments {
+    /// The run directory with all shards, or the directories of the shards
+    #[arg(value_name = "DIR", required = true)]
+    directories: Vec<PathBuf>,
+    /// Directory of the merged run [default: the run directory with all shards]
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Merges shards, computes the scores of the whole run and writes its tables.
 pub(super) fn merge(arguments: &MergeArguments) -> anyhow::Result<Report> {
     let path = merge_shards(&arguments.directories, arguments.out.as_deref())?;
     results::write(&FinishedRun::open(&path)?)

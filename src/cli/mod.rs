@@ -1,30 +1,25 @@
-//! The command line: parse, resolve into a [`crate::plan::Plan`], run.
+//! The command line. Each command has a file with its arguments; a run's arguments become a [`crate::plan::Plan`].
 
-mod arguments;
 mod baseline;
 mod check;
 mod compare;
+mod compute;
 mod doctor;
-mod downloads;
 mod fetch;
 mod generate;
 mod inspect;
 mod list;
+mod machine;
 mod manual;
 mod merge;
 mod models;
 mod observer;
 mod one_model;
-mod parts;
 mod progress;
-mod provenance;
-mod remote;
 mod report;
 mod resolve;
 mod results;
 mod run;
-#[cfg(test)]
-mod schemas;
 mod score;
 mod score_text;
 mod serve;
@@ -37,21 +32,94 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Parser, Subcommand};
 
-use arguments::{Arguments, Command};
+use crate::run::MergeError;
 
-/// A gate failed.
-const GATE_FAILED: u8 = 1;
-/// Usage, configuration or preflight.
-const WRONG_INPUT: u8 = 2;
-/// Something is missing: not finished, or samples that failed.
-const INCOMPLETE: u8 = 3;
+/// Measures GPT-2 models zero-shot, exactly as the GPT-2 paper did, and prints the paper's table beside its own.
+#[derive(Debug, Parser)]
+#[command(name = "gpt2-eval", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  gpt2-eval --tasks all --sizes tiny --data sample        the bundled models on the bundled samples
+  gpt2-eval --tasks lambada --model mine=out/checkpoint --data data
+                                                          your checkpoint on data/lambada/lambada_test.jsonl
+  gpt2-eval --tasks lambada,lambada:harness --sizes 117M --data data
+                                                          the protocols of the paper and of lm-evaluation-harness
+  gpt2-eval --task-file my.toml --sizes tiny              a custom task (docs/custom-tasks.md)
+  gpt2-eval fetch --tasks lambada,wikitext2 --sizes all   download and check files, for --offline later
+  gpt2-eval doctor --tasks lambada --sizes all            what this machine lacks for that run
+  gpt2-eval generate --size tiny-8M --prompt \"Once upon\"  a completion of a prompt
+  gpt2-eval score-text FILE --size 117M                   perplexity of any text, and its most surprising tokens
+  gpt2-eval ls                                            tasks, protocols, data and models
+  gpt2-eval show lambada --limit 3                        what the model sees
+  gpt2-eval score results/lambada-117M-1a2b3c4d           recompute the scores of a run from its journals
+  gpt2-eval report results/A results/B --format latex     several runs in one table
+  gpt2-eval view results/lambada-117M-1a2b3c4d            every sample of a run in the browser: prompt, answer, tokens
+  gpt2-eval compare results/OLD results/NEW --models old=new
+                                                          two runs: every difference, and the samples that changed
+  gpt2-eval check results/baselines/NAME.json results/NEW
+                                                          exit code 1 if the run is worse (docs/ci.md)
 
-/// What a command prints, and what is not as it should be in a command that came to its end.
+Exit codes: 0 success, 1 a gate failed, 2 wrong input, 3 incomplete (run the same command again to continue) or with
+failed samples")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::RunArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List tasks, protocols, data and models
+    Ls(list::ListArguments),
+    /// Show what the model sees: prompt and target as tokens, with visible white space
+    Show(show::ShowArguments),
+    /// Download and check everything that a run needs, for later use without a network
+    Fetch(fetch::FetchArguments),
+    /// Show what this machine has, and what it lacks for a run with the same arguments: devices, memory, disk, network,
+    /// files
+    Doctor(doctor::DoctorArguments),
+    /// Generate completions of a prompt
+    Generate(generate::GenerateArguments),
+    /// Score a text: perplexity, bits per byte, the most surprising tokens
+    ScoreText(score_text::ScoreTextArguments),
+    /// Recompute all scores of a run from its journals, without data or model
+    Score(score::ScoreArguments),
+    /// Describe a checkpoint: format, shape, parameters, types, sha256, tokenizer
+    Inspect(inspect::InspectArguments),
+    /// Merge the shards of a run
+    Merge(merge::MergeArguments),
+    /// Export the scores of one run, or of several in one table
+    Report(report::ReportArguments),
+    /// Show a run in the browser: tables, manifest, and every sample with prompt, answer and log-probabilities
+    View(view::ViewArguments),
+    /// Compare two runs sample by sample: every metric with the confidence interval and p-value of its difference, and
+    /// the samples that changed most
+    Compare(compare::CompareArguments),
+    /// Print the regression baseline of a run, which `check` reads; small enough for a repository
+    Baseline(baseline::BaselineArguments),
+    /// Check a run against a regression baseline: exit code 1 if a metric is significantly worse, or missing
+    Check(check::CheckArguments),
+    /// Print the completion script for a shell: bash, zsh, fish, powershell, elvish
+    Completions(manual::CompletionsArguments),
+    /// Print the manual page, or write all manual pages
+    Man(manual::ManualArguments),
+}
+
+/// What a command prints, and what is wrong although it printed it.
 struct Report {
     text: String,
-    problem: Option<String>,
+    problem: Option<Problem>,
+}
+
+/// A problem that is no error of the command.
+enum Problem {
+    /// Something is missing or failed; the same command, run again, continues.
+    Incomplete(String),
+    GateFailed(String),
 }
 
 impl From<String> for Report {
@@ -65,69 +133,68 @@ impl From<String> for Report {
 #[error("{0}")]
 struct Incomplete(String);
 
-/// A run is worse than its baseline. The report is what the command prints all the same.
-#[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
-struct GateFailed {
-    report: String,
-    reason: String,
+const GATE_FAILED: u8 = 1;
+/// Usage, configuration or preflight error.
+const WRONG_INPUT: u8 = 2;
+const INCOMPLETE: u8 = 3;
+
+/// Parses and runs the command line. Exit codes: 0 success; 1 a gate failed; 2 usage, configuration or preflight error;
+/// 3 incomplete but resumable, or with failed samples.
+pub fn main() -> ExitCode {
+    let cli = Cli::try_parse().unwrap_or_else(|mut error| {
+        if error.get(ContextKind::InvalidArg) == Some(&ContextValue::String("--seeds".to_owned())) {
+            error.insert(ContextKind::SuggestedArg, ContextValue::String("--repeats".to_owned()));
+        }
+        error.exit()
+    });
+    let printed = run_command(&cli).and_then(|report| print(&report.text).map(|()| report.problem));
+    let (message, code) = match printed {
+        Ok(None) => return ExitCode::SUCCESS,
+        Ok(Some(Problem::GateFailed(reason))) => (reason, GATE_FAILED),
+        Ok(Some(Problem::Incomplete(reason))) => (reason, INCOMPLETE),
+        Err(error) => {
+            let is_incomplete = error.chain().any(|cause| {
+                cause.is::<Incomplete>() || matches!(cause.downcast_ref(), Some(MergeError::Incomplete { .. }))
+            });
+            (describe(&error), if is_incomplete { INCOMPLETE } else { WRONG_INPUT })
+        }
+    };
+    say(&format!("error: {message}"));
+    ExitCode::from(code)
 }
 
-/// Parses the command line, does what it says, and returns the exit code: 0 success, 1 a gate failed, 2 usage,
-/// configuration or preflight error, 3 incomplete but resumable, or samples that failed.
-pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let outcome = match &arguments.command {
-        Some(Command::Ls(ls)) => list::list(ls).map(Report::from),
-        Some(Command::Show(show)) => show::show(show).map(Report::from),
-        Some(Command::Doctor(doctor)) => doctor::doctor(doctor),
-        Some(Command::Fetch(fetch)) => fetch::fetch(fetch).map(Report::from),
-        Some(Command::Inspect(inspect)) => inspect::inspect(inspect).map(Report::from),
-        Some(Command::Generate(generate)) => generate::generate(generate).map(Report::from),
-        Some(Command::ScoreText(score)) => score_text::score_text(score).map(Report::from),
-        Some(Command::Score(score)) => score::score(score),
-        Some(Command::Merge(merge)) => merge::merge(merge),
-        Some(Command::Report(report)) => report::report(report),
-        Some(Command::View(view)) => view::view(view).map(Report::from),
-        Some(Command::Compare(compare)) => compare::compare(compare).map(Report::from),
-        Some(Command::Baseline(baseline)) => baseline::baseline(baseline).map(Report::from),
-        Some(Command::Check(check)) => check::check(check),
-        Some(Command::Completions(shell)) => manual::completions(shell).map(Report::from),
-        Some(Command::Man(man)) => manual::manual(man).map(Report::from),
-        None => run::run(&arguments.run),
-    };
-    let printed = outcome.and_then(|report| {
-        print(&report.text)?;
-        report.problem.map_or(Ok(()), |problem| Err(Incomplete(problem).into()))
-    });
-    match printed {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let failed_gate = error.downcast_ref::<GateFailed>();
-            if let Some(Err(error)) = failed_gate.map(|failed| print(&failed.report)) {
-                say(&format!("error: {}", describe(&error)));
-                return ExitCode::from(WRONG_INPUT);
-            }
-            say(&format!("error: {}", describe(&error)));
-            let is_incomplete = error.chain().any(|cause| {
-                cause.is::<Incomplete>()
-                    || matches!(cause.downcast_ref(), Some(crate::run::MergeError::Incomplete { .. }))
-            });
-            ExitCode::from(match (failed_gate, is_incomplete) {
-                (Some(_), _) => GATE_FAILED,
-                (None, true) => INCOMPLETE,
-                (None, false) => WRONG_INPUT,
-            })
-        }
+fn run_command(cli: &Cli) -> anyhow::Result<Report> {
+    match &cli.command {
+        Some(Command::Ls(arguments)) => list::list(arguments).map(Report::from),
+        Some(Command::Show(arguments)) => show::show(arguments).map(Report::from),
+        Some(Command::Doctor(arguments)) => doctor::doctor(arguments),
+        Some(Command::Fetch(arguments)) => fetch::fetch(arguments).map(Report::from),
+        Some(Command::Inspect(arguments)) => inspect::inspect(arguments).map(Report::from),
+        Some(Command::Generate(arguments)) => generate::generate(arguments).map(Report::from),
+        Some(Command::ScoreText(arguments)) => score_text::score_text(arguments).map(Report::from),
+        Some(Command::Score(arguments)) => score::score(arguments),
+        Some(Command::Merge(arguments)) => merge::merge(arguments),
+        Some(Command::Report(arguments)) => report::report(arguments),
+        Some(Command::View(arguments)) => view::view(arguments).map(Report::from),
+        Some(Command::Compare(arguments)) => compare::compare(arguments).map(Report::from),
+        Some(Command::Baseline(arguments)) => baseline::baseline(arguments).map(Report::from),
+        Some(Command::Check(arguments)) => check::check(arguments),
+        Some(Command::Completions(arguments)) => manual::completions(arguments).map(Report::from),
+        Some(Command::Man(arguments)) => manual::manual(arguments).map(Report::from),
+        None => run::run(&cli.run),
     }
 }
 
-/// Writes a line to standard error; that nobody can read it is no reason to stop.
+/// Prints a line to standard error, ignoring errors.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// The error and its causes, each once: many messages quote their cause already.
+fn warn(text: &str) {
+    say(&format!("warning: {text}"));
+}
+
+/// The error and its causes; a cause that the message before it quotes is left out.
 fn describe(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
         "" => cause,
@@ -136,10 +203,22 @@ fn describe(error: &anyhow::Error) -> String {
     })
 }
 
-/// Writes to standard output; a reader that has gone away (`gpt2-eval ls | head`) is no error.
+/// Prints to standard output. A closed pipe (`gpt2-eval ls | head`) is not an error.
 fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to standard output"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
     }
 }

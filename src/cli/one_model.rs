@@ -1,17 +1,34 @@
-//! A model for the commands that talk to one: by size, path or name on the hub, loaded.
+//! The model of a command that runs one model.
 
 use anyhow::{Context, bail};
+use clap::Args;
 
-use super::arguments::ModelArguments;
-use super::models::{Place, WantedModel, models_of};
-use super::remote::Remote;
-use super::resolve::check_precision;
+use super::compute::ComputeArguments;
+use super::machine::Machine;
+use super::models::{Size, models_of};
+use super::progress::Progress;
+use crate::download::Downloads;
+use crate::models::{self, ModelChoice, ModelOrigin};
 use gpt2_model::engine::{Engine, check_device, default_batch_tokens};
-use gpt2_model::{Checkpoint, ComputeDevice, DeviceRequest, LanguageModel};
+use gpt2_model::{Checkpoint, ComputeDevice, LanguageModel};
 
-/// A model that is ready to read and write.
+#[derive(Debug, Args)]
+pub(super) struct ModelArguments {
+    /// Model by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), or the bundled tiny-3M, tiny-8M
+    #[arg(short, long, visible_alias = "sizes", value_name = "SIZE", ignore_case = true, hide_possible_values = true)]
+    size: Option<Size>,
+    /// Any GPT-2 checkpoint, as for a run
+    #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]", conflicts_with = "size")]
+    model: Option<String>,
+    #[command(flatten)]
+    compute: ComputeArguments,
+    /// Print only the result
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// A loaded model.
 pub(super) struct OneModel {
-    /// Its name in output.
     pub label: String,
     pub checkpoint: Checkpoint,
     device: ComputeDevice,
@@ -20,51 +37,46 @@ pub(super) struct OneModel {
 }
 
 impl OneModel {
-    /// Finds, fetches if need be, checks and loads the model.
+    /// Downloads the model if necessary, checks and loads it.
     pub fn load(arguments: &ModelArguments) -> anyhow::Result<Self> {
-        let WantedModel { label, place } = wanted(arguments)?;
-        let precision = arguments.precision;
-        check_precision(precision, &arguments.device)?;
-        let request: DeviceRequest = arguments.device.parse()?;
-        start_threads(arguments.threads)?;
-        let device = request.open()?;
-        let checkpoint = match place {
-            Place::Bundled => Checkpoint::bundled(&label).context("no such bundled model")??,
-            Place::Directory(directory) => Checkpoint::open(&directory)?,
-            Place::Hub(location) => {
-                Checkpoint::open(&Remote::new(arguments.offline, false)?.model(&location)?)?
+        let compute = &arguments.compute;
+        let ModelChoice { label, origin } = choice(arguments)?;
+        let device = compute.open_device()?;
+        let checkpoint = match origin {
+            ModelOrigin::Bundled => Checkpoint::bundled(&label).context("no such bundled model")??,
+            ModelOrigin::Directory(directory) => Checkpoint::open(&directory)?,
+            ModelOrigin::Hub(location) => {
+                let progress = Progress::of_downloads(arguments.quiet);
+                let mut downloads = Downloads::new(compute.offline, Box::new(progress))?;
+                Checkpoint::open(&models::download(&location, &mut downloads)?)?
             }
         };
         if !device.is_host() {
             check_device(&device)?;
         }
-        let free = super::provenance::Machine::new().available_bytes();
+        let configs = std::iter::once(&checkpoint.config);
         let batch_tokens =
-            default_batch_tokens(std::iter::once(&checkpoint.config), free, device.largest_buffer_bytes());
-        let model = checkpoint.load_for(&device, precision)?;
+            default_batch_tokens(configs, Machine::new().available_bytes(), device.largest_buffer_bytes());
+        let model = checkpoint.load_for(&device, compute.precision)?;
         Ok(Self { label, checkpoint, device, model, batch_tokens })
     }
 
-    /// The engine that runs it.
     pub fn engine(&self) -> Engine<'_> {
         Engine::new(&self.model, &self.checkpoint.tokenizer, &self.device, self.batch_tokens)
     }
 }
 
-/// Gives the CPU work so many threads; one a core without a number.
-pub(super) fn start_threads(threads: Option<usize>) -> anyhow::Result<()> {
-    let Some(threads) = threads else { return Ok(()) };
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")
-}
-
-fn wanted(arguments: &ModelArguments) -> anyhow::Result<WantedModel> {
-    let mut models =
-        models_of(arguments.size.as_slice(), arguments.model.as_slice(), Some(&arguments.models_dir))?;
-    match (models.pop(), models.len()) {
-        (Some(model), 0) => Ok(model),
-        (None, _) => bail!(
-            "no model: say which with --size, for example `--size tiny-8M` or `--size 117M`, or with --model PATH"
+fn choice(arguments: &ModelArguments) -> anyhow::Result<ModelChoice> {
+    let models = models_of(
+        arguments.size.as_slice(),
+        arguments.model.as_slice(),
+        Some(&arguments.compute.models_dir),
+    )?;
+    match <[ModelChoice; 1]>::try_from(models) {
+        Ok([model]) => Ok(model),
+        Err(none) if none.is_empty() => bail!(
+            "no model: choose one with --size, for example `--size tiny-8M` or `--size 117M`, or with --model PATH"
         ),
-        (Some(_), more) => bail!("{} models: expected one, such as `--size tiny-8M`", more + 1),
+        Err(several) => bail!("{} models: expected one, such as `--size tiny-8M`", several.len()),
     }
 }

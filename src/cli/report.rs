@@ -3,21 +3,38 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::Args;
 
-use super::arguments::ReportArguments;
-use super::{Report, results, say};
+use super::{Problem, Report, results, warn};
 use crate::report::{Export, ExportedRun, ExportedTask, Format, Results, Screen};
 use crate::run::{FinishedRun, FinishedTask, write_atomically};
 
-/// Who made a run, where nobody says.
+/// Default of `--organization`.
 pub(super) const UNKNOWN: &str = "unknown";
 
-/// Writes the scores of runs in the formats that are asked for, and returns them or the names of their files.
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    /// Run directories; several give one table
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+    /// Formats, comma-separated
+    #[arg(short, long, value_delimiter = ',', value_name = "FORMAT,…", default_value = "table")]
+    format: Vec<Format>,
+    /// Directory for the files, created if missing; for one format also a file, if the name has an extension [default:
+    /// print, for one format]
+    #[arg(short, long, value_name = "DIR|FILE")]
+    out: Option<PathBuf>,
+    /// Who made the run, for eee
+    #[arg(long, value_name = "NAME", default_value = UNKNOWN)]
+    organization: String,
+}
+
+/// Exports the scores of runs; returns them or the names of the files.
 pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
     let opened = Opened::new(&arguments.runs)?;
     let export = opened.export(&arguments.organization)?;
     for warning in export.results.warnings() {
-        say(&format!("warning: {warning}"));
+        warn(&warning.to_string());
     }
     let text = match (arguments.format.as_slice(), &arguments.out) {
         ([format], None) => String::from_utf8(format.text(&export, Screen::of_standard_output())?)?,
@@ -28,13 +45,13 @@ pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
         (formats, Some(directory)) => write_all(formats, &export, directory)?,
         (formats, None) => {
             let names: Vec<&str> = formats.iter().map(|format| format.as_str()).collect();
-            bail!("--format {}: several formats need a directory: --out DIR", names.join(","))
+            bail!("--format {}: several formats need a directory: add --out DIR", names.join(","))
         }
     };
-    Ok(Report { text, problem: opened.problem() })
+    Ok(Report { text, problem: opened.problem().map(Problem::Incomplete) })
 }
 
-/// Runs with what is needed to export them.
+/// Runs with everything that exports need.
 pub(super) struct Opened {
     runs: Vec<FinishedRun>,
     scores: Vec<Results>,
@@ -51,18 +68,16 @@ impl Opened {
         Ok(Self { runs, scores, names: names(&paths) })
     }
 
-    /// All of them together.
     pub fn export<'a>(&'a self, organization: &'a str) -> anyhow::Result<Export<'a>> {
         export(&self.runs, &self.scores, &self.names, organization)
     }
 
-    /// What the runs lack, with their names if there are several.
     pub fn problem(&self) -> Option<String> {
         problem(&self.runs, &self.names)
     }
 }
 
-/// Writes the scores of the run at `path` into its own directory.
+/// Exports the run at `path` into its own directory.
 pub(super) fn write_formats(path: &Path, formats: &[Format]) -> anyhow::Result<()> {
     let opened = Opened::new(&[path.to_owned()])?;
     write_all(formats, &opened.export(UNKNOWN)?, path).map(drop)
@@ -81,25 +96,25 @@ fn export<'a>(
     Ok(Export::new(runs.collect::<anyhow::Result<_>>()?))
 }
 
-/// Each directory once, by whatever path it is named.
+/// Each directory once, even if it is given by different paths.
 fn without_repetitions(paths: &[PathBuf]) -> Vec<PathBuf> {
     let mut seen = Vec::new();
     let mut once = Vec::new();
     for path in paths {
-        let place = path.canonicalize().unwrap_or_else(|_| path.clone());
-        if !seen.contains(&place) {
-            seen.push(place);
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if !seen.contains(&canonical) {
+            seen.push(canonical);
             once.push(path.clone());
         }
     }
     once
 }
 
-/// What runs are called beside each other: the names of their directories, or the paths where those are the same.
+/// Names of runs in one table: of their directories, or paths where those are the same.
 fn names(paths: &[PathBuf]) -> Vec<String> {
     let short = |path: &PathBuf| {
-        let place = path.canonicalize().unwrap_or_else(|_| path.clone());
-        place
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
+        canonical
             .file_name()
             .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
     };
@@ -111,7 +126,7 @@ fn names(paths: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
-/// What the runs lack, with their names if there are several.
+/// Missing and failed samples, with the names of the runs if there are several.
 fn problem(runs: &[FinishedRun], names: &[String]) -> Option<String> {
     if let [run] = runs {
         return results::problem(run);
@@ -153,7 +168,7 @@ fn write_all(formats: &[Format], export: &Export<'_>, directory: &Path) -> anyho
 fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)
-            .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+            .with_context(|| format!("cannot create the directory {}", directory.display()))?;
     }
     Ok(write_atomically(path, content)?)
 }

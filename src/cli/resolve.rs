@@ -1,67 +1,151 @@
-//! From what users type to a [`Plan`], in one step; what is not on this machine yet is named, not fetched.
+//! From arguments to a [`Plan`]: tasks and protocols, models, data.
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
-use super::arguments::RunArguments;
-use super::models::{WantedModel, models_of};
-use crate::data::Split;
-use crate::plan::{DataSource, Plan, PlannedTask};
-use crate::tasks::{AnyTask, CUSTOM_GROUP, Registry, TaskConfig};
+use super::models::models_of;
+use super::progress::Progress;
+use super::run::RunArguments;
+use crate::data::sources::{Needed, Provision};
+use crate::data::{DataConfig, Split};
+use crate::download::Downloads;
+use crate::models::{self, ModelChoice, ModelOrigin};
+use crate::plan::{CustomTaskFile, DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
+use crate::record::{HubFile, Shard};
+use crate::tasks::{self, AnyTask, CUSTOM_GROUP, Registry, TaskConfig};
 use gpt2_kernels::Precision;
 use untrusted_input::did_you_mean;
 
 /// Groups of tasks.
 const GROUPS: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", CUSTOM_GROUP];
 
-/// A plan whose models and data need not be on this machine yet.
-pub(super) struct Wanted {
-    pub models: Vec<WantedModel>,
-    pub data: WantedData,
-    /// Everything else; models and data are put in when they are here.
-    pub plan: Plan,
+/// What a run measures; models and data may not be downloaded yet.
+pub(super) struct RunChoice {
+    models: Vec<ModelChoice>,
+    tasks: Vec<PlannedTask>,
+    custom_tasks: Vec<CustomTaskFile>,
+    data: DataChoice,
+    limit: Option<usize>,
+    seed: u64,
+    precision: Precision,
+    shard: Option<Shard>,
 }
 
-/// The plan that the command line means.
-pub(super) fn wanted(arguments: &RunArguments) -> anyhow::Result<Wanted> {
-    let registry = Registry::read(&arguments.task_file)?;
-    let tasks = planned_tasks(arguments, &registry)?;
-    if tasks.is_empty() {
-        bail!("no tasks: say which with --tasks, for example `--tasks all` (`gpt2-eval ls` lists them)");
+impl RunChoice {
+    pub fn new(arguments: &RunArguments) -> anyhow::Result<Self> {
+        let registry = Registry::read(&arguments.task_file)?;
+        let tasks = planned_tasks(arguments, &registry)?;
+        if tasks.is_empty() {
+            bail!("no tasks: choose some with --tasks, for example `--tasks all` (`gpt2-eval ls` lists them)");
+        }
+        let data = DataChoice::new(&arguments.data, &tasks, &registry)?;
+        let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.compute.models_dir))?;
+        if models.is_empty() {
+            bail!(
+                "no model: choose one with --sizes, for example `--sizes tiny` or `--sizes all`, or with --model LABEL=PATH"
+            );
+        }
+        Ok(Self {
+            models,
+            custom_tasks: registry.configs_of(&tasks),
+            tasks,
+            data,
+            limit: arguments.limit,
+            seed: arguments.seed,
+            precision: arguments.compute.precision,
+            shard: arguments.shard.as_deref().map(super::shard::shard).transpose()?,
+        })
     }
-    let data = data_source(&arguments.data, &tasks, &registry)?;
-    let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.models_dir))?;
-    if models.is_empty() {
-        bail!(
-            "no model: say which with --sizes, for example `--sizes tiny` or `--sizes all`, or with --model LABEL=PATH"
-        );
+
+    /// Downloads what is missing. Returns the plan, and the files of the hub and of upstream sites that it uses.
+    pub fn provision(self, offline: bool, is_quiet: bool) -> anyhow::Result<(Plan, Vec<HubFile>)> {
+        let is_on_hub = |model: &ModelChoice| matches!(model.origin, ModelOrigin::Hub(_));
+        // Without downloads, wrong settings of the hub do not matter.
+        let mut downloads = if self.data == DataChoice::Hub || self.models.iter().any(is_on_hub) {
+            Some(Downloads::new(offline, Box::new(Progress::of_downloads(is_quiet)))?)
+        } else {
+            None
+        };
+        // Data first: they are small, and errors in them show before gigabytes are downloaded.
+        let data = match (self.data, &mut downloads) {
+            (DataChoice::Local(source), _) => source,
+            (DataChoice::Hub, Some(downloads)) => downloaded_data(&self.tasks, downloads)?,
+            (DataChoice::Hub, None) => bail!("data of the hub without a connection"),
+        };
+        let mut models = Vec::new();
+        for ModelChoice { label, origin } in self.models {
+            let source = match (origin, &mut downloads) {
+                (ModelOrigin::Directory(directory), _) => ModelSource::Directory(directory),
+                (ModelOrigin::Hub(location), Some(downloads)) => ModelSource::Directory(
+                    models::download(&location, downloads).with_context(|| format!("model {label}"))?,
+                ),
+                (ModelOrigin::Bundled | ModelOrigin::Hub(_), _) => ModelSource::Bundled,
+            };
+            models.push(PlannedModel { label, source });
+        }
+        let plan = Plan {
+            models,
+            tasks: self.tasks,
+            custom_tasks: self.custom_tasks,
+            data,
+            limit: self.limit,
+            seed: self.seed,
+            precision: self.precision,
+            shard: self.shard,
+        };
+        Ok((plan, downloads.map(Downloads::into_used).unwrap_or_default()))
     }
-    let precision = arguments.precision;
-    check_precision(precision, &arguments.device)?;
-    let shard = arguments.shard.as_deref().map(super::shard::shard).transpose()?;
-    let plan = Plan {
-        models: Vec::new(),
-        custom_tasks: registry.configs_of(&tasks),
-        tasks,
-        data: DataSource::Sample,
-        limit: arguments.limit,
-        seed: arguments.seed,
-        precision,
-        shard,
+}
+
+/// Downloads the data of the tasks into a directory of this program's cache.
+pub(super) fn downloaded_data(
+    tasks: &[PlannedTask],
+    downloads: &mut Downloads,
+) -> anyhow::Result<DataSource> {
+    let files = Provision::download(&needed(tasks), downloads)?;
+    Ok(DataSource::Directory(files.cached_directory(downloads)?))
+}
+
+/// The splits that tasks read: the measured one, and the one with few-shot examples if the protocol takes shots. Examples
+/// are downloaded even with 0 shots, so that a result does not depend on what happens to be on a machine. Custom tasks
+/// have their data beside their task configs.
+pub(super) fn needed(planned: &[PlannedTask]) -> Vec<Needed> {
+    let mut all: Vec<Needed> = Vec::new();
+    for planned in planned {
+        let Some(task) = tasks::find(&planned.task) else { continue };
+        let config = task.config();
+        let measured = measured_split(planned, config);
+        let takes_shots = config.protocol(&planned.protocol.name).is_some_and(|protocol| {
+            protocol.options.iter().any(|option| option == "shots")
+        });
+        let examples = DataConfig::example_splits(measured)
+            .filter(|split| takes_shots && config.data.downloads(*split).next().is_some())
+            .take(1);
+        for split in std::iter::once(measured).chain(examples) {
+            if !all.iter().any(|known| known.task == config.name && known.split == split) {
+                all.push(Needed { task: &config.name, data: &config.data, split });
+            }
+        }
+    }
+    all
+}
+
+/// The split of `--split`, or the one that the task config names.
+pub(super) fn measured_split(planned: &PlannedTask, config: &TaskConfig) -> Split {
+    let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
+    split.unwrap_or(config.data.split)
+}
+
+/// Values of `--tasks` for shell completion.
+pub(super) fn task_names() -> Vec<String> {
+    let of_task = |task: &&dyn AnyTask| {
+        let config = task.config();
+        let protocols = config.protocols.iter().map(|protocol| format!("{}:{}", config.name, protocol.name));
+        std::iter::once(config.name.clone()).chain(protocols).collect::<Vec<_>>()
     };
-    Ok(Wanted { models, data, plan })
-}
-
-/// `Err` if the device has no arithmetic of this precision.
-pub(super) fn check_precision(precision: Precision, device: &str) -> anyhow::Result<()> {
-    if precision != Precision::F32 && device != "flex" {
-        bail!(
-            "--precision {} is for the CPU: use `--device flex`, or leave --precision out",
-            precision.as_str()
-        );
-    }
-    Ok(())
+    let groups = GROUPS.into_iter().map(str::to_owned);
+    groups.chain(Registry::default().all().collect::<Vec<_>>().iter().flat_map(of_task)).collect()
 }
 
 /// The tasks of the command line with all their options; none if it names none.
@@ -80,15 +164,15 @@ pub(super) fn planned_tasks(
     if let Some(repeats) = arguments.repeats {
         set_option(&mut tasks, ("repeats", &repeats.to_string()), registry)?;
     }
-    if let Some(split) = &arguments.split {
+    if let Some(split) = arguments.split {
         set_split(&mut tasks, split, registry)?;
     }
     let mut tasks = with_shots(tasks, &arguments.shots, registry)?;
-    without_what_goes_without_saying(&mut tasks, registry);
+    drop_defaults(&mut tasks, registry);
     Ok(tasks)
 }
 
-/// Tasks and protocols, each once, in the order typed; groups in the order of the registry.
+/// Tasks and protocols, each once, in the order given; groups in the order of the registry.
 pub(super) fn tasks_of(given: &[String], registry: &Registry) -> anyhow::Result<Vec<PlannedTask>> {
     let mut planned: Vec<PlannedTask> = Vec::new();
     for text in given {
@@ -98,11 +182,8 @@ pub(super) fn tasks_of(given: &[String], registry: &Registry) -> anyhow::Result<
                 .filter(|task| task.config().groups.contains(text))
                 .map(|task| default_task(task.config()))
                 .collect();
-            if members.is_empty() && text == CUSTOM_GROUP {
-                bail!("no task is in the group `{CUSTOM_GROUP}`; name custom tasks with --task-file");
-            }
             if members.is_empty() {
-                bail!("no task of this version is in the group `{text}`; `gpt2-eval ls` lists the tasks");
+                bail!("the group `{text}` has no tasks; add custom tasks with --task-file");
             }
             members
         } else {
@@ -131,7 +212,7 @@ pub(super) fn task_of(text: &str, registry: &Registry) -> anyhow::Result<Planned
         let names: Vec<&str> = registry.all().map(|task| task.config().name.as_str()).collect();
         let hint = did_you_mean(name, names.iter().copied().chain(GROUPS));
         bail!(
-            "unknown task `{name}`{hint}; the tasks are {} and the groups {}; --task-file names the card of your own",
+            "unknown task `{name}`{hint}; the tasks are {} and the groups {}; add custom tasks with --task-file",
             names.join(", "),
             GROUPS.join(", ")
         );
@@ -146,7 +227,7 @@ pub(super) fn task_of(text: &str, registry: &Registry) -> anyhow::Result<Planned
     Ok(config.planned(protocol))
 }
 
-/// The planned tasks once for every number of examples, those that take no examples once.
+/// The tasks once for every number of shots; tasks without shots once.
 fn with_shots(
     tasks: Vec<PlannedTask>,
     shots: &[u16],
@@ -160,9 +241,8 @@ fn with_shots(
         set_option(&mut further, ("shots", &shots.to_string()), registry)?;
         all.extend(further.into_iter().filter(|task| takes(task, "shots", registry)));
     }
-    // Rows of one task belong together.
-    let place = |task: &PlannedTask| tasks.iter().position(|known| known.task == task.task);
-    all.sort_by_key(place);
+    // Keeps the rows of one task together.
+    all.sort_by_key(|task: &PlannedTask| tasks.iter().position(|known| known.task == task.task));
     let mut once: Vec<PlannedTask> = Vec::new();
     for task in all {
         if !once.contains(&task) {
@@ -172,12 +252,12 @@ fn with_shots(
     Ok(once)
 }
 
-/// Makes `--split` part of the protocol of the tasks that have it; the one that they measure anyway is not named.
-pub(super) fn set_split(tasks: &mut [PlannedTask], split: &str, registry: &Registry) -> anyhow::Result<()> {
-    let names = Split::ALL.map(Split::as_str);
-    let Some(split) = Split::find(split) else {
-        bail!("unknown split `{split}`{}; expected {}", did_you_mean(split, names), names.join(", "));
-    };
+/// Adds `--split` to the options of the tasks that take it.
+pub(super) fn set_split(
+    tasks: &mut [PlannedTask],
+    split: Split,
+    registry: &Registry,
+) -> anyhow::Result<()> {
     for planned in &*tasks {
         let Some(config) = registry.find(&planned.task).map(AnyTask::config) else { continue };
         if takes(planned, "split", registry) && !config.data.splits().contains(&split) {
@@ -195,77 +275,73 @@ fn takes(planned: &PlannedTask, option: &str, registry: &Registry) -> bool {
         .is_some_and(|protocol| protocol.options.iter().any(|known| known == option))
 }
 
-/// Takes out what a label would only repeat: the split that is measured anyway, no examples where none are usual, one
-/// seed.
-pub(super) fn without_what_goes_without_saying(tasks: &mut [PlannedTask], registry: &Registry) {
+/// Removes options with their default values, so that a label does not repeat them.
+pub(super) fn drop_defaults(tasks: &mut [PlannedTask], registry: &Registry) {
     for planned in tasks {
         let Some(config) = registry.find(&planned.task).map(AnyTask::config) else { continue };
         let usual = config.planned(&planned.protocol.name).protocol.options;
         planned.protocol.options.retain(|option, value| {
-            let silent = match option.as_str() {
+            let is_default = match option.as_str() {
                 "split" => value == config.data.split.as_str(),
                 "shots" => value == "0" && !usual.contains_key("shots"),
                 "repeats" => value == "1",
                 _ => false,
             };
-            !silent
+            !is_default
         });
     }
 }
 
-/// Gives an option to every task whose protocol takes it.
+/// Sets an option of every task whose protocol takes it. `Err` if there is none.
 pub(super) fn set_option(
     tasks: &mut [PlannedTask],
     (option, value): (&str, &str),
     registry: &Registry,
 ) -> anyhow::Result<()> {
-    let mut taken = false;
+    let mut is_taken = false;
     for planned in &mut *tasks {
         if takes(planned, option, registry) {
             planned.protocol.options.insert(option.to_owned(), value.to_owned());
-            taken = true;
+            is_taken = true;
         }
     }
-    if !taken {
+    if !is_taken {
         let names: Vec<String> =
             tasks.iter().map(|planned| format!("{}:{}", planned.task, planned.protocol)).collect();
-        bail!("--{option} has no meaning for {}", names.join(", "));
+        bail!("--{option} is not supported by {}", names.join(", "));
     }
     Ok(())
 }
 
-/// Where the examples are to come from.
+/// The data of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum WantedData {
-    /// They are here.
-    Source(DataSource),
-    /// On the hub.
+pub(super) enum DataChoice {
+    Local(DataSource),
+    /// Downloaded from the hub, or from upstream sites.
     Hub,
 }
 
-/// `sample`, `hub` or a directory. Users' own tasks need none of them.
-pub(super) fn data_source(
-    given: &str,
-    tasks: &[PlannedTask],
-    registry: &Registry,
-) -> anyhow::Result<WantedData> {
-    match given {
-        "sample" | "hub" if tasks.iter().all(|planned| registry.is_own(&planned.task)) => {
-            Ok(WantedData::Source(DataSource::TaskFiles))
-        }
-        "sample" => Ok(WantedData::Source(DataSource::Sample)),
-        "hub" => Ok(WantedData::Hub),
-        directory => {
-            let path = PathBuf::from(directory);
-            if !path.is_dir() {
-                let hint = did_you_mean(given, ["sample", "hub"]);
-                bail!(
-                    "no data directory at {}{hint}; expected `sample`, `hub` or a directory",
-                    path.display()
-                );
+impl DataChoice {
+    /// `sample`, `hub` or a directory. Custom tasks alone need only the files beside their task configs.
+    pub fn new(given: &str, tasks: &[PlannedTask], registry: &Registry) -> anyhow::Result<Self> {
+        Ok(match given {
+            "sample" | "hub" if tasks.iter().all(|planned| registry.is_own(&planned.task)) => {
+                Self::Local(DataSource::TaskFiles)
             }
-            Ok(WantedData::Source(DataSource::Directory(path)))
-        }
+            "sample" => Self::Local(DataSource::Sample),
+            "hub" => Self::Hub,
+            directory => {
+                let path = PathBuf::from(directory);
+                if !path.is_dir() {
+                    let hint = did_you_mean(given, ["sample", "hub"]);
+                    bail!(
+                        "no data directory at {}{hint}; expected `sample`, `hub` or a directory",
+                        path.display()
+                    );
+                }
+                Self::Local(DataSource::Directory(path))
+            }
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a run's files to its tables.
 
-use super::Report;
+use super::{Problem, Report};
 use crate::record::{Environment, Identity, Protocol};
 use crate::report::{Results, Screen, TaskResults, Terms};
 use crate::run::{FinishedRun, FinishedTask, RunError, write_atomically};
@@ -65,10 +65,10 @@ pub(super) fn write(run: &FinishedRun) -> anyhow::Result<Report> {
         write_atomically(&run.path.join(name), &content)?;
     }
     let text = format!("{}{}\n", results.terminal(Screen::of_standard_output()), run.path.display());
-    Ok(Report { text, problem: problem(run) })
+    Ok(Report { text, problem: problem(run).map(Problem::Incomplete) })
 }
 
-/// What a run lacks.
+/// Missing or failed samples of a run.
 pub(super) fn problem(run: &FinishedRun) -> Option<String> {
     match (run.missing(), run.failed()) {
         (0, 0) => None,

@@ -2,32 +2,109 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
+use clap::builder::StringValueParser;
 use sha2::{Digest, Sha256};
 
-use super::arguments::RunArguments;
+use super::compute::{ComputeArguments, Suggested, positive};
+use super::machine::Machine;
+use super::models::Size;
 use super::observer::Reporter;
-use super::one_model::start_threads;
 use super::progress::Progress;
-use super::provenance::Machine;
+use super::resolve::{RunChoice, task_names};
 use super::stop::Stop;
-use super::{Incomplete, Report, remote, report, resolve, results};
+use super::{Incomplete, Problem, Report, describe, report, results};
+use crate::data::Split;
 use crate::plan::{ModelSource, Plan};
 use crate::record::{Identity, Manifest, Shard, Status};
 use crate::report::{Format, Screen};
 use crate::run::{Failures, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute, write_inputs};
 use crate::text::command_line;
 use gpt2_model::engine::{SelfCheckError, check_device, default_batch_tokens};
-use gpt2_model::{ComputeDevice, DeviceRequest};
+use gpt2_model::ComputeDevice;
 use untrusted_input::thousands;
 
-/// Runs what the command line asks for and returns the table.
+/// A run.
+#[derive(Debug, Args)]
+// Each is an independent switch.
+#[allow(clippy::struct_excessive_bools)]
+pub(super) struct RunArguments {
+    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, cbt, wmt14, custom [default: custom,
+    /// with --task-file]
+    #[arg(short, long, value_delimiter = ',', value_name = "TASK[:PROTOCOL],…", value_parser = task_parser(), hide_possible_values = true)]
+    pub tasks: Vec<String>,
+    /// Task config of a custom task (docs/custom-tasks.md), for `--tasks NAME` or the group `custom`; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub task_file: Vec<PathBuf>,
+    /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the
+    /// bundled tiny-3M and tiny-8M, `tiny` for both
+    #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…", ignore_case = true, hide_possible_values = true)]
+    pub sizes: Vec<Size>,
+    /// Any GPT-2 checkpoint with a label of your choice: a directory, a file, or a repository of the hub, in the format of
+    /// safetensors, PyTorch, nanoGPT, llm.c, TensorFlow or Burn; may be repeated
+    #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
+    pub model: Vec<String>,
+    /// Data: `sample` (bundled), a directory with <task>/<file>, or `hub` (downloaded once)
+    #[arg(short, long, value_name = "sample|DIR|hub", default_value = "hub")]
+    pub data: String,
+    #[command(flatten)]
+    pub compute: ComputeArguments,
+    /// Maximum tokens in one forward pass [default: from the free memory]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub batch_tokens: Option<usize>,
+    /// Measure N samples of each task: a seeded subset that grows with N
+    #[arg(short, long, value_name = "N", value_parser = positive)]
+    pub limit: Option<usize>,
+    /// Tokens between the starts of two windows of the perplexity tasks, from 1 to 1024 [default: 32, as in the paper;
+    /// 1024 is the fastest]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub stride: Option<u16>,
+    /// Few-shot examples in the prompt, for tasks that support them; several numbers give several rows: 0,1,5 [default:
+    /// as the protocol says, mostly 0]
+    #[arg(long, visible_alias = "num-fewshot", value_delimiter = ',', value_name = "K,…")]
+    pub shots: Vec<u16>,
+    /// Split to measure [default: the paper's]
+    #[arg(long)]
+    pub split: Option<Split>,
+    /// Completions sampled for one item, for tasks that sample; mean and spread are reported [default: 1]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub repeats: Option<usize>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Run directory [default: results/<name of the run>]
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Formats to export when the run ends, comma-separated (docs/results.md); scores.csv, breakdowns.csv and table.md
+    /// are always written
+    #[arg(long, value_delimiter = ',', value_name = "FORMAT,…")]
+    pub format: Vec<Format>,
+    /// Delete an earlier run in the run directory instead of continuing it
+    #[arg(long)]
+    pub fresh: bool,
+    /// Stop at the first sample or task that fails instead of continuing without it
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Measure only part I of N of every task, I from 0 (docs/shards.md). `auto` takes both from the variables of a Slurm
+    /// array, or from JOB_COMPLETION_INDEX of Kubernetes and GPT2_EVAL_SHARD_COUNT. `gpt2-eval merge` merges the parts
+    #[arg(long, value_name = "I/N|auto")]
+    pub shard: Option<String>,
+    /// Print no progress, only the table
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Parser of `--tasks` and of `show TASK`.
+pub(super) fn task_parser() -> Suggested<StringValueParser> {
+    Suggested { values: task_names, parser: StringValueParser::new() }
+}
+
+/// Runs the tasks and returns the table.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
-    let wanted = resolve::wanted(arguments)?;
-    let request: DeviceRequest = arguments.device.parse()?;
-    start_threads(arguments.threads)?;
-    let device = request.open()?;
-    // Before anything is downloaded, all that is typed has been understood and the device is there.
-    let (plan, hub_files) = remote::bring(wanted, arguments.offline, arguments.quiet)?;
+    // Arguments and device are checked before anything is downloaded.
+    let choice = RunChoice::new(arguments)?;
+    let device = arguments.compute.open_device()?;
+    let (plan, hub_files) = choice.provision(arguments.compute.offline, arguments.quiet)?;
     let preflight = Preflight::new(&plan, &device, arguments.fail_fast)?;
     let machine = Machine::new();
     let batch_tokens = arguments.batch_tokens.unwrap_or_else(|| {
@@ -46,7 +123,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
     let manifest = Manifest::begin(plan, preflight.identity.clone(), tasks, environment);
     let mut directory = RunDirectory::open(&path, manifest, arguments.fresh)?;
 
-    let progress = Progress::new(preflight.total_tokens(), arguments.quiet);
+    let progress = Progress::of_tokens(preflight.total_tokens(), arguments.quiet);
     announce(&preflight, &device, &progress);
     let stop = Stop::listen()?;
     let options = RunOptions {
@@ -61,7 +138,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
     }
 }
 
-/// The table of a run that came to its end, and what failed in it.
+/// The table of a finished run, and what failed in it.
 fn end(
     directory: &mut RunDirectory,
     table: &str,
@@ -72,41 +149,40 @@ fn end(
     let mut problems = failed_tasks.clone();
     if *failed_samples > 0 {
         problems.push(format!(
-            "{} samples failed; the notes under the tables say why",
+            "{} samples failed; the footnotes of the tables say why",
             thousands(*failed_samples as u64)
         ));
     }
     let problem = (!problems.is_empty()).then(|| problems.join("\n"));
-    // A failed task lacks samples; failed samples are there, with their errors.
+    // A failed task lacks samples; a failed sample has a record with its error.
     let status = if failed_tasks.is_empty() { Status::Complete } else { Status::Failed };
     directory.end(status, *failed_samples, problem.clone())?;
-    // From the files, as `gpt2-eval report` does it later.
     if !formats.is_empty() {
         report::write_formats(directory.path(), formats)?;
     }
     let text = format!("{table}{}\n", directory.path().display());
-    let problem =
-        problem.map(|problem| format!("{problem}\nrun the same command again to try what failed once more"));
+    let problem = problem
+        .map(|problem| Problem::Incomplete(format!("{problem}\nrun the same command again to retry what failed")));
     Ok(Report { text, problem })
 }
 
-/// What to say of a run that did not come to its end.
+/// The error of a run that ended early.
 fn cut_off(directory: &mut RunDirectory, error: anyhow::Error) -> anyhow::Error {
     let path = directory.path().display().to_string();
     let cause = error.downcast_ref::<RunError>();
     let is_stopped = matches!(cause, Some(RunError::Stopped));
-    // What is wrong with a journal or with the device's arithmetic, running again does not mend.
+    // A damaged journal or wrong arithmetic of the device does not go away.
     let is_wrong = matches!(cause, Some(RunError::Journal(_))) || error.is::<SelfCheckError>();
     let status = if is_stopped { Status::Interrupted } else { Status::Failed };
-    // The error itself is what counts, even if the manifest cannot be written either.
-    let _ = directory.end(status, 0, Some(format!("{error:#}")));
+    // If the manifest cannot be written either, the first error is the one to report.
+    let _ = directory.end(status, 0, Some(describe(&error)));
     if is_wrong {
-        return error.context(format!("the run in {path} is not complete"));
+        return error.context(format!("the run in {path} is incomplete"));
     }
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let reason = if is_stopped { "stopped".to_owned() } else { format!("{error:#}") };
+    let reason = if is_stopped { "stopped".to_owned() } else { describe(&error) };
     let remedy = format!("run the same command again to continue:\n  {}", command_line(&words));
-    Incomplete(format!("{reason}; what was finished is in {path}; {remedy}")).into()
+    Incomplete(format!("{reason}; finished samples are in {path}; {remedy}")).into()
 }
 
 fn measure(
@@ -123,19 +199,19 @@ fn measure(
     Ok((reporter.finish().terminal(Screen::of_standard_output()), failures))
 }
 
-/// Says what is not as the user may expect.
+/// Notes what users may not expect.
 fn announce(preflight: &Preflight, device: &ComputeDevice, progress: &Progress) {
     if device.backend() == "ndarray" {
         progress.note(
-            "note: burn-ndarray is deprecated upstream as of Burn 0.22; flex, the default, is faster and gives the \
-             same scores",
+            "warning: burn-ndarray is deprecated upstream as of Burn 0.22: use --device cpu, which is faster and gives \
+             the same scores",
         );
     }
     let precision = preflight.precision;
     if !precision.is_native() {
         progress.note(&format!(
-            "note: this processor has no simd_level for --precision {}; it is computed by other means, and f32 is \
-             as fast or faster",
+            "warning: this CPU has no instructions for --precision {}: it is emulated, and --precision f32 is as \
+             fast or faster",
             precision.as_str()
         ));
     }
@@ -146,14 +222,14 @@ fn announce(preflight: &Preflight, device: &ComputeDevice, progress: &Progress) 
         let is_directory = matches!(model.planned.source, ModelSource::Directory(_));
         if is_directory && model.checkpoint.tokenizer.is_bundled() {
             progress.note(&format!(
-                "note: {} has no tokenizer files; GPT-2's own tokenizer is used",
+                "note: model {} has no tokenizer files; GPT-2's tokenizer is used",
                 model.planned.label
             ));
         }
     }
 }
 
-/// `results/<tasks>-<models>-<hash>`: the same run has the same directory, so that the same command continues it.
+/// `results/<tasks>-<models>-<hash>`: the same command has the same directory and continues its run.
 fn default_directory(plan: &Plan, identity: &Identity) -> PathBuf {
     let several = |first: Option<&String>, count: usize, what: &str| match (first, count) {
         (Some(first), 1) => first.clone(),
@@ -161,7 +237,7 @@ fn default_directory(plan: &Plan, identity: &Identity) -> PathBuf {
     };
     let tasks = several(plan.tasks.first().map(|task| &task.task), plan.tasks.len(), "tasks");
     let models = several(plan.models.first().map(|model| &model.label), plan.models.len(), "models");
-    // The shards of a run have one directory.
+    // All shards of a run have the same directory.
     let json = serde_json::to_vec(&Identity { shard: None, ..identity.clone() }).unwrap_or_default();
     let hash = hex::encode(Sha256::digest(json));
     PathBuf::from("results").join(format!("{tasks}-{models}-{}", &hash[..8]))

@@ -1,14 +1,14 @@
-//! `gpt2-eval score-text`: how probable a model finds a text, and what surprises it.
+//! `gpt2-eval score-text`: perplexity of a text, and its most surprising tokens.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::arguments::{ScoreTextArguments, ScoreTextFormat};
 use super::generate::{MAX_BYTES, standard_input};
-use super::one_model::OneModel;
+use super::one_model::{ModelArguments, OneModel};
 use super::progress::Progress;
 use crate::report::number;
 use crate::text::{visible_bytes, visible_white_space};
@@ -17,32 +17,63 @@ use gpt2_model::request::{Document, LogLikelihood, Request, Response, Window};
 use untrusted_input::read_bounded;
 use untrusted_input::thousands;
 
-/// Characters before a surprising token that are shown.
+/// Characters shown before a surprising token.
 const CONTEXT_CHARACTERS: usize = 40;
 
-/// What is said of a text.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  gpt2-eval score-text README.md --size tiny-8M           perplexities and the ten most surprising tokens
+  gpt2-eval score-text - --size 117M --format json < poem.txt
+The text is scored in windows that start --stride tokens apart; every token is scored once. Compare perplexities of models
+with different tokenizers per word or per byte, not per token.")]
+pub(super) struct ScoreTextArguments {
+    /// Text in UTF-8; `-` reads standard input
+    #[arg(value_name = "FILE|-")]
+    file: PathBuf,
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Tokens between the starts of two windows, from 1 to 1024: fewer are more exact and slower; the perplexity tasks use
+    /// 32
+    #[arg(long, value_name = "S", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    stride: u16,
+    /// Number of surprising tokens to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Output format
+    #[arg(long, default_value = "table")]
+    format: ScoreTextFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ScoreTextFormat {
+    Table,
+    /// All numbers in full precision
+    Json,
+}
+
 #[derive(Serialize)]
-struct Scored {
+struct ScoredText {
     model: String,
     file: String,
     bytes: usize,
-    /// Split at white space.
+    /// Number of words, split at white space.
     words: usize,
     tokens: usize,
-    /// Tokens a window holds, and tokens between two of them.
+    /// Tokens of a window, and tokens between the starts of two.
     context: usize,
     stride: usize,
-    /// Natural logarithm.
+    /// In nats.
     log_likelihood: f64,
     token_perplexity: f64,
-    /// `None` for a text of white space.
+    /// `None` for a text of only white space.
     word_perplexity: Option<f64>,
     byte_perplexity: f64,
     bits_per_byte: f64,
     most_surprising: Vec<Surprise>,
 }
 
-/// A token that the model did not expect.
+/// A token with a low probability.
 #[derive(Serialize)]
 struct Surprise {
     /// From 1.
@@ -52,10 +83,10 @@ struct Surprise {
     /// From 0.
     token_index: usize,
     token: u32,
-    /// Its bytes, as far as they are text.
+    /// Its bytes; those that are not UTF-8 are replaced.
     text: String,
     log_probability: f64,
-    /// What stands before it in its line.
+    /// The end of the line before it.
     before: String,
 }
 
@@ -76,9 +107,9 @@ pub(super) fn score_text(arguments: &ScoreTextArguments) -> anyhow::Result<Strin
     };
     let Work::Score { sequences, .. } = planner.plan(&request)? else { bail!("the text cannot be scored") };
     let tokens: Vec<u32> = sequences.iter().flat_map(|sequence| &sequence.targets).copied().collect();
-    // Without the mark of a document, the answer has every token.
+    // Without `rolling_bytes`, the response has the log-probability of every token.
     let work = Work::Score { sequences, rolling_bytes: None, truncated_tokens: 0 };
-    let mut progress = Progress::new(work.tokens() as u64, arguments.model.quiet);
+    let mut progress = Progress::of_tokens(work.tokens() as u64, arguments.model.quiet);
     progress.stage(format!("{} on {}", model.label, arguments.file.display()), 0);
     let mut scored: Option<LogLikelihood> = None;
     model.engine().run(&[&work], |event| -> Result<(), EngineError> {
@@ -91,16 +122,17 @@ pub(super) fn score_text(arguments: &ScoreTextArguments) -> anyhow::Result<Strin
         Ok(())
     })?;
     progress.finish();
-    let score = scored.context("the model gave no answer")?;
+    let score = scored.context("the engine gave no response")?;
     if !score.log_likelihood.is_finite() {
         bail!(
-            "the log-likelihood is {}, no number: the weights hold or make values that are none",
-            score.log_likelihood
+            "the log-likelihood is {}: weights or activations of {} are NaN or infinite",
+            score.log_likelihood,
+            model.label
         );
     }
     let surprises = surprises(&model, &text, &tokens, &score, arguments.top);
     let (sum, bytes, words) = (score.log_likelihood, text.len(), text.split_whitespace().count());
-    let scored = Scored {
+    let scored = ScoredText {
         model: model.label.clone(),
         file: arguments.file.display().to_string(),
         bytes,
@@ -125,18 +157,18 @@ fn read(path: &Path) -> anyhow::Result<String> {
     if path.as_os_str() == "-" {
         return standard_input();
     }
-    let place = || format!("cannot read {}", path.display());
-    let bytes = read_bounded(path, MAX_BYTES).with_context(place)?;
-    String::from_utf8(bytes).map_err(|error| error.utf8_error()).with_context(place)
+    let cannot_read = || format!("cannot read {}", path.display());
+    let bytes = read_bounded(path, MAX_BYTES).with_context(cannot_read)?;
+    String::from_utf8(bytes).map_err(|error| error.utf8_error()).with_context(cannot_read)
 }
 
-/// The `most` tokens with the lowest log-probabilities, the first of equals first.
+/// The `count` tokens with the lowest log-probabilities, in their order; of equal ones the first.
 fn surprises(
     model: &OneModel,
     text: &str,
     tokens: &[u32],
     score: &LogLikelihood,
-    most: usize,
+    count: usize,
 ) -> Vec<Surprise> {
     let mut starts = Vec::with_capacity(tokens.len());
     let mut start = 0;
@@ -146,11 +178,11 @@ fn surprises(
     }
     let mut order: Vec<usize> = (0..tokens.len().min(score.token_log_probs.len())).collect();
     order.sort_by(|&a, &b| score.token_log_probs[a].total_cmp(&score.token_log_probs[b]).then(a.cmp(&b)));
-    order.truncate(most);
+    order.truncate(count);
     let surprise = |index: usize| {
         let token = tokens[index];
         let bytes = model.checkpoint.tokenizer.token_bytes(token).unwrap_or_default();
-        // A token may begin inside a character.
+        // A token may start inside a character.
         let before = text.floor_char_boundary(starts[index]);
         let before = text.get(..before).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -169,7 +201,7 @@ fn surprises(
     order.into_iter().map(surprise).collect()
 }
 
-fn table(scored: &Scored) -> String {
+fn table(scored: &ScoredText) -> String {
     let mut values = Table::new();
     values.load_style(presets::NOTHING);
     let row = |name: &str, value: String| [name.to_owned(), value];

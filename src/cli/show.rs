@@ -1,12 +1,17 @@
 //! `gpt2-eval show TASK`: what the model sees.
 
-use super::arguments::ShowArguments;
-use super::remote::Remote;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::compute::positive;
+use super::progress::Progress;
 use super::resolve::{
-    WantedData, data_source, set_option, set_split, task_of, without_what_goes_without_saying,
+    DataChoice, downloaded_data, drop_defaults, measured_split, set_option, set_split, task_of,
 };
+use super::run::task_parser;
 use crate::data::Split;
-use crate::plan::DataSource;
+use crate::download::Downloads;
 use crate::tasks::{Registry, Source};
 use crate::text::{visible_bytes, visible_white_space};
 use gpt2_model::Checkpoint;
@@ -14,32 +19,60 @@ use gpt2_model::engine::{Planner, Work};
 use gpt2_model::request::Request;
 use gpt2_model::tokenizer::Gpt2Tokenizer;
 
-/// Positions of GPT-2, where no model is given.
+/// `n_positions` of GPT-2, used without --model.
 const GPT2_CONTEXT: usize = 1024;
 
-/// The first samples of a task, as text and as tokens, in the order of the data.
+#[derive(Debug, Args)]
+pub(super) struct ShowArguments {
+    /// Task, optionally with its protocol
+    #[arg(value_name = "TASK[:PROTOCOL]", value_parser = task_parser(), hide_possible_values = true)]
+    task: String,
+    /// Task config of a custom task (docs/custom-tasks.md); may be repeated
+    #[arg(long, value_name = "FILE")]
+    task_file: Vec<PathBuf>,
+    /// Data: `sample` (bundled), a directory with <task>/<file>, or `hub`
+    #[arg(short, long, value_name = "sample|DIR|hub", default_value = "sample")]
+    data: String,
+    /// Number of samples
+    #[arg(short, long, value_name = "N", default_value = "3", value_parser = positive)]
+    limit: usize,
+    /// Few-shot examples in the prompt [default: as the protocol says]
+    #[arg(long, visible_alias = "num-fewshot", value_name = "K")]
+    shots: Option<u16>,
+    /// Split to show [default: the paper's]
+    #[arg(long)]
+    split: Option<Split>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Use the tokenizer of this model [default: GPT-2's]
+    #[arg(short, long, value_name = "PATH")]
+    model: Option<PathBuf>,
+}
+
+/// The first samples of a task, as text and as tokens.
 pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
     let registry = Registry::read(&arguments.task_file)?;
     let mut planned = [task_of(&arguments.task, &registry)?];
     if let Some(shots) = arguments.shots {
         set_option(&mut planned, ("shots", &shots.to_string()), &registry)?;
     }
-    if let Some(split) = &arguments.split {
+    if let Some(split) = arguments.split {
         set_split(&mut planned, split, &registry)?;
     }
-    without_what_goes_without_saying(&mut planned, &registry);
+    drop_defaults(&mut planned, &registry);
     let [planned] = planned;
-    let source = match data_source(&arguments.data, std::slice::from_ref(&planned), &registry)? {
-        WantedData::Source(source) => source,
-        WantedData::Hub => {
-            DataSource::Directory(Remote::new(false, false)?.data(std::slice::from_ref(&planned))?)
+    let tasks = std::slice::from_ref(&planned);
+    let source = match DataChoice::new(&arguments.data, tasks, &registry)? {
+        DataChoice::Local(source) => source,
+        DataChoice::Hub => {
+            downloaded_data(tasks, &mut Downloads::new(false, Box::new(Progress::of_downloads(false)))?)?
         }
     };
     let Some(task) = registry.find(&planned.task) else {
         anyhow::bail!("unknown task `{}`", planned.task);
     };
-    let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
-    let from = Source::new(&source, split.unwrap_or(task.config().data.split), arguments.seed);
+    let from = Source::new(&source, measured_split(&planned, task.config()), arguments.seed);
     let loaded = task.load(&from, &planned.protocol)?;
     let (tokenizer, context) = match &arguments.model {
         Some(directory) => {
@@ -50,7 +83,7 @@ pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
     };
     let mut planner = Planner::new(&tokenizer, context);
     let mut text = format!(
-        "{}:{} from {}; · is a space, ↵ a new line, → a tab, | stands between tokens\n",
+        "{}:{} from {}; · is a space, ↵ a new line, → a tab, | separates tokens\n",
         planned.task,
         planned.protocol,
         loaded.files().into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
@@ -83,14 +116,14 @@ fn describe(
     }
     match planner.plan(request)? {
         Work::Score { sequences, truncated_tokens, .. } => {
-            // The windows of a long document are much alike.
+            // The other windows of a long document are similar.
             if let Some(sequence) = sequences.first() {
                 line("reads", &tokens(tokenizer, &sequence.input));
                 line("scores", &tokens(tokenizer, &sequence.targets));
                 if !sequence.excluded.is_empty() {
                     line(
                         "filter",
-                        &format!("{} tokens are left out of a second reading", sequence.excluded.len()),
+                        &format!("a second argmax excludes {} tokens", sequence.excluded.len()),
                     );
                 }
             }
@@ -106,13 +139,13 @@ fn describe(
             if truncated_tokens > 0 {
                 line("dropped", &format!("{truncated_tokens} tokens of the prompt"));
             }
-            line("writes", &format!("at most {} tokens", continuation.max_new_tokens));
+            line("generates", &format!("at most {} tokens", continuation.max_new_tokens));
         }
     }
     Ok(())
 }
 
-/// Of longer sequences only the ends are shown.
+/// Longer sequences are shown without their middle.
 const MAX_TOKENS: usize = 400;
 
 /// The tokens' text with `|` between them, and their ids.

@@ -1,4 +1,4 @@
-//! Ctrl-C, a closed terminal, and the signal that batch systems send before they kill.
+//! Signals that stop a run: Ctrl-C, a closed terminal, and SIGTERM of batch systems.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,20 +7,20 @@ use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// Exit code of a process that the user ends by a second Ctrl-C, as shells have it.
+/// Exit code after a second Ctrl-C, as in shells: 128 + SIGINT.
 const KILLED_BY_INTERRUPT: i32 = 130;
 
-/// Whether the user wants the run to stop.
+/// Whether a signal has arrived.
 pub(super) struct Stop {
     wanted: Arc<AtomicBool>,
 }
 
 impl Stop {
-    /// From now on the first signal asks the run to stop after the batch; the second ends the process at once.
+    /// Listens from now on: the first signal stops the run after the current batch, the second ends the process.
     pub fn listen() -> anyhow::Result<Self> {
         let wanted = Arc::new(AtomicBool::new(false));
         for signal in signals() {
-            // In this order: the second signal finds the flag that the first has set.
+            // The order matters: the second signal must find the flag that the first one set.
             flag::register_conditional_shutdown(signal, KILLED_BY_INTERRUPT, Arc::clone(&wanted))
                 .and_then(|_| flag::register(signal, Arc::clone(&wanted)))
                 .context("cannot listen for Ctrl-C")?;
@@ -28,7 +28,6 @@ impl Stop {
         Ok(Self { wanted })
     }
 
-    /// Whether a signal came.
     pub fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::SeqCst)
     }

@@ -1,25 +1,45 @@
 //! `gpt2-eval view RUN`: the page of a run, in a browser.
 
-use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
+use clap::Args;
 
-use super::arguments::ViewArguments;
 use super::report::{Opened, UNKNOWN};
-use super::say;
+use super::{print, say, warn};
 use super::serve::Server;
 use super::stop::Stop;
 use crate::report::{Format, Screen};
 use crate::run::write_atomically;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  gpt2-eval view results/RUN                    writes results/RUN/report.html and opens it
+  gpt2-eval view results/RUN --no-open          only writes it
+  gpt2-eval view results/RUN --serve 8080       serves it at http://127.0.0.1:8080/ until Ctrl-C, and writes nothing")]
+pub(super) struct ViewArguments {
+    /// Run directories; several give one page
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+    /// File to write [default: report.html in the run directory, for one run]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "serve")]
+    out: Option<PathBuf>,
+    /// Serve the page on 127.0.0.1 at PORT, or at any free port, until Ctrl-C
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0")]
+    serve: Option<u16>,
+    /// Open no browser
+    #[arg(long)]
+    no_open: bool,
+}
 
 /// Writes the page into the run directory and opens it, or serves it.
 pub(super) fn view(arguments: &ViewArguments) -> anyhow::Result<String> {
     let opened = Opened::new(&arguments.runs)?;
     let export = opened.export(UNKNOWN)?;
     for warning in export.results.warnings() {
-        say(&format!("warning: {warning}"));
+        warn(&warning.to_string());
     }
     let page = Format::Html.text(&export, Screen::FILE)?;
     if let Some(port) = arguments.serve {
@@ -29,11 +49,11 @@ pub(super) fn view(arguments: &ViewArguments) -> anyhow::Result<String> {
         (Some(file), _) => file.clone(),
         (None, [run]) => run.join("report.html"),
         (None, _) => {
-            bail!("several runs have one page: name its file with --out report.html, or show it with --serve")
+            bail!("several runs have one page: name its file with --out report.html, or use --serve")
         }
     };
     write_atomically(&path, &page)
-        .context("the page is kept beside the run; `--serve` shows it without writing anything")?;
+        .context("the page is written beside the run; use --serve to show it without writing")?;
     if !arguments.no_open {
         let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
         open(&absolute);
@@ -45,11 +65,8 @@ fn serve(page: Vec<u8>, port: u16, is_opened: bool) -> anyhow::Result<String> {
     let stop = Stop::listen()?;
     let server = Server::bind(port, page)?;
     let url = format!("http://127.0.0.1:{}/", server.port());
-    let mut output = std::io::stdout().lock();
-    // Whoever started this may have closed the pipe; the page is there all the same.
-    let _ = writeln!(output, "{url}").and_then(|()| output.flush());
-    drop(output);
-    say("Ctrl-C ends it");
+    print(&format!("{url}\n"))?;
+    say("press Ctrl-C to stop");
     if is_opened {
         open(Path::new(&url));
     }
@@ -57,7 +74,7 @@ fn serve(page: Vec<u8>, port: u16, is_opened: bool) -> anyhow::Result<String> {
     Ok(String::new())
 }
 
-/// Opens a file or an address with the platform's opener; that there is none is no reason to stop.
+/// Opens a file or a URL in the browser; a failure is a warning.
 fn open(what: &Path) {
     let mut command = if cfg!(target_os = "macos") {
         Command::new("open")
@@ -72,6 +89,6 @@ fn open(what: &Path) {
     command.arg(what).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Err(error) = command.spawn() {
         let opener = command.get_program().to_string_lossy().into_owned();
-        say(&format!("note: cannot start {opener} ({error}): open {} in a browser", what.display()));
+        warn(&format!("cannot start {opener} ({error}): open {} in a browser", what.display()));
     }
 }

@@ -1,4 +1,4 @@
-//! Files where their makers have put them on the web, as they are or in an archive.
+//! Upstream files: data as its authors publish it on the web, plain or in an archive.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -9,32 +9,30 @@ use serde::Deserialize;
 
 use untrusted_input::clipped;
 
-/// Most bytes of a file in an archive: ten times the largest test set, so that a small archive cannot fill the disk.
+/// Maximum bytes of a file in an archive, ten times the largest test set: a small archive cannot fill the disk.
 const MAX_BYTES: u64 = 1_000_000_000;
 
-/// A download that is or holds a file that a task reads.
+/// A download that is, or contains, a file that a task reads.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamConfig {
-    /// Where it is.
     pub url: String,
-    /// sha256 of what is downloaded, where it is known for certain.
+    /// sha256 of the download; another file is refused.
     pub sha256: Option<String>,
-    /// Its length.
+    /// Length of the download.
     pub bytes: Option<u64>,
-    /// The file's name in the archive, if it is one: `.zip`, `.tar.gz` or `.tgz`.
+    /// The file's name in the archive, if the download is one: `.zip`, `.tar.gz` or `.tgz`.
     pub member: Option<String>,
 }
 
 impl UpstreamConfig {
-    /// The last part of the address.
+    /// The last part of the URL.
     pub fn file_name(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Writes the file that tasks read to `out`, from the download at `path`.
-    ///
-    /// `Err` says what is wrong with the download.
+    /// Copies or extracts the file that the task reads from the download at `path` to `out`. `Err` says what is wrong
+    /// with the download.
     pub fn extract(&self, path: &Path, out: &mut impl Write) -> Result<(), String> {
         let file = File::open(path).map_err(|error| error.to_string())?;
         let Some(member) = &self.member else { return copy(file, out) };
@@ -42,16 +40,16 @@ impl UpstreamConfig {
         let name = self.file_name();
         let is = |ending: &str| name.to_ascii_lowercase().ends_with(ending);
         if is(".zip") {
-            let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(words)?;
+            let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(message)?;
             let index = archive.index_for_name(member).ok_or_else(missing)?;
-            return copy(archive.by_index(index).map_err(words)?, out);
+            return copy(archive.by_index(index).map_err(message)?, out);
         }
         if !(is(".tar.gz") || is(".tgz")) {
-            return Err(format!("`{name}` is no archive that is read: expected .zip, .tar.gz or .tgz"));
+            return Err(format!("`{name}` is not a supported archive: expected .zip, .tar.gz or .tgz"));
         }
         let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(file)));
-        for entry in archive.entries().map_err(words)? {
-            let entry = entry.map_err(words)?;
+        for entry in archive.entries().map_err(message)? {
+            let entry = entry.map_err(message)?;
             if entry.path_bytes().as_ref() == member.as_bytes() {
                 return copy(entry, out);
             }
@@ -61,14 +59,14 @@ impl UpstreamConfig {
 }
 
 fn copy(from: impl Read, out: &mut impl Write) -> Result<(), String> {
-    let copied = std::io::copy(&mut from.take(MAX_BYTES + 1), out).map_err(words)?;
+    let copied = std::io::copy(&mut from.take(MAX_BYTES + 1), out).map_err(message)?;
     if copied > MAX_BYTES {
-        return Err(format!("the file in it has more than {MAX_BYTES} bytes"));
+        return Err(format!("the extracted file has more than {MAX_BYTES} bytes"));
     }
     Ok(())
 }
 
-fn words(error: impl std::fmt::Display) -> String {
+fn message(error: impl std::fmt::Display) -> String {
     clipped(&error.to_string())
 }
 
@@ -109,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn files_come_out_as_they_went_in() {
+    fn files_are_extracted_unchanged() {
         assert_eq!(extracted(&config("http://h/x.jsonl", None), b"text").unwrap(), b"text");
         assert_eq!(extracted(&config("http://h/x.tar.gz", Some("a/c.txt")), &tar_gz()).unwrap(), b"second");
         assert_eq!(extracted(&config("http://h/x.zip", Some("enwik8")), &zip_file()).unwrap(), b"<mediawiki");
     }
 
     #[test]
-    fn what_is_not_there_is_named() {
+    fn errors_name_missing_members_and_unsupported_archives() {
         let error = |url, member, content: &[u8]| extracted(&config(url, Some(member)), content).unwrap_err();
         assert!(error("http://h/x.tgz", "b.txt", &tar_gz()).contains("no `b.txt`"));
         assert!(error("http://h/x.zip", "b.txt", &zip_file()).contains("no `b.txt`"));

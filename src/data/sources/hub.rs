@@ -1,56 +1,56 @@
-//! Files of the hub, and what the files that tasks read are made of them.
+//! Files of the Hugging Face hub, converted to the forms that tasks read.
 //!
-//! The hub has most test sets as tables (Parquet, or one JSON object a line), often not in the form in which they were
-//! published. They are turned back into that form: the readers stay few, and where the published file's sha256 is known,
-//! it shows whether nothing was lost on the way.
+//! The hub has most test sets as tables (Parquet, or JSON lines), often not in the form in which they were published. They
+//! are converted back to that form: it needs few readers, and where the sha256 of the published file is known, it proves
+//! that nothing was lost.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::rows::{Row, rows};
+use crate::data::rows::{Row, rows};
 
-/// A file of a repository of data on the hub.
+/// A file of a dataset repository on the hub.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HubConfig {
-    /// The repository, if it is not the card's.
+    /// The repository, if not that of the task config.
     pub repository: Option<String>,
     /// Branch, tag or commit; `main` without it.
     pub revision: Option<String>,
     /// Path in the repository.
     pub path: String,
-    /// sha256 of the hub's file, where it is known for certain.
+    /// sha256 of the hub's file; another file is refused.
     pub sha256: Option<String>,
-    /// What it is turned into.
+    /// Its form after conversion.
     #[serde(default)]
     pub form: Form,
-    /// The column that is taken, with a dot before a part of it: `translation.fr`.
+    /// The column to take, or a field of one: `translation.fr`.
     pub column: Option<String>,
 }
 
-/// How a file of the hub becomes one that a task reads.
+/// How a file of the hub is converted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
-    /// As it is.
+    /// Not at all.
     #[default]
     File,
-    /// A row becomes a JSON object on a line, as Python writes it.
+    /// A JSON object a row, as Python's `json.dumps` formats it.
     JsonLines,
-    /// The texts of a column one after the other: they have their line ends.
+    /// The strings of a column, concatenated: they have their line ends.
     Text,
-    /// A text of a column a line.
+    /// A string of a column a line.
     Lines,
-    /// The same with a space before and behind: the Penn Treebank.
+    /// The same with a space before and after: the Penn Treebank.
     PaddedLines,
-    /// The Children's Book Test's questions.
+    /// Questions of the Children's Book Test.
     ChildrensBooks,
-    /// `CoQA`'s stories.
+    /// Stories of `CoQA`.
     Coqa,
 }
 
 impl Form {
-    /// Its name in cards.
+    /// Its name in task configs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -65,7 +65,7 @@ impl Form {
 }
 
 impl HubConfig {
-    /// What the task reads, from the content of the hub's file. `Err` says what is wrong with that.
+    /// Converts the content of the hub's file. `Err` says what is wrong with it.
     pub fn convert(&self, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
         if self.form == Form::File {
             return Ok(bytes);
@@ -102,7 +102,7 @@ impl HubConfig {
         Ok(())
     }
 
-    /// The text of the card's column.
+    /// The string in the configured column.
     fn text<'a>(&self, row: &'a Row) -> Result<&'a str, String> {
         let column = self.column.as_deref().unwrap_or("text");
         let mut parts = column.split('.');
@@ -110,7 +110,7 @@ impl HubConfig {
         for part in parts {
             value = value.get(part).ok_or_else(|| format!("no `{column}`"))?;
         }
-        value.as_str().ok_or_else(|| format!("`{column}` is no text"))
+        value.as_str().ok_or_else(|| format!("`{column}` is not a string"))
     }
 }
 
@@ -121,25 +121,25 @@ fn at(index: usize) -> impl Fn(String) -> String {
 fn field<'a>(row: &'a Row, name: &str) -> Result<&'a Value, String> {
     row.iter().find(|(known, _)| known == name).map(|(_, value)| value).ok_or_else(|| {
         let known: Vec<&str> = row.iter().map(|(known, _)| known.as_str()).collect();
-        format!("no column `{name}`; there are {}", known.join(", "))
+        format!("no column `{name}`; the columns are {}", known.join(", "))
     })
 }
 
 fn string<'a>(row: &'a Row, name: &str) -> Result<&'a str, String> {
-    field(row, name)?.as_str().ok_or_else(|| format!("`{name}` is no text"))
+    field(row, name)?.as_str().ok_or_else(|| format!("`{name}` is not a string"))
 }
 
 fn strings<'a>(value: &'a Value, name: &str) -> Result<Vec<&'a str>, String> {
     let texts = value.as_array().and_then(|values| values.iter().map(Value::as_str).collect());
-    texts.ok_or_else(|| format!("`{name}` is no list of texts"))
+    texts.ok_or_else(|| format!("`{name}` is not a list of strings"))
 }
 
-/// A line has no line end in it.
+/// Replaces line ends within `text` by spaces.
 fn one_line(text: &str) -> String {
     text.trim_end().replace(['\n', '\r'], " ")
 }
 
-/// A question of the Children's Book Test in the form of its own files.
+/// A question in the published format of the Children's Book Test.
 fn question(row: &Row, text: &mut String) -> Result<(), String> {
     let sentences = strings(field(row, "sentences")?, "sentences")?;
     let options = strings(field(row, "options")?, "options")?;
@@ -151,7 +151,7 @@ fn question(row: &Row, text: &mut String) -> Result<(), String> {
     Ok(())
 }
 
-/// A story of `CoQA` in the form of its own file. The table has a list of each thing, not a list of turns.
+/// A story in the published format of `CoQA`. The table has parallel lists instead of a list of turns.
 fn story(row: &Row) -> Result<Value, String> {
     let turns = |value: &Value, name: &str| {
         let texts = strings(value.get("input_text").unwrap_or(&Value::Null), name)?;
@@ -176,7 +176,7 @@ fn story(row: &Row) -> Result<Value, String> {
     }))
 }
 
-/// An object as Python's `json.dumps` writes it: spaces behind `,` and `:`, nothing but ASCII.
+/// An object as Python's `json.dumps` formats it: a space after `,` and `:`, ASCII only.
 fn python_object<'a>(fields: impl Iterator<Item = (&'a String, &'a Value)>, text: &mut String) {
     text.push('{');
     for (index, (name, value)) in fields.enumerate() {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_become_what_tasks_read() {
+    fn tables_are_converted_to_published_formats() {
         let row = "{\"question\":\"é “\u{1f600}”\",\"answer\":[\"a\",\"b\"]}\n";
         assert_eq!(
             convert(Form::JsonLines, None, row).unwrap(),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn coqa_is_what_its_reader_expects() {
+    fn converted_coqa_is_readable() {
         let row = "{\"id\":\"i\",\"source\":\"cnn\",\"story\":\"S.\",\"questions\":{\"input_text\":[\"Q?\"]},\
                    \"answers\":{\"input_text\":[\"A\"]},\"additional_answers\":{\"0\":{\"input_text\":[\"B\"]}}}";
         let bytes = config(Form::Coqa, None).convert(row.as_bytes().to_vec()).unwrap();
@@ -262,10 +262,10 @@ mod tests {
     }
 
     #[test]
-    fn odd_tables_are_named() {
+    fn errors_name_row_and_column() {
         let error = convert(Form::Text, None, "{\"a\":\"\"}\n").unwrap_err();
-        assert_eq!(error, "row 1: no column `text`; there are a");
-        assert!(convert(Form::Text, None, "{\"text\":1}\n").unwrap_err().contains("no text"));
+        assert_eq!(error, "row 1: no column `text`; the columns are a");
+        assert!(convert(Form::Text, None, "{\"text\":1}\n").unwrap_err().contains("not a string"));
         assert!(convert(Form::Lines, Some("a.b"), "{\"a\":{}}\n").unwrap_err().contains("no `a.b`"));
         assert!(convert(Form::Text, None, "").unwrap_err().contains("no rows"));
         assert!(convert(Form::Text, None, "PAR1").unwrap_err().contains("Parquet"));

@@ -1,19 +1,19 @@
-//! What a run was made with, for its manifest.
+//! This machine: CPU, memory, disks, and the environment of a run for its manifest.
 
-use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+use std::path::Path;
+
+use sysinfo::{CpuRefreshKind, Disk, Disks, MemoryRefreshKind, RefreshKind, System};
 
 use crate::record::Environment;
 use crate::run::Preflight;
 use gpt2_model::ComputeDevice;
 
-/// Facts about this machine.
 pub(super) struct Machine {
-    /// `None` where the system does not tell.
+    /// `None` on unsupported systems.
     system: Option<System>,
 }
 
 impl Machine {
-    /// Asks the system.
     pub fn new() -> Self {
         let kinds = RefreshKind::nothing()
             .with_cpu(CpuRefreshKind::nothing())
@@ -21,33 +21,34 @@ impl Machine {
         Self { system: System::new_with_specifics(kinds).ok() }
     }
 
-    /// Bytes of memory that are free for a program; 0 if the system does not tell.
+    /// Bytes of available memory; 0 if unknown.
     pub fn available_bytes(&self) -> u64 {
         self.system.as_ref().map_or(0, System::available_memory)
     }
 
-    /// CPU, threads and memory in a line.
-    pub fn describe(&self) -> String {
+    fn cpu(&self) -> String {
         let cpus = self.system.as_ref().map(System::cpus).unwrap_or_default();
-        let cpu = cpus.first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default();
+        cpus.first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default()
+    }
+
+    /// CPU, threads and memory in one line.
+    pub fn describe(&self) -> String {
         let memory = self.system.as_ref().map_or(0, System::total_memory);
         format!(
-            "{cpu}, {} threads, {:.1} GB of memory, {:.1} GB free",
+            "{}, {} threads, {} of memory, {} free",
+            self.cpu(),
             rayon::current_num_threads(),
-            memory as f64 / 1e9,
-            self.available_bytes() as f64 / 1e9
+            gigabytes(memory),
+            gigabytes(self.available_bytes())
         )
     }
 
-    /// The environment of a run.
     pub fn environment(
         &self,
         preflight: &Preflight,
         device: &ComputeDevice,
         batch_tokens: usize,
     ) -> Environment {
-        let cpus = self.system.as_ref().map(System::cpus).unwrap_or_default();
-        let cpu = cpus.first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default();
         let dependencies = option_env!("GPT2_EVAL_DEPENDENCIES").unwrap_or_default().split(',');
         Environment {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -63,7 +64,7 @@ impl Machine {
             device: device.to_string(),
             threads: rayon::current_num_threads(),
             batch_tokens,
-            cpu,
+            cpu: self.cpu(),
             system: format!(
                 "{} ({})",
                 System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.to_owned()),
@@ -72,4 +73,16 @@ impl Machine {
             host: System::host_name().ok(),
         }
     }
+}
+
+/// Free bytes of the disk that has, or will have, `path`.
+pub(super) fn free_space(path: &Path) -> Option<u64> {
+    let existing = path.ancestors().find_map(|path| path.canonicalize().ok())?;
+    let disks = Disks::new_with_refreshed_list().ok()?;
+    let holds = disks.iter().filter(|disk| existing.starts_with(disk.mount_point()));
+    holds.max_by_key(|disk| disk.mount_point().as_os_str().len()).map(Disk::available_space)
+}
+
+pub(super) fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
 }
