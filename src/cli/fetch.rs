@@ -22,7 +22,14 @@ pub(super) struct FetchArguments {
     #[arg(short, long, value_delimiter = ',', value_name = "TASK,…", value_parser = task_parser(), hide_possible_values = true)]
     tasks: Vec<String>,
     /// Models by size, as for a run
-    #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…", ignore_case = true, hide_possible_values = true)]
+    #[arg(
+        short,
+        long,
+        value_delimiter = ',',
+        value_name = "SIZE,…",
+        ignore_case = true,
+        hide_possible_values = true
+    )]
     sizes: Vec<Size>,
     /// A model of the hub; may be repeated
     #[arg(short, long, value_name = "[LABEL=]hf:OWNER/NAME[@REVISION]")]

@@ -143,7 +143,10 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
     let mut planner = Planner::new(&model.checkpoint.tokenizer, model.checkpoint.config.context);
     let engine = model.engine();
     for number in 0..repeats as u64 {
-        let seed = arguments.seed.checked_add(number).context("--seed and --repeats: the last seed is above 18446744073709551615")?;
+        let seed = arguments
+            .seed
+            .checked_add(number)
+            .context("--seed and --repeats: the last seed is above 18446744073709551615")?;
         let decoding = arguments.decoding(seed);
         let request = Request::Generate {
             prompt: prompt.clone(),

@@ -154,7 +154,8 @@ pub fn main() -> ExitCode {
         Ok(Some(Problem::Incomplete(reason))) => (reason, INCOMPLETE),
         Err(error) => {
             let is_incomplete = error.chain().any(|cause| {
-                cause.is::<Incomplete>() || matches!(cause.downcast_ref(), Some(MergeError::Incomplete { .. }))
+                cause.is::<Incomplete>()
+                    || matches!(cause.downcast_ref(), Some(MergeError::Incomplete { .. }))
             });
             (describe(&error), if is_incomplete { INCOMPLETE } else { WRONG_INPUT })
         }

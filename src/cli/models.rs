@@ -49,8 +49,7 @@ impl ValueEnum for Size {
 impl Size {
     /// The models that it names; one of the paper is read from its directory below `models_dir` if there is one.
     fn models(self, models_dir: Option<&Path>) -> anyhow::Result<Vec<ModelChoice>> {
-        let bundled =
-            |label: &str| ModelChoice { label: label.to_owned(), origin: ModelOrigin::Bundled };
+        let bundled = |label: &str| ModelChoice { label: label.to_owned(), origin: ModelOrigin::Bundled };
         let paper = |size: &PaperSize| {
             let directory = models_dir.map(|models| models.join(size.name));
             let origin = match directory.filter(|directory| directory.is_dir()) {

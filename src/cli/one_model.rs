@@ -15,7 +15,14 @@ use gpt2_model::{Checkpoint, ComputeDevice, LanguageModel};
 #[derive(Debug, Args)]
 pub(super) struct ModelArguments {
     /// Model by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), or the bundled tiny-3M, tiny-8M
-    #[arg(short, long, visible_alias = "sizes", value_name = "SIZE", ignore_case = true, hide_possible_values = true)]
+    #[arg(
+        short,
+        long,
+        visible_alias = "sizes",
+        value_name = "SIZE",
+        ignore_case = true,
+        hide_possible_values = true
+    )]
     size: Option<Size>,
     /// Any GPT-2 checkpoint, as for a run
     #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]", conflicts_with = "size")]

@@ -34,7 +34,7 @@ pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
     let opened = Opened::new(&arguments.runs)?;
     let export = opened.export(&arguments.organization)?;
     for warning in export.results.warnings() {
-        warn(&warning.to_string());
+        warn(warning);
     }
     let text = match (arguments.format.as_slice(), &arguments.out) {
         ([format], None) => String::from_utf8(format.text(&export, Screen::of_standard_output())?)?,

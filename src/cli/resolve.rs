@@ -37,7 +37,9 @@ impl RunChoice {
         let registry = Registry::read(&arguments.task_file)?;
         let tasks = planned_tasks(arguments, &registry)?;
         if tasks.is_empty() {
-            bail!("no tasks: choose some with --tasks, for example `--tasks all` (`gpt2-eval ls` lists them)");
+            bail!(
+                "no tasks: choose some with --tasks, for example `--tasks all` (`gpt2-eval ls` lists them)"
+            );
         }
         let data = DataChoice::new(&arguments.data, &tasks, &registry)?;
         let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.compute.models_dir))?;
@@ -116,9 +118,9 @@ pub(super) fn needed(planned: &[PlannedTask]) -> Vec<Needed> {
         let Some(task) = tasks::find(&planned.task) else { continue };
         let config = task.config();
         let measured = measured_split(planned, config);
-        let takes_shots = config.protocol(&planned.protocol.name).is_some_and(|protocol| {
-            protocol.options.iter().any(|option| option == "shots")
-        });
+        let takes_shots = config
+            .protocol(&planned.protocol.name)
+            .is_some_and(|protocol| protocol.options.iter().any(|option| option == "shots"));
         let examples = DataConfig::example_splits(measured)
             .filter(|split| takes_shots && config.data.downloads(*split).next().is_some())
             .take(1);
@@ -253,11 +255,7 @@ fn with_shots(
 }
 
 /// Adds `--split` to the options of the tasks that take it.
-pub(super) fn set_split(
-    tasks: &mut [PlannedTask],
-    split: Split,
-    registry: &Registry,
-) -> anyhow::Result<()> {
+pub(super) fn set_split(tasks: &mut [PlannedTask], split: Split, registry: &Registry) -> anyhow::Result<()> {
     for planned in &*tasks {
         let Some(config) = registry.find(&planned.task).map(AnyTask::config) else { continue };
         if takes(planned, "split", registry) && !config.data.splits().contains(&split) {

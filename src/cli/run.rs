@@ -20,8 +20,8 @@ use crate::record::{Identity, Manifest, Shard, Status};
 use crate::report::{Format, Screen};
 use crate::run::{Failures, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute, write_inputs};
 use crate::text::command_line;
-use gpt2_model::engine::{SelfCheckError, check_device, default_batch_tokens};
 use gpt2_model::ComputeDevice;
+use gpt2_model::engine::{SelfCheckError, check_device, default_batch_tokens};
 use untrusted_input::thousands;
 
 /// A run.
@@ -38,7 +38,14 @@ pub(super) struct RunArguments {
     pub task_file: Vec<PathBuf>,
     /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the
     /// bundled tiny-3M and tiny-8M, `tiny` for both
-    #[arg(short, long, value_delimiter = ',', value_name = "SIZE,…", ignore_case = true, hide_possible_values = true)]
+    #[arg(
+        short,
+        long,
+        value_delimiter = ',',
+        value_name = "SIZE,…",
+        ignore_case = true,
+        hide_possible_values = true
+    )]
     pub sizes: Vec<Size>,
     /// Any GPT-2 checkpoint with a label of your choice: a directory, a file, or a repository of the hub, in the format of
     /// safetensors, PyTorch, nanoGPT, llm.c, TensorFlow or Burn; may be repeated
@@ -161,8 +168,9 @@ fn end(
         report::write_formats(directory.path(), formats)?;
     }
     let text = format!("{table}{}\n", directory.path().display());
-    let problem = problem
-        .map(|problem| Problem::Incomplete(format!("{problem}\nrun the same command again to retry what failed")));
+    let problem = problem.map(|problem| {
+        Problem::Incomplete(format!("{problem}\nrun the same command again to retry what failed"))
+    });
     Ok(Report { text, problem })
 }
 

@@ -121,10 +121,7 @@ fn describe(
                 line("reads", &tokens(tokenizer, &sequence.input));
                 line("scores", &tokens(tokenizer, &sequence.targets));
                 if !sequence.excluded.is_empty() {
-                    line(
-                        "filter",
-                        &format!("a second argmax excludes {} tokens", sequence.excluded.len()),
-                    );
+                    line("filter", &format!("a second argmax excludes {} tokens", sequence.excluded.len()));
                 }
             }
             if sequences.len() > 1 {

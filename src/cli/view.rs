@@ -7,9 +7,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::report::{Opened, UNKNOWN};
-use super::{print, say, warn};
 use super::serve::Server;
 use super::stop::Stop;
+use super::{print, say, warn};
 use crate::report::{Format, Screen};
 use crate::run::write_atomically;
 
@@ -39,7 +39,7 @@ pub(super) fn view(arguments: &ViewArguments) -> anyhow::Result<String> {
     let opened = Opened::new(&arguments.runs)?;
     let export = opened.export(UNKNOWN)?;
     for warning in export.results.warnings() {
-        warn(&warning.to_string());
+        warn(warning);
     }
     let page = Format::Html.text(&export, Screen::FILE)?;
     if let Some(port) = arguments.serve {

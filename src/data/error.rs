@@ -30,7 +30,9 @@ pub enum DataError {
     /// An invalid record. `line` counts from 1; `reason` says what is wrong, the value, and what was expected.
     #[error("{file}:{line}: {reason}")]
     Record { file: String, line: usize, reason: String },
-    #[error("`{task}` with --shots {shots} needs {shots} few-shot examples beside the sample itself, found {examples}")]
+    #[error(
+        "`{task}` with --shots {shots} needs {shots} few-shot examples beside the sample itself, found {examples}"
+    )]
     TooFewExamples { task: String, shots: usize, examples: usize },
     #[error("{file}: the file has no records")]
     Empty { file: String },

@@ -143,10 +143,7 @@ fn weight_files(location: &Location, downloads: &mut Downloads) -> anyhow::Resul
         let cache = downloads.settings().cache.clone();
         return Err(HubError::Offline { what: format!("{location}/{SAFETENSORS_FILE}"), cache }.into());
     }
-    bail!(
-        "{location}: the repository has no supported weights: expected one of {}",
-        WEIGHT_FILES.join(", ")
-    )
+    bail!("{location}: the repository has no supported weights: expected one of {}", WEIGHT_FILES.join(", "))
 }
 
 fn is_on_hub(location: &Location, name: &str, downloads: &mut Downloads) -> anyhow::Result<bool> {

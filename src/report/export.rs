@@ -97,43 +97,31 @@ pub struct ExportedFile {
     pub content: Vec<u8>,
 }
 
-/// A way to write a run's scores. A new one is a variant, its name, and an arm of [`Self::text`] and [`Self::files`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An export format. A new one is a variant, its name, and an arm of [`Self::text`] and [`Self::files`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// The tables of the terminal.
+    /// The tables of the terminal
     Table,
-    /// The tables in Markdown.
+    /// The tables in Markdown
     Markdown,
-    /// The tables as a LaTeX document.
+    /// The tables as a LaTeX document
     Latex,
-    /// `scores.csv` and `breakdowns.csv`.
+    /// scores.csv and breakdowns.csv
     Csv,
-    /// All scores as one JSON document.
+    /// All scores as one JSON document
     Json,
-    /// One page with tables, manifest and every sample, for a browser.
+    /// One page with tables, manifest and every sample, for a browser (docs/page.md)
     Html,
-    /// The schema of Every Eval Ever, with every sample.
+    /// The schema of Every Eval Ever, with every sample (docs/results.md)
+    #[value(name = "eee")]
     EveryEvalEver,
-    /// Every figure as SVG.
+    /// Figures as SVG (docs/figures.md)
     Svg,
-    /// Every figure as PNG.
+    /// Figures as PNG
     Png,
 }
 
 impl Format {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Table,
-        Self::Markdown,
-        Self::Latex,
-        Self::Csv,
-        Self::Json,
-        Self::Html,
-        Self::EveryEvalEver,
-        Self::Svg,
-        Self::Png,
-    ];
-
     /// Its name on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -147,11 +135,6 @@ impl Format {
             Self::Svg => "svg",
             Self::Png => "png",
         }
-    }
-
-    /// The format of this name.
-    pub fn find(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.as_str() == name)
     }
 
     /// The runs as one text, for standard output or a file: of CSV the scores without their breakdowns, of Every Eval
@@ -241,12 +224,12 @@ fn json(export: &Export<'_>) -> Result<Vec<u8>, ExportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
 
     #[test]
-    fn formats_are_found_by_name() {
-        for format in Format::ALL {
-            assert_eq!(Format::find(format.as_str()), Some(format));
+    fn formats_have_the_names_of_the_command_line() {
+        for format in Format::value_variants() {
+            assert_eq!(format.to_possible_value().unwrap().get_name(), format.as_str());
         }
-        assert_eq!(Format::find("xml"), None);
     }
 }

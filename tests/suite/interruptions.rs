@@ -118,7 +118,7 @@ fn a_stopped_run_says_how_to_continue() {
         let output = child.wait_with_output().unwrap();
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(3), "{message}");
-        assert!(message.contains("stopped; what was finished is in run"), "{message}");
+        assert!(message.contains("stopped; finished samples are in run"), "{message}");
         assert!(message.contains("run the same command again to continue:\n"), "{message}");
         assert!(message.contains("--batch-tokens 256"), "the command: {message}");
         let manifest = std::fs::read(directory.path().join("run/manifest.json")).unwrap();

@@ -21,7 +21,7 @@ pub struct DeviceRequest {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// No such device.
-    #[error("unknown device `{given}`{hint}; expected one of flex, ndarray, wgpu, wgpu:N, cuda, cuda:N")]
+    #[error("unknown device `{given}`{hint}; expected cpu, gpu, flex, ndarray, wgpu, wgpu:N, cuda or cuda:N")]
     Unknown {
         /// As typed.
         given: String,
@@ -66,6 +66,11 @@ impl FromStr for DeviceRequest {
         let (name, index) = match text.split_once(':') {
             Some((name, index)) => (name, Some(index.parse().map_err(|_| unknown())?)),
             None => (text, None),
+        };
+        let name = match name {
+            "cpu" => "flex",
+            "gpu" => "wgpu",
+            other => other,
         };
         let backend = DEVICE_NAMES.into_iter().find(|known| *known == name).ok_or_else(unknown)?;
         if index.is_some() && matches!(backend, "flex" | "ndarray") {
@@ -211,6 +216,9 @@ mod tests {
     fn names_with_and_without_index() {
         for name in ["flex", "ndarray", "wgpu", "wgpu:1", "cuda:0"] {
             assert_eq!(name.parse::<DeviceRequest>().unwrap().to_string(), name);
+        }
+        for (alias, name) in [("cpu", "flex"), ("gpu", "wgpu"), ("gpu:1", "wgpu:1")] {
+            assert_eq!(alias.parse::<DeviceRequest>().unwrap().to_string(), name);
         }
         let error = "wgup".parse::<DeviceRequest>().unwrap_err().to_string();
         assert!(error.contains("did you mean `wgpu`?"), "{error}");

@@ -178,12 +178,9 @@ pub(crate) fn list(needed: &[Needed], downloads: &mut Downloads) -> anyhow::Resu
 
 /// Names of files that would be downloaded.
 pub(crate) fn missing(needed: &[Needed], downloads: &Downloads) -> anyhow::Result<Vec<String>> {
-    let is_cached =
-        |source: &DatasetSource| source.iter().all(|file| file.publisher.is_cached(downloads));
+    let is_cached = |source: &DatasetSource| source.iter().all(|file| file.publisher.is_cached(downloads));
     let splits = sources_of(needed)?.into_iter().filter(|sources| !sources.iter().any(is_cached));
-    Ok(splits
-        .filter_map(|sources| Some(sources.first()?.first()?.publisher.name()))
-        .collect())
+    Ok(splits.filter_map(|sources| Some(sources.first()?.first()?.publisher.name())).collect())
 }
 
 /// Downloaded files of data sets.
@@ -321,8 +318,7 @@ impl Downloaded {
     fn note_verified(&self, directory: &Path, path: &Path) -> anyhow::Result<()> {
         let publisher = &self.file.publisher;
         let Some(source_sha256) = publisher.sha256().map(str::to_owned) else { return Ok(()) };
-        let digest =
-            Digest::sha256_of(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let digest = Digest::sha256_of(path).with_context(|| format!("cannot read {}", path.display()))?;
         let sha256 = digest.value().to_owned();
         let mut files = VerifiedFiles::read(directory);
         files.insert(self.file.name, VerifiedFile { sha256, source: publisher.name(), source_sha256 });

@@ -134,8 +134,8 @@ fn config_of(own: &CustomTaskConfig) -> TaskConfig {
         with_sha256: None,
         hub: None,
         with_hub: None,
-        original: None,
-        with_original: None,
+        upstream: None,
+        with_upstream: None,
         records: None,
     };
     let mut files = vec![file(&own.data.file, Split::Test)];
