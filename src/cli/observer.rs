@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use super::progress::Progress;
-use super::results::{terms, write_error};
-use crate::record::{MeasuredTask, ModelIdentity, SampleResult};
-use crate::report::{Results, TaskResults};
-use crate::run::{Observer, Preflight, ReadyTask, RunError, write_atomically};
-use text_metrics::SampleValues;
+use super::results::write_error;
+use crate::record::{ModelIdentity, SampleResult};
+use crate::report::Results;
+use crate::run::{FinishedTask, Observer, Preflight, RunError, write_atomically};
 
 /// Writes `scores.csv`, `breakdowns.csv` and `table.md` as the run goes.
 pub(super) struct Reporter {
     directory: PathBuf,
     progress: Progress,
     results: Results,
+    /// Without their samples, which are scored when a task is finished.
+    tasks: Vec<FinishedTask>,
 }
 
 impl Reporter {
@@ -25,15 +26,9 @@ impl Reporter {
         made_by: String,
     ) -> Result<Self, RunError> {
         let mut results = Results::new(made_by);
-        for task in &preflight.tasks {
-            let baselines: Vec<(String, Vec<SampleValues>)> = task
-                .baselines
-                .iter()
-                .map(|baseline| (baseline.name.to_owned(), baseline.values.clone()))
-                .collect();
-            results.add_task(results_of(task, &task.measured()), &baselines);
-        }
-        let reporter = Self { directory: directory.to_owned(), progress, results };
+        let tasks = preflight.finished_tasks()?;
+        tasks.iter().for_each(|task| results.add_task(task));
+        let reporter = Self { directory: directory.to_owned(), progress, results, tasks };
         reporter.write()?;
         Ok(reporter)
     }
@@ -47,16 +42,6 @@ impl Reporter {
     pub fn finish(self) -> Results {
         self.progress.finish();
         self.results
-    }
-}
-
-fn results_of<'a>(task: &'a ReadyTask, measured: &'a MeasuredTask) -> TaskResults<'a> {
-    TaskResults {
-        measured,
-        title: &task.config.title,
-        metrics: &task.metrics,
-        breakdowns: &task.breakdowns,
-        terms: terms(task.config, &measured.protocol),
     }
 }
 
@@ -76,16 +61,18 @@ impl Observer for Reporter {
     fn finished(
         &mut self,
         model: &ModelIdentity,
-        task: &ReadyTask,
+        task: usize,
         records: &[SampleResult],
     ) -> Result<(), RunError> {
-        self.results.add_model(model, results_of(task, &task.measured()), records);
+        let Some(task) = self.tasks.get(task) else { return Ok(()) };
+        self.results.add_model(model, task, records);
         self.write()
     }
 
-    fn task_failed(&mut self, model: &str, task: &ReadyTask, error: &RunError) -> Result<(), RunError> {
-        self.progress.note(&format!("{} on {model} failed: {error}", task.planned.task));
-        self.results.add_failure(model, results_of(task, &task.measured()), &error.to_string());
+    fn task_failed(&mut self, model: &str, task: usize, error: &RunError) -> Result<(), RunError> {
+        let Some(task) = self.tasks.get(task) else { return Ok(()) };
+        self.progress.note(&format!("{} on {model} failed: {error}", task.measured.task));
+        self.results.add_failure(model, task, &error.to_string());
         self.write()
     }
 }

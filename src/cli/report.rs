@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{Problem, Report, results, warn};
-use crate::report::{Export, ExportedRun, ExportedTask, Format, Results, Screen};
-use crate::run::{FinishedRun, FinishedTask, write_atomically};
+use crate::report::{Export, ExportedRun, Format, Results, Screen};
+use crate::run::{FinishedRun, write_atomically};
 
 /// Default of `--organization`.
 pub(super) const UNKNOWN: &str = "unknown";
@@ -32,7 +32,7 @@ pub(super) struct ReportArguments {
 /// Exports the scores of runs; returns them or the names of the files.
 pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
     let opened = Opened::new(&arguments.runs)?;
-    let export = opened.export(&arguments.organization)?;
+    let export = opened.export(&arguments.organization);
     for warning in export.results.warnings() {
         warn(warning);
     }
@@ -64,11 +64,11 @@ impl Opened {
         let paths = without_repetitions(paths);
         let runs =
             paths.iter().map(|path| Ok(FinishedRun::open(path)?)).collect::<anyhow::Result<Vec<_>>>()?;
-        let scores = runs.iter().map(results::of_run).collect();
+        let scores = runs.iter().map(Results::of_run).collect();
         Ok(Self { runs, scores, names: names(&paths) })
     }
 
-    pub fn export<'a>(&'a self, organization: &'a str) -> anyhow::Result<Export<'a>> {
+    pub fn export<'a>(&'a self, organization: &'a str) -> Export<'a> {
         export(&self.runs, &self.scores, &self.names, organization)
     }
 
@@ -80,7 +80,7 @@ impl Opened {
 /// Exports the run at `path` into its own directory.
 pub(super) fn write_formats(path: &Path, formats: &[Format]) -> anyhow::Result<()> {
     let opened = Opened::new(&[path.to_owned()])?;
-    write_all(formats, &opened.export(UNKNOWN)?, path).map(drop)
+    write_all(formats, &opened.export(UNKNOWN), path).map(drop)
 }
 
 fn export<'a>(
@@ -88,12 +88,15 @@ fn export<'a>(
     scores: &'a [Results],
     names: &[String],
     organization: &'a str,
-) -> anyhow::Result<Export<'a>> {
-    let runs = runs.iter().zip(scores).zip(names).map(|((run, results), name)| {
-        let tasks = run.tasks.iter().map(|task| exported(run, task)).collect::<anyhow::Result<_>>()?;
-        Ok(ExportedRun { name: name.clone(), manifest: &run.manifest, results, tasks, organization })
+) -> Export<'a> {
+    let runs = runs.iter().zip(scores).zip(names).map(|((run, results), name)| ExportedRun {
+        name: name.clone(),
+        manifest: &run.manifest,
+        results,
+        tasks: &run.tasks,
+        organization,
     });
-    Ok(Export::new(runs.collect::<anyhow::Result<_>>()?))
+    Export::new(runs.collect())
 }
 
 /// Each directory once, even if it is given by different paths.
@@ -137,20 +140,6 @@ fn problem(runs: &[FinishedRun], names: &[String]) -> Option<String> {
     });
     let problems: Vec<String> = problems.collect();
     (!problems.is_empty()).then(|| problems.join("\n"))
-}
-
-/// A task of a run as exporters see it.
-fn exported<'a>(run: &FinishedRun, task: &'a FinishedTask) -> anyhow::Result<ExportedTask<'a>> {
-    let config = task.config;
-    let protocol = &task.measured.protocol;
-    Ok(ExportedTask {
-        results: results::task_results(task),
-        records: &task.records,
-        prompts: run.prompts(task)?,
-        description: config.protocol(&protocol.name).map_or("", |known| known.description.as_str()),
-        hub: config.data.hub.as_deref(),
-        split: protocol.options.get("split").map_or(config.data.split.as_str(), String::as_str),
-    })
 }
 
 fn write_all(formats: &[Format], export: &Export<'_>, directory: &Path) -> anyhow::Result<String> {

@@ -37,7 +37,7 @@ pub(super) struct ViewArguments {
 /// Writes the page into the run directory and opens it, or serves it.
 pub(super) fn view(arguments: &ViewArguments) -> anyhow::Result<String> {
     let opened = Opened::new(&arguments.runs)?;
-    let export = opened.export(UNKNOWN)?;
+    let export = opened.export(UNKNOWN);
     for warning in export.results.warnings() {
         warn(warning);
     }

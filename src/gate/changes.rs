@@ -170,8 +170,8 @@ impl<'a> Texts<'a> {
         };
         let mut prompts = HashMap::new();
         for (side, task) in [(base, pair.base_task), (new, new_task)] {
-            if let Some((run, task)) = side.run.as_ref().zip(side.task(task)) {
-                prompts.extend(run.prompts(task)?.into_iter().map(|prompt| (prompt.id.clone(), prompt)));
+            if let Some(task) = side.task(task) {
+                prompts.extend(task.prompts.iter().map(|prompt| (prompt.id.clone(), prompt.clone())));
             }
         }
         let by_id = |side: &'a Side, task, label: &str| -> HashMap<&'a str, &'a SampleResult> {

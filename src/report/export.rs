@@ -2,10 +2,11 @@
 
 use super::figures::{Figure, FigureError, figures};
 use super::{
-    Document, PageError, PageFigure, Results, Screen, TaskResults, every_eval_ever, group_scores_csv, merge,
-    page, scores_csv,
+    Document, PageError, PageFigure, Results, Screen, every_eval_ever, group_scores_csv, merge, page,
+    scores_csv,
 };
-use crate::record::{Manifest, PromptRecord, SampleResult};
+use crate::record::Manifest;
+use crate::run::FinishedTask;
 
 /// Why a run cannot be written in a format.
 #[derive(Debug, thiserror::Error)]
@@ -50,26 +51,9 @@ pub struct ExportedRun<'a> {
     /// Its scores.
     pub results: &'a Results,
     /// In the plan's order.
-    pub tasks: Vec<ExportedTask<'a>>,
+    pub tasks: &'a [FinishedTask],
     /// Who made the run.
     pub organization: &'a str,
-}
-
-/// A task of a finished run as exporters see it.
-#[derive(Debug, Clone)]
-pub struct ExportedTask<'a> {
-    /// Name, protocol, metrics.
-    pub results: TaskResults<'a>,
-    /// The records of each model, in the order of the run's models.
-    pub records: &'a [Vec<SampleResult>],
-    /// What every model was asked; empty where the run directory does not say.
-    pub prompts: Vec<PromptRecord>,
-    /// What the protocol does, in one sentence.
-    pub description: &'a str,
-    /// Repository of the published data on the Hugging Face hub.
-    pub hub: Option<&'a str>,
-    /// Split that was measured: `test`, `validation` or `train`.
-    pub split: &'a str,
 }
 
 /// What exporters write: one run, or several in one table.

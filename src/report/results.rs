@@ -1,43 +1,15 @@
 //! Everything that a run's tables are made of, and the files that they become.
 
-use std::collections::BTreeMap;
-
 use super::{
     Caveat, Heading, ScoredTask, Screen, Section, Summary, group_scores_csv, independent_samples, latex,
     markdown, samples_of, score_groups, score_samples, scores_csv, sections, terminal,
 };
-use crate::record::{GroupScore, MeasuredTask, ModelIdentity, SampleResult, Score};
-use text_metrics::SampleValues;
-use text_metrics::{Breakdown, Metric};
+use crate::record::{
+    Environment, GroupScore, Identity, MeasuredTask, ModelIdentity, Protocol, SampleResult, Score,
+};
+use crate::run::{FinishedRun, FinishedTask};
+use crate::tasks::{HeuristicBaseline, PAPER_STRIDE};
 use untrusted_input::thousands;
-
-/// What a protocol's label does not say of itself.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Terms<'a> {
-    /// Whether it is the protocol that the task's bare name means.
-    pub is_default: bool,
-    /// Options that it always has.
-    pub own_options: Option<&'a BTreeMap<String, String>>,
-    /// Tokens between two windows, where the task reads windows.
-    pub stride: Option<usize>,
-    /// Solved examples in the prompt, where the task takes them.
-    pub shots: Option<usize>,
-}
-
-/// A task as its tables need it.
-#[derive(Debug, Clone, Copy)]
-pub struct TaskResults<'a> {
-    /// Name, protocol, numbers of records.
-    pub measured: &'a MeasuredTask,
-    /// Its name in tables.
-    pub title: &'a str,
-    /// What is computed.
-    pub metrics: &'a [Metric],
-    /// What is computed of groups of samples.
-    pub breakdowns: &'a [Breakdown],
-    /// What its label does not say.
-    pub terms: Terms<'a>,
-}
 
 /// The scores of a run as far as it has come, or of several together.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +20,11 @@ pub struct Results {
     pub(super) made_by: String,
     pub(super) warnings: Vec<String>,
     pub(super) notes: Vec<String>,
+}
+
+/// Program, precision and device.
+pub fn made_by(identity: &Identity, environment: &Environment) -> String {
+    format!("gpt2-eval {}, {} on {}", environment.program_version, identity.dtype, environment.device)
 }
 
 /// Fewest tasks for which there is a summary before their own tables.
@@ -65,35 +42,66 @@ impl Results {
         Self { headings, scores, groups, made_by: "made by a test".to_owned(), ..Self::default() }
     }
 
-    /// Adds a task with what methods without a model score on it.
-    pub fn add_task(&mut self, task: TaskResults<'_>, baselines: &[(String, Vec<SampleValues>)]) {
-        let MeasuredTask { task: name, protocol, label, records, .. } = task.measured;
+    /// The scores of a run directory.
+    pub fn of_run(run: &FinishedRun) -> Self {
+        let mut results = Self::new(made_by(&run.manifest.identity, &run.manifest.environment));
+        for task in &run.tasks {
+            results.add_task(task);
+        }
+        // In the order in which a run computes them.
+        for (number, model) in run.manifest.identity.models.iter().enumerate() {
+            for task in &run.tasks {
+                let Some(records) = task.records.get(number) else { continue };
+                if records.len() < task.measured.samples {
+                    let reason = format!(
+                        "{} of {} samples are there; run the same command again to continue",
+                        thousands(records.len() as u64),
+                        thousands(task.measured.samples as u64)
+                    );
+                    results.add_failure(&model.label, task, &reason);
+                } else {
+                    results.add_model(model, task, records);
+                }
+            }
+        }
+        results
+    }
+
+    /// Adds a task with the scores of its heuristic baselines.
+    pub fn add_task(&mut self, task: &FinishedTask) {
+        let FinishedTask { measured, config, metrics, .. } = task;
+        let MeasuredTask { task: name, protocol, label, records, .. } = measured;
+        let known = config.protocol(&protocol.name);
+        let takes = |option: &str| known.is_some_and(|known| known.options.iter().any(|name| name == option));
+        let number = |option: &str| protocol.options.get(option).and_then(|value| value.parse().ok());
+        // Task configs of custom tasks have their own default of `stride`.
+        let has_paper_stride = takes("stride") && protocol.name != Protocol::CUSTOM;
         let is_other = |(option, value): &(&String, &String)| {
-            task.terms.own_options.and_then(|own| own.get(*option)) != Some(*value)
+            known.and_then(|known| known.defaults.get(*option)) != Some(*value)
         };
         let others =
             protocol.options.iter().filter(is_other).map(|(option, value)| format!("{option}={value}"));
         self.headings.push(Heading {
             task: name.clone(),
-            title: task.title.to_owned(),
+            title: config.title.clone(),
             protocol: label.to_string(),
-            is_default: task.terms.is_default,
+            is_default: config.default_protocol() == protocol.name,
             other_options: others.collect::<Vec<_>>().join(","),
-            stride: task.terms.stride,
-            shots: task.terms.shots,
-            metrics: task.metrics.iter().map(|metric| metric.name.to_owned()).collect(),
+            stride: number("stride").or_else(|| has_paper_stride.then_some(PAPER_STRIDE)),
+            shots: number("shots").or_else(|| takes("shots").then_some(0)),
+            metrics: metrics.iter().map(|metric| metric.name.to_owned()).collect(),
             caveats: Caveat::of_label(label, *records),
             ..Heading::default()
         });
-        for (method, values) in baselines {
+        for HeuristicBaseline { name: method, values } in &task.baselines {
             let of = ScoredTask { model: method, parameters: None, task: name, protocol, label, failed: 0 };
-            self.scores.extend(score_samples(of, task.metrics, &independent_samples(values)));
+            self.scores.extend(score_samples(of, metrics, &independent_samples(values)));
         }
     }
 
     /// Adds what a model scored on a task that was added before.
-    pub fn add_model(&mut self, model: &ModelIdentity, task: TaskResults<'_>, records: &[SampleResult]) {
-        let MeasuredTask { task: name, protocol, label, .. } = task.measured;
+    pub fn add_model(&mut self, model: &ModelIdentity, task: &FinishedTask, records: &[SampleResult]) {
+        let MeasuredTask { task: name, protocol, label, .. } = &task.measured;
         let failed: Vec<&SampleResult> = records.iter().filter(|record| record.error.is_some()).collect();
         let of = ScoredTask {
             model: &model.label,
@@ -104,8 +112,8 @@ impl Results {
             failed: failed.len(),
         };
         let samples = samples_of(records);
-        self.scores.extend(score_samples(of, task.metrics, &samples));
-        self.groups.extend(score_groups(of, task.breakdowns, &samples));
+        self.scores.extend(score_samples(of, &task.metrics, &samples));
+        self.groups.extend(score_groups(of, &task.breakdowns, &samples));
         let mut footnotes = Vec::new();
         let truncated = records.iter().filter(|record| record.truncated_tokens > 0).count();
         let of_all = |count: usize| {
@@ -136,14 +144,14 @@ impl Results {
     }
 
     /// Says that a model has no scores on a task that was added before.
-    pub fn add_failure(&mut self, model: &str, task: TaskResults<'_>, reason: &str) {
+    pub fn add_failure(&mut self, model: &str, task: &FinishedTask, reason: &str) {
         if let Some(heading) = self.heading_of(task) {
             heading.footnotes.push(format!("§ {model}: not measured: {reason}"));
             heading.unmeasured.push(model.to_owned());
         }
     }
 
-    fn heading_of(&mut self, task: TaskResults<'_>) -> Option<&mut Heading> {
+    fn heading_of(&mut self, task: &FinishedTask) -> Option<&mut Heading> {
         let label = task.measured.label.to_string();
         self.headings
             .iter_mut()

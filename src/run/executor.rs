@@ -37,11 +37,11 @@ pub trait Observer {
     fn finished(
         &mut self,
         model: &ModelIdentity,
-        task: &ReadyTask,
+        task: usize,
         records: &[SampleResult],
     ) -> Result<(), RunError>;
     /// A task has failed on a model, and the run goes on with the next.
-    fn task_failed(&mut self, model: &str, task: &ReadyTask, error: &RunError) -> Result<(), RunError>;
+    fn task_failed(&mut self, model: &str, task: usize, error: &RunError) -> Result<(), RunError>;
 }
 
 /// What did not go well in a run that came to its end.
@@ -79,7 +79,7 @@ pub fn execute(
             match part.run(&mut loaded, directory, observer) {
                 Ok(failed) => failures.failed_samples += failed,
                 Err(error) if error.affects_only_this_task() && !options.fail_fast => {
-                    observer.task_failed(&model.planned.label, task, &error)?;
+                    observer.task_failed(&model.planned.label, number, &error)?;
                     failures
                         .failed_tasks
                         .push(format!("{} on {}: {error}", task.planned.task, model.planned.label));
@@ -148,7 +148,7 @@ impl Part<'_> {
         let ordered: Vec<SampleResult> =
             task.selected.iter().filter_map(|&index| records.remove(task.loaded.id(index))).collect();
         journal.finish(ordered.iter())?;
-        observer.finished(&model.identity, task, &ordered)?;
+        observer.finished(&model.identity, number, &ordered)?;
         Ok(ordered.iter().filter(|record| record.error.is_some()).count())
     }
 }

@@ -9,8 +9,7 @@ use super::inputs::ShardPlaces;
 use super::manifest::MAX_MANIFEST_BYTES;
 use super::{JournalError, RunError};
 use crate::record::{HeuristicResult, Manifest, MeasuredTask, PromptRecord, SCHEMA_VERSION, SampleResult};
-use crate::tasks::{Registry, TaskConfig};
-use text_metrics::SampleValues;
+use crate::tasks::{HeuristicBaseline, Registry, TaskConfig};
 use text_metrics::{Breakdown, Metric};
 use untrusted_input::clipped;
 use untrusted_input::{is_plain_name, read_bounded};
@@ -29,58 +28,78 @@ pub struct FinishedRun {
     pub tasks: Vec<FinishedTask>,
 }
 
-/// A task of a run with its records.
+/// A task of a run with its results: what every table, figure and export reads.
 #[derive(Debug)]
 pub struct FinishedTask {
-    /// What the manifest says of it.
+    /// The manifest's entry.
     pub measured: MeasuredTask,
-    /// The task's card.
+    /// Title, data and protocols.
     pub config: &'static TaskConfig,
-    /// What is computed.
+    /// Metrics over all samples.
     pub metrics: Vec<Metric>,
-    /// What is computed of groups of samples.
+    /// Metrics over groups of samples.
     pub breakdowns: Vec<Breakdown>,
-    /// The records of each model, in the order of the run's models and of the file.
+    /// What every model was asked, in the order of the data; empty where the run directory has no prompts.
+    pub prompts: Vec<PromptRecord>,
+    /// The results of each model, in the order of the run's models and of the data.
     pub records: Vec<Vec<SampleResult>>,
-    /// Methods without a model and their statistics of every sample.
-    pub baselines: Vec<(String, Vec<SampleValues>)>,
+    /// Heuristic baselines on the same samples.
+    pub baselines: Vec<HeuristicBaseline>,
+}
+
+impl FinishedTask {
+    /// A task without results yet.
+    ///
+    /// `Err` if it is not in `registry`.
+    pub fn new(measured: MeasuredTask, registry: &Registry) -> Result<Self, RunError> {
+        let task =
+            registry.find(&measured.task).ok_or_else(|| RunError::UnknownTask(measured.task.clone()))?;
+        Ok(Self {
+            config: task.config(),
+            metrics: task.metrics(&measured.protocol),
+            breakdowns: task.breakdowns(&measured.protocol),
+            measured,
+            prompts: Vec::new(),
+            records: Vec::new(),
+            baselines: Vec::new(),
+        })
+    }
+
+    /// One sentence on what the protocol does.
+    pub fn description(&self) -> &str {
+        let protocol = self.config.protocol(&self.measured.protocol.name);
+        protocol.map_or("", |protocol| protocol.description.as_str())
+    }
+
+    /// The split that was measured: `test`, `validation` or `train`.
+    pub fn split(&self) -> &str {
+        let option = self.measured.protocol.options.get("split");
+        option.map_or(self.config.data.split.as_str(), String::as_str)
+    }
 }
 
 impl FinishedRun {
-    /// Reads the run directory at `path`: manifest, journals and baselines.
+    /// Reads the run directory at `path`: manifest, prompts, journals and heuristic baselines.
     ///
     /// `Err` names the file and the line if there is no run, if it is of another version of the files, or damaged.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let manifest = read_manifest(path)?;
         let registry = Registry::new(&manifest.plan.custom_tasks)?;
-        let mut finished = Vec::new();
+        let mut tasks = Vec::new();
         for measured in &manifest.tasks {
-            let task =
-                registry.find(&measured.task).ok_or_else(|| RunError::UnknownTask(measured.task.clone()))?;
-            let prompts: Vec<PromptRecord> = read_lines(&path.join("prompts").join(&measured.journal))?;
-            let place_of: BTreeMap<&str, usize> =
-                prompts.iter().enumerate().map(|(place, prompt)| (prompt.id.as_str(), place)).collect();
-            let mut records = Vec::new();
+            let mut task = FinishedTask::new(measured.clone(), &registry)?;
+            task.prompts = read_lines(&path.join("prompts").join(&measured.journal))?;
+            let prompts = task.prompts.iter().enumerate();
+            let order: BTreeMap<&str, usize> =
+                prompts.map(|(index, prompt)| (prompt.id.as_str(), index)).collect();
             for model in &manifest.identity.models {
                 let file = path.join("samples").join(&model.label).join(&measured.journal);
-                records.push(in_order(read_lines(&file)?, &place_of));
+                task.records.push(in_order(read_lines(&file)?, &order));
             }
-            let baselines = read_lines(&path.join("baselines").join(&measured.journal))?;
-            finished.push(FinishedTask {
-                measured: measured.clone(),
-                config: task.config(),
-                metrics: task.metrics(&measured.protocol),
-                breakdowns: task.breakdowns(&measured.protocol),
-                records,
-                baselines: by_method(baselines),
-            });
+            task.baselines = by_method(read_lines(&path.join("baselines").join(&measured.journal))?);
+            tasks.push(task);
         }
-        Ok(Self { path: path.to_owned(), manifest, tasks: finished })
-    }
-
-    /// What every model was asked in `task`, in the order of the data; nothing if the files are not there.
-    pub fn prompts(&self, task: &FinishedTask) -> Result<Vec<PromptRecord>, RunError> {
-        read_lines(&self.path.join("prompts").join(&task.measured.journal))
+        Ok(Self { path: path.to_owned(), manifest, tasks })
     }
 
     /// Samples that the run should have and has not, over all tasks and models.
@@ -172,25 +191,25 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
         .collect()
 }
 
-/// Records in the order of the data, each sample once. A journal whose task is not finished has them in the order in which
-/// they were computed, and a sample that failed and was tried again stands twice there: the last counts.
-fn in_order(records: Vec<SampleResult>, place_of: &BTreeMap<&str, usize>) -> Vec<SampleResult> {
+/// Records in the order of the data, each sample once. The journal of an unfinished task has them in the order in which
+/// they were computed, and has a sample that was retried twice: its last record counts.
+fn in_order(records: Vec<SampleResult>, order: &BTreeMap<&str, usize>) -> Vec<SampleResult> {
     let mut last: BTreeMap<(usize, String), SampleResult> = BTreeMap::new();
     for record in records {
-        let place = place_of.get(record.id.as_str()).copied().unwrap_or(usize::MAX);
-        last.insert((place, record.id.clone()), record);
+        let index = order.get(record.id.as_str()).copied().unwrap_or(usize::MAX);
+        last.insert((index, record.id.clone()), record);
     }
     last.into_values().collect()
 }
 
-/// Methods in the order of their first line, with their statistics in the order of the file.
-fn by_method(records: Vec<HeuristicResult>) -> Vec<(String, Vec<SampleValues>)> {
-    let mut methods: Vec<(String, Vec<SampleValues>)> = Vec::new();
-    for record in records {
-        match methods.iter_mut().find(|(method, _)| *method == record.method) {
-            Some((_, values)) => values.push(record.values),
-            None => methods.push((record.method, vec![record.values])),
+/// Methods in the order of their first line, with their values in the order of the file.
+fn by_method(records: Vec<HeuristicResult>) -> Vec<HeuristicBaseline> {
+    let mut baselines: Vec<HeuristicBaseline> = Vec::new();
+    for HeuristicResult { method, values, .. } in records {
+        match baselines.iter_mut().find(|baseline| baseline.name == method) {
+            Some(baseline) => baseline.values.push(values),
+            None => baselines.push(HeuristicBaseline { name: method, values: vec![values] }),
         }
     }
-    methods
+    baselines
 }

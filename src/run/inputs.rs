@@ -89,7 +89,7 @@ fn baselines(task: &ReadyTask) -> Vec<HeuristicResult> {
     let mut records = Vec::new();
     for baseline in &task.baselines {
         for (&index, values) in task.selected.iter().zip(&baseline.values) {
-            let (method, id) = (baseline.name.to_owned(), task.loaded.id(index).to_owned());
+            let (method, id) = (baseline.name.clone(), task.loaded.id(index).to_owned());
             records.push(HeuristicResult { method, id, values: values.clone() });
         }
     }

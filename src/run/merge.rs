@@ -10,7 +10,7 @@ use super::finished::read_places;
 use super::inputs::write_lines;
 use super::manifest::identity_differences;
 use super::{FinishedRun, RunDirectory, RunError};
-use crate::record::{HeuristicResult, Identity, Manifest, PromptRecord, Shard, ShardSummary, Status};
+use crate::record::{HeuristicResult, Identity, Manifest, Shard, ShardSummary, Status};
 use crate::text::command_line;
 
 /// Why shards cannot be put together.
@@ -193,12 +193,7 @@ fn write(shards: &[ReadShard], out: &Path) -> Result<(), MergeError> {
     let mut directory =
         RunDirectory::open(out, Manifest { status: Status::Started, ..manifest.clone() }, false)?;
     for (number, task) in tasks.iter().enumerate() {
-        let mut prompts: Vec<Vec<PromptRecord>> = Vec::new();
-        for shard in shards {
-            prompts.push(shard.run.prompts(&shard.run.tasks[number])?);
-        }
-        let mut prompts = prompts.into_iter();
-        let prompts = in_order(shards, number, |_| prompts.next().unwrap_or_default())?;
+        let prompts = in_order(shards, number, |shard| shard.run.tasks[number].prompts.clone())?;
         for (place, model) in models.iter().enumerate() {
             let records = in_order(shards, number, |shard| shard.run.tasks[number].records[place].clone())?;
             // As many records as samples need not be those of the samples.
@@ -211,15 +206,17 @@ fn write(shards: &[ReadShard], out: &Path) -> Result<(), MergeError> {
         let mut baselines = Vec::new();
         // A shard without a sample of the task has no line from which its methods could be known.
         let mut methods: Vec<&str> = Vec::new();
-        for (name, _) in shards.iter().flat_map(|shard| &shard.run.tasks[number].baselines) {
-            if !methods.contains(&name.as_str()) {
-                methods.push(name);
+        for baseline in shards.iter().flat_map(|shard| &shard.run.tasks[number].baselines) {
+            if !methods.contains(&baseline.name.as_str()) {
+                methods.push(&baseline.name);
             }
         }
         for name in methods {
             let values = in_order(shards, number, |shard| {
                 let mut baselines = shard.run.tasks[number].baselines.iter();
-                baselines.find(|(method, _)| method == name).map_or_else(Vec::new, |(_, all)| all.clone())
+                baselines
+                    .find(|baseline| baseline.name == name)
+                    .map_or_else(Vec::new, |all| all.values.clone())
             })?;
             baselines.extend(prompts.iter().zip(values).map(|(prompt, values)| HeuristicResult {
                 method: name.to_owned(),

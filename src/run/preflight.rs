@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::RunError;
 use super::shard::Dealer;
 use super::subset::nested_subset;
+use super::{FinishedTask, RunError};
 use crate::data::Split;
 use crate::plan::{ModelSource, Plan, PlannedModel, PlannedTask};
 use crate::record::{
@@ -19,7 +19,6 @@ use gpt2_kernels::Precision;
 use gpt2_model::engine::{ENGINE_VERSION, Planner, Work};
 use gpt2_model::request::Request;
 use gpt2_model::{Checkpoint, CheckpointError, ComputeDevice};
-use text_metrics::{Breakdown, Metric};
 
 /// A model that has been opened and checked.
 pub struct ReadyModel {
@@ -41,10 +40,6 @@ pub struct ReadyTask {
     pub config: &'static TaskConfig,
     /// Protocol in outputs: with `data=sample`, `limit=100`… where not all of the published test set is used.
     pub label: Protocol,
-    /// What is computed.
-    pub metrics: Vec<Metric>,
-    /// What is computed of groups of samples.
-    pub breakdowns: Vec<Breakdown>,
     /// The examples.
     pub loaded: Box<dyn LoadedTask>,
     /// What methods without a model score on those that are run.
@@ -72,6 +67,7 @@ pub struct Preflight {
     pub identity: Identity,
     /// How exactly the models compute.
     pub precision: Precision,
+    registry: Registry,
 }
 
 impl Preflight {
@@ -120,7 +116,7 @@ impl Preflight {
             seed: plan.seed,
             shard: plan.shard,
         };
-        Ok(Self { models, tasks, identity, precision: plan.precision })
+        Ok(Self { models, tasks, identity, precision: plan.precision, registry })
     }
 
     /// Tokens that all models read together.
@@ -130,6 +126,15 @@ impl Preflight {
             .flat_map(|model| model.work.iter())
             .map(|task| tokens_of(task.iter().flatten().flatten()))
             .sum()
+    }
+
+    /// The tasks as finished ones without samples yet, with their heuristic baselines.
+    pub fn finished_tasks(&self) -> Result<Vec<FinishedTask>, RunError> {
+        let finished = |task: &ReadyTask| {
+            let finished = FinishedTask::new(task.measured(), &self.registry)?;
+            Ok(FinishedTask { baselines: task.baselines.clone(), ..finished })
+        };
+        self.tasks.iter().map(finished).collect()
     }
 
     /// Every file that was read, each once.
@@ -218,14 +223,10 @@ fn ready_task(
     }
     let prompt_sha256 = requests.iter().map(hash_of).collect();
     let baselines = loaded.baselines(&selected);
-    let metrics = task.metrics(&planned.protocol);
-    let breakdowns = task.breakdowns(&planned.protocol);
     Ok(ReadyTask {
         planned: planned.clone(),
         config: task.config(),
         label,
-        metrics,
-        breakdowns,
         loaded,
         baselines,
         selected,

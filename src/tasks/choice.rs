@@ -51,8 +51,8 @@ pub(super) fn choice_baselines<Doc>(
         random.push(named(below(candidates, seed, "random choice", &item.id) == answer));
     }
     vec![
-        HeuristicBaseline { name: "Majority", values: majority },
-        HeuristicBaseline { name: "Random", values: random },
+        HeuristicBaseline { name: "Majority".to_owned(), values: majority },
+        HeuristicBaseline { name: "Random".to_owned(), values: random },
     ]
 }
 

@@ -196,8 +196,8 @@ impl Task for CnnDailyMail {
             })
             .collect();
         vec![
-            HeuristicBaseline { name: "Lede-3", values: lede },
-            HeuristicBaseline { name: "Random-3", values: random },
+            HeuristicBaseline { name: "Lede-3".to_owned(), values: lede },
+            HeuristicBaseline { name: "Random-3".to_owned(), values: random },
         ]
     }
 }

@@ -94,7 +94,7 @@ pub struct Setting<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeuristicBaseline {
     /// Its name in tables, as the paper writes it.
-    pub name: &'static str,
+    pub name: String,
     /// One for each example, in their order.
     pub values: Vec<SampleValues>,
 }

@@ -112,6 +112,8 @@ fn score_needs_neither_data_nor_model() {
     assert!(message.contains("`../../lambada` is no name of a file"), "{message}");
 }
 
+const TASKS: [&str; 2] = ["lambada", "winograd"];
+
 /// Loses its device at the end of LAMBADA on the first model, and notes what else there is.
 #[derive(Default)]
 struct Unlucky {
@@ -126,10 +128,10 @@ impl Observer for Unlucky {
     fn finished(
         &mut self,
         model: &ModelIdentity,
-        task: &ReadyTask,
+        task: usize,
         records: &[SampleResult],
     ) -> Result<(), RunError> {
-        let name = format!("{} {}", task.planned.task, model.label);
+        let name = format!("{} {}", TASKS[task], model.label);
         if name == "lambada tiny-3M" {
             let error = EngineError::Device { device: "gpu".to_owned(), reason: "lost".to_owned() };
             return Err(error.into());
@@ -137,8 +139,8 @@ impl Observer for Unlucky {
         self.finished.push(format!("{name} {}", records.len()));
         Ok(())
     }
-    fn task_failed(&mut self, model: &str, task: &ReadyTask, error: &RunError) -> Result<(), RunError> {
-        self.failed.push(format!("{} {model}: {error}", task.planned.task));
+    fn task_failed(&mut self, model: &str, task: usize, error: &RunError) -> Result<(), RunError> {
+        self.failed.push(format!("{} {model}: {error}", TASKS[task]));
         Ok(())
     }
 }
@@ -152,7 +154,7 @@ fn one_failing_task_does_not_take_the_others_with_it() {
         models: models
             .map(|label| PlannedModel { label: label.to_owned(), source: ModelSource::Bundled })
             .to_vec(),
-        tasks: ["lambada", "winograd"]
+        tasks: TASKS
             .map(|task| PlannedTask { task: task.to_owned(), protocol: Protocol::new("paper") })
             .to_vec(),
         data: DataSource::Sample,

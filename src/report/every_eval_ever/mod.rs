@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::{ExportError, ExportedFile, ExportedRun, ExportedTask};
+use super::{ExportError, ExportedFile, ExportedRun};
 use crate::record::{Manifest, ModelIdentity, Score};
+use crate::run::FinishedTask;
 use crate::text::command_line;
 use log::{
     ConfidenceInterval, DetailedEvaluationResults, EvalLibrary, EvaluationLog, EvaluationResult,
@@ -72,7 +73,7 @@ pub fn every_eval_ever(run: &ExportedRun<'_>) -> Result<Vec<ModelExport>, Export
     let mut exports = Vec::new();
     for (number, model) in run.manifest.identity.models.iter().enumerate() {
         let mut results = Vec::new();
-        for task in &run.tasks {
+        for task in run.tasks {
             let scores = scores_of(run, model, task);
             results.extend(scores.filter_map(|score| evaluation_result(run.manifest, task, score)));
         }
@@ -97,7 +98,7 @@ pub fn every_eval_ever(run: &ExportedRun<'_>) -> Result<Vec<ModelExport>, Export
             detailed_evaluation_results: None,
         };
         let mut samples = Vec::new();
-        for task in &run.tasks {
+        for task in run.tasks {
             if scores_of(run, model, task).next().is_some()
                 && let Some(records) = task.records.get(number)
             {
@@ -114,34 +115,30 @@ pub fn every_eval_ever(run: &ExportedRun<'_>) -> Result<Vec<ModelExport>, Export
 fn scores_of<'a>(
     run: &'a ExportedRun<'_>,
     model: &'a ModelIdentity,
-    task: &'a ExportedTask<'_>,
+    task: &'a FinishedTask,
 ) -> impl Iterator<Item = &'a Score> {
-    let label = task.results.measured.label.to_string();
+    let label = task.measured.label.to_string();
     run.results.scores().iter().filter(move |score| {
         score.parameters.is_some()
             && score.model == model.label
-            && score.task == task.results.measured.task
+            && score.task == task.measured.task
             && score.protocol == label
     })
 }
 
 /// `lambada:paper,data=sample`.
-fn evaluation_name(task: &ExportedTask<'_>) -> String {
-    format!("{}:{}", task.results.measured.task, task.results.measured.label)
+fn evaluation_name(task: &FinishedTask) -> String {
+    format!("{}:{}", task.measured.task, task.measured.label)
 }
 
 /// `lambada:paper,data=sample#perplexity`.
-fn result_id(task: &ExportedTask<'_>, metric: &str) -> String {
+fn result_id(task: &FinishedTask, metric: &str) -> String {
     format!("{}#{metric}", evaluation_name(task))
 }
 
-fn evaluation_result(
-    manifest: &Manifest,
-    task: &ExportedTask<'_>,
-    score: &Score,
-) -> Option<EvaluationResult> {
-    let metric = task.results.metrics.iter().find(|metric| metric.name == score.metric)?;
-    let (metric_config, methods) = metric_config(metric, task.description);
+fn evaluation_result(manifest: &Manifest, task: &FinishedTask, score: &Score) -> Option<EvaluationResult> {
+    let metric = task.metrics.iter().find(|metric| metric.name == score.metric)?;
+    let (metric_config, methods) = metric_config(metric, task.description());
     let interval = score.ci95_low.zip(score.ci95_high);
     let is_bootstrap = methods.is_some_and(|methods| methods.is_bootstrap);
     let uncertainty = Uncertainty {
@@ -173,25 +170,25 @@ fn evaluation_result(
 }
 
 /// The published data set only where the file is known to be it.
-fn source_data(manifest: &Manifest, task: &ExportedTask<'_>) -> SourceData {
-    let measured = task.results.measured;
+fn source_data(manifest: &Manifest, task: &FinishedTask) -> SourceData {
+    let measured = &task.measured;
     let data = manifest.identity.data.iter().find(|data| data.task == measured.task);
     let provenance = data.map_or("unverified", |data| data.provenance.as_str());
     let mut additional_details = details([
         ("provenance", provenance.to_owned()),
         ("records", measured.records.to_string()),
         ("samples", measured.samples.to_string()),
-        ("split", task.split.to_owned()),
+        ("split", task.split().to_owned()),
     ]);
     if let Some(data) = data {
         additional_details.insert("sha256".to_owned(), data.sha256.clone());
     }
-    let dataset_name = task.results.title.to_owned();
-    match task.hub.filter(|_| provenance == "complete") {
+    let dataset_name = task.config.title.clone();
+    match task.config.data.hub.as_ref().filter(|_| provenance == "complete") {
         Some(hub) => SourceData::HfDataset {
             dataset_name,
-            hf_repo: hub.to_owned(),
-            hf_split: if task.split == "validation" { "val".to_owned() } else { task.split.to_owned() },
+            hf_repo: hub.clone(),
+            hf_split: if task.split() == "validation" { "val".to_owned() } else { task.split().to_owned() },
             samples_number: measured.records,
             additional_details,
         },
@@ -199,11 +196,11 @@ fn source_data(manifest: &Manifest, task: &ExportedTask<'_>) -> SourceData {
     }
 }
 
-fn generation_config(manifest: &Manifest, task: &ExportedTask<'_>) -> GenerationConfig {
-    let measured = task.results.measured;
+fn generation_config(manifest: &Manifest, task: &FinishedTask) -> GenerationConfig {
+    let measured = &task.measured;
     let mut additional_details = details([
         ("protocol", measured.protocol.name.clone()),
-        ("protocol_description", task.description.to_owned()),
+        ("protocol_description", task.description().to_owned()),
         ("seed", manifest.identity.seed.to_string()),
     ]);
     for (name, value) in &measured.label.options {

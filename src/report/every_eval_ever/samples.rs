@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::metric::{is_of_samples, is_right};
 use super::{Details, SCHEMA_VERSION, details, evaluation_name, result_id};
 use crate::record::{PromptRecord, RequestText, SampleResult};
-use crate::report::ExportedTask;
+use crate::run::FinishedTask;
 use gpt2_model::request::Response;
 use text_metrics::Sample;
 
@@ -87,7 +87,7 @@ pub(super) fn write(
     lines: &mut Vec<u8>,
     evaluation_id: &str,
     model_id: &str,
-    task: &ExportedTask<'_>,
+    task: &FinishedTask,
     records: &[SampleResult],
 ) -> Result<(), serde_json::Error> {
     let prompts: BTreeMap<&str, &PromptRecord> =
@@ -129,12 +129,12 @@ pub(super) fn write(
 }
 
 /// The metrics over one sample alone, with the score that each is part of; for a sample that failed one of no score.
-fn evaluations(task: &ExportedTask<'_>, record: &SampleResult) -> Vec<(Option<String>, Evaluation)> {
+fn evaluations(task: &FinishedTask, record: &SampleResult) -> Vec<(Option<String>, Evaluation)> {
     if record.error.is_some() {
         return vec![(None, Evaluation { score: 0.0, is_correct: false })];
     }
     let sample = [Sample { values: &record.values, cluster: None }];
-    let metrics = task.results.metrics.iter().filter(|metric| is_of_samples(metric));
+    let metrics = task.metrics.iter().filter(|metric| is_of_samples(metric));
     metrics
         .filter_map(|metric| {
             let score = metric.estimate(&sample)?.value;

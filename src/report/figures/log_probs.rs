@@ -34,17 +34,17 @@ struct Asked<'a> {
 pub(super) fn charts(runs: &[ExportedRun<'_>]) -> Vec<Chart> {
     let mut asked: Vec<Asked<'_>> = Vec::new();
     for run in runs {
-        for task in &run.tasks {
-            let measured = task.results.measured;
+        for task in run.tasks {
+            let measured = &task.measured;
             let is_it = |other: &Asked<'_>| {
                 other.measured.task == measured.task && other.measured.label == measured.label
             };
             let place = asked.iter().position(is_it).unwrap_or_else(|| {
-                asked.push(Asked { measured, title: task.results.title, models: Vec::new() });
+                asked.push(Asked { measured, title: &task.config.title, models: Vec::new() });
                 asked.len() - 1
             });
             let Some(own) = asked.get_mut(place) else { continue };
-            for (model, records) in run.manifest.identity.models.iter().zip(task.records) {
+            for (model, records) in run.manifest.identity.models.iter().zip(&task.records) {
                 match own.models.iter_mut().find(|said| said.model == model.label) {
                     Some(said) => said.records.push(records),
                     None => own.models.push(Said { model: &model.label, records: vec![records] }),

@@ -12,7 +12,8 @@ use super::answers::Answers;
 use super::pieces::Pieces;
 use super::pools::{Pool, Prompts};
 use crate::record::{ModelIdentity, PromptRecord};
-use crate::report::{ExportedRun, ExportedTask};
+use crate::report::ExportedRun;
+use crate::run::FinishedTask;
 use text_metrics::{Aggregate, Metric};
 
 /// Everything that the page's scripts read.
@@ -85,14 +86,14 @@ impl Browser {
             blocks: Vec::new(),
         };
         for run in runs {
-            for task in &run.tasks {
+            for task in run.tasks {
                 browser.add_task(&run.manifest.identity.models, task)?;
             }
         }
         Ok(browser)
     }
 
-    fn add_task(&mut self, models: &[ModelIdentity], task: &ExportedTask<'_>) -> Result<(), PageError> {
+    fn add_task(&mut self, models: &[ModelIdentity], task: &FinishedTask) -> Result<(), PageError> {
         let mut block = self.take_block(task);
         let mut asked: BTreeMap<&str, Vec<Option<usize>>> = BTreeMap::new();
         for prompt in &task.prompts {
@@ -105,7 +106,7 @@ impl Browser {
             }
             asked.insert(&prompt.id, requests);
         }
-        for (identity, records) in models.iter().zip(task.records) {
+        for (identity, records) in models.iter().zip(&task.records) {
             let mut answers = Answers::new(self.model(identity, &block));
             for record in records {
                 let requests = asked.get(record.id.as_str()).map_or(&[][..], Vec::as_slice);
@@ -116,7 +117,7 @@ impl Browser {
                     pieces: &mut self.pieces,
                     values: &mut block.values,
                 };
-                answers.add(sample, record, requests, task.results.metrics, pools)?;
+                answers.add(sample, record, requests, &task.metrics, pools)?;
             }
             block.answers.push(answers);
         }
@@ -125,19 +126,19 @@ impl Browser {
     }
 
     /// The block of this task and protocol, new or that of an earlier run, which becomes the last.
-    fn take_block(&mut self, task: &ExportedTask<'_>) -> Block {
-        let measured = task.results.measured;
+    fn take_block(&mut self, task: &FinishedTask) -> Block {
+        let measured = &task.measured;
         let protocol = measured.label.to_string();
         let is_own = |block: &Block| block.task == measured.task && block.protocol == protocol;
         if let Some(known) = self.blocks.iter().position(is_own) {
             return self.blocks.remove(known);
         }
-        let metrics = task.results.metrics;
+        let metrics = &task.metrics;
         Block {
             task: measured.task.clone(),
-            title: task.results.title.to_owned(),
+            title: task.config.title.clone(),
             protocol,
-            description: task.description.to_owned(),
+            description: task.description().to_owned(),
             metrics: metrics
                 .iter()
                 .filter(|metric| is_of_samples(metric))

@@ -5,7 +5,9 @@ use roxmltree::Document;
 use super::{check, figures, named, pairs, plot, points, texts};
 use crate::record::{Manifest, MeasuredTask, Protocol, SampleResult};
 use crate::report::figures::Figure;
-use crate::report::{ExportedRun, ExportedTask, Results, TaskResults, Terms};
+use crate::report::{ExportedRun, Results};
+use crate::run::FinishedTask;
+use crate::tasks::find;
 use gpt2_model::request::{LogLikelihood, Response, RollingLogLikelihood};
 use text_metrics::SampleValues;
 
@@ -60,7 +62,7 @@ fn scored(token_log_probs: &[f32]) -> Response {
 
 /// The figures of one run without scores whose task has these records.
 fn of_records(records: Vec<SampleResult>) -> Vec<Figure> {
-    let (manifest, results, records) = (manifest(), Results::default(), [records]);
+    let (manifest, results) = (manifest(), Results::default());
     let protocol = Protocol::new("paper");
     let measured = MeasuredTask {
         task: "one".to_owned(),
@@ -70,25 +72,20 @@ fn of_records(records: Vec<SampleResult>) -> Vec<Figure> {
         records: 1,
         samples: 1,
     };
-    let task = ExportedTask {
-        results: TaskResults {
-            measured: &measured,
-            title: "One",
-            metrics: &[],
-            breakdowns: &[],
-            terms: Terms::default(),
-        },
-        records: &records,
+    let task = FinishedTask {
+        measured,
+        config: find("lambada").unwrap().config(),
+        metrics: Vec::new(),
+        breakdowns: Vec::new(),
         prompts: Vec::new(),
-        description: "",
-        hub: None,
-        split: "test",
+        records: vec![records],
+        baselines: Vec::new(),
     };
     let run = ExportedRun {
         name: "run".to_owned(),
         manifest: &manifest,
         results: &results,
-        tasks: vec![task],
+        tasks: &[task],
         organization: "",
     };
     figures(&results, &[run])

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::{CandidateSet, MeasuredTask, Protocol, RequestText, SampleResult};
-use crate::report::{TaskResults, Terms};
+use crate::tasks::find;
 use gpt2_model::request::{Completion, FinishReason, LogLikelihood, Response};
 use serde_json::{Value, json};
 use text_metrics::SampleValues;
@@ -81,20 +81,14 @@ fn browser(runs: &[RunFiles<'_>]) -> Value {
     };
     let mut browser = Browser::new(&[]).unwrap();
     for (models, records, prompts) in runs {
-        let results = TaskResults {
-            measured: &measured,
-            title: "T",
-            metrics: &METRICS,
-            breakdowns: &[],
-            terms: Terms::default(),
-        };
-        let task = ExportedTask {
-            results,
-            records,
+        let task = FinishedTask {
+            measured: measured.clone(),
+            config: find("lambada").unwrap().config(),
+            metrics: METRICS.to_vec(),
+            breakdowns: Vec::new(),
             prompts: prompts.to_vec(),
-            description: "",
-            hub: None,
-            split: "test",
+            records: records.to_vec(),
+            baselines: Vec::new(),
         };
         browser.add_task(models, &task).unwrap();
     }
