@@ -3,7 +3,8 @@
 use super::changes::{ChangedAnswer, ChangedSample, Changes};
 use super::compare::{ComparedMetric, ComparedTask, Comparison};
 use crate::report::{
-    Cell, Screen, Section, arrow, difference, escape, interval, markdown, number, or_dash, p_value, terminal,
+    Cell, Screen, Section, add_new, arrow, difference, escape, interval, markdown, number, or_dash, p_value,
+    terminal,
 };
 use crate::text::visible_white_space;
 use untrusted_input::thousands;
@@ -70,11 +71,8 @@ fn sections(comparison: &Comparison) -> Vec<Section> {
         );
         let is_untested = task.metrics.iter().any(|metric| metric.p.is_none());
         let left_out = task.left_out.describe().map(|counts| format!("{}: {counts}", models(task)));
-        for footnote in left_out.into_iter().chain(is_untested.then(|| NO_TEST.to_owned())) {
-            if !section.footnotes.contains(&footnote) {
-                section.footnotes.push(footnote);
-            }
-        }
+        let no_test = is_untested.then(|| NO_TEST.to_owned());
+        add_new(&mut section.footnotes, left_out.into_iter().chain(no_test));
     }
     sections
 }

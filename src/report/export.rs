@@ -1,6 +1,6 @@
 //! The formats in which the scores of a finished run are written.
 
-use super::figures::{Figure, FigureError, figures};
+use super::figures::{Figure, figures};
 use super::{
     Document, PageError, PageFigure, Results, Screen, every_eval_ever, group_scores_csv, merge, page,
     scores_csv,
@@ -33,9 +33,9 @@ pub enum ExportError {
     /// No model has a score yet.
     #[error("--format {0}: there is nothing to draw: no task is finished on any model")]
     NothingToDraw(&'static str),
-    /// A picture.
+    /// A figure cannot be rendered.
     #[error(transparent)]
-    Figure(#[from] FigureError),
+    Figure(#[from] anyhow::Error),
     /// The page.
     #[error(transparent)]
     Page(#[from] PageError),

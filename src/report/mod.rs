@@ -39,6 +39,7 @@ pub use paper::{PublishedNumber, paper_value, published_numbers};
 pub use results::{Results, made_by};
 pub use scores::{ScoredTask, independent_samples, samples_of, score_groups, score_samples};
 pub use screen::Screen;
+pub(crate) use section::add_new;
 pub use section::{Section, sections};
 pub use summary::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
 pub use terminal::terminal;

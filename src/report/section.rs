@@ -121,11 +121,7 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
             heading.caveats.iter().map(|caveat| format!("{} {}", caveat.symbol, caveat.explanation));
         let prefix = if several { format!("{}: ", heading.protocol) } else { String::new() };
         let own = heading.footnotes.iter().map(|footnote| format!("{prefix}{footnote}"));
-        for footnote in caveats.chain(own) {
-            if !footnotes.contains(&footnote) {
-                footnotes.push(footnote);
-            }
-        }
+        add_new(&mut footnotes, caveats.chain(own));
     }
     let title = match together {
         [(heading, _)] => format!("{} ({})", heading.title, heading.protocol),
@@ -173,15 +169,20 @@ fn value_with_error(score: &Score, symbols: &str) -> String {
     format!("{}{error}{symbols}", number(score.value))
 }
 
-/// Each value once, in order of first appearance.
-pub(super) fn in_order<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = Vec::new();
-    for value in values {
-        if !seen.contains(&value) {
-            seen.push(value);
+/// Distinct values in order of first appearance.
+pub(super) fn in_order<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut distinct = Vec::new();
+    add_new(&mut distinct, values);
+    distinct
+}
+
+/// Appends the values that are not there yet.
+pub(crate) fn add_new<T: PartialEq>(known: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
+    for value in more {
+        if !known.contains(&value) {
+            known.push(value);
         }
     }
-    seen
 }
 
 #[cfg(test)]

@@ -1,98 +1,86 @@
-//! What a figure shows, before it is drawn.
+//! The content of a figure, before layout.
 
 use super::scale::{Scale, Tick};
 use super::style::Look;
 
-/// One axis.
+/// An axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Axis {
-    /// What it shows, with its unit.
+    /// Quantity and unit.
     pub label: String,
-    /// From values to places.
     pub scale: Scale,
-    /// Its marks; where they would overlap they stand in several rows.
+    /// In the order of the axis; labels that would overlap go to further rows.
     pub ticks: Vec<Tick>,
-    /// Whether lines go through the plot at the ticks.
+    /// Whether grid lines cross the plot at the ticks.
     pub grid: bool,
 }
 
-/// A value with its interval.
+/// A data point.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
-    /// On the horizontal axis.
     pub x: f64,
-    /// On the vertical axis.
     pub y: f64,
-    /// The interval of `y`.
+    /// Interval of `y`.
     pub interval: Option<(f64, f64)>,
-    /// What a pointer over it shows; empty for a corner of a line.
+    /// Empty for corners of a line.
     pub tooltip: String,
 }
 
-/// Points that belong together.
+/// A series of points with one style.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Series {
-    /// `paper`, `measured`, `reported`: the class of its group.
+    /// Class of its SVG group: `paper`, `measured`, `reported`.
     pub class: &'static str,
     /// In the legend.
     pub label: String,
-    /// Colour, dashes, marker.
     pub look: Look,
     /// In the order of the line.
     pub points: Vec<Point>,
-    /// Whether a line joins them.
+    /// Whether a line joins the points.
     pub joined: bool,
-    /// Whether an area shows the intervals between the points.
+    /// Whether an area between the points shows their intervals.
     pub band: bool,
-    /// Whether the points have markers.
     pub markers: bool,
 }
 
 /// A horizontal line.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Level {
-    /// `paper` or `measured`: the class of its group.
+    /// Class of its SVG group: `paper` or `measured`.
     pub class: &'static str,
     /// In the legend.
     pub label: String,
-    /// Colour and dashes.
     pub look: Look,
-    /// Its height.
+    /// On the vertical axis.
     pub value: f64,
 }
 
-/// Axes with what is between them.
+/// Axes with series and lines.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Panel {
-    /// Above it; none where the figure's title says it.
+    /// `None` where the figure's title suffices.
     pub title: Option<String>,
-    /// Horizontal axis.
     pub x: Axis,
-    /// Vertical axis.
     pub y: Axis,
     /// Height of the plot in pixels.
     pub height: f64,
-    /// Line from the lower left to the upper right along which both values are equal, with its label.
+    /// Label of the line where both axes have the same value; `None` without such a line.
     pub diagonal: Option<String>,
-    /// Horizontal lines.
     pub levels: Vec<Level>,
-    /// What is drawn over them.
+    /// Drawn over the levels.
     pub series: Vec<Series>,
 }
 
 /// A figure.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Chart {
-    /// File name without its ending, plain.
+    /// File name without extension: ASCII letters, digits, `-` and `_`.
     pub name: String,
-    /// Above it.
     pub title: String,
-    /// Under the title, smaller.
     pub subtitle: String,
-    /// For people who do not see it.
+    /// For screen readers.
     pub description: String,
-    /// One under the other, two in a row where there are several.
+    /// A single panel, or several in two columns.
     pub panels: Vec<Panel>,
-    /// Under the figure.
     pub footnotes: Vec<String>,
 }

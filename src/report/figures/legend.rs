@@ -1,4 +1,4 @@
-//! What stands for what, beside the plot, where it hides nothing.
+//! The legend, beside the plot.
 
 use super::chart::Panel;
 use super::style::{INK, Look, Marker, PALE_INK};
@@ -7,13 +7,13 @@ use super::text::wrap;
 
 const SIZE: f64 = 11.5;
 const LINE: f64 = 15.0;
-/// Between two entries.
+/// Space between two entries.
 const GAP: f64 = 7.0;
-/// Width of the sample before the text.
-const SAMPLE: f64 = 34.0;
-/// Lines that an entry may have.
+/// Width of the line before the text.
+const KEY_WIDTH: f64 = 34.0;
+/// Most lines of an entry.
 const MAX_LINES: usize = 4;
-/// Dashes of the line along which both axes are equal.
+/// Dashes of the line where both axes have the same value.
 pub(super) const DIAGONAL_DASH: &str = "1 4";
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Legend {
 impl Legend {
     /// The legend of a panel, at most `width` pixels wide: series first, then horizontal lines.
     pub fn of(panel: &Panel, width: f64) -> Self {
-        let text = |label: &str| wrap(label, SIZE, width - SAMPLE - 6.0, MAX_LINES);
+        let text = |label: &str| wrap(label, SIZE, width - KEY_WIDTH - 6.0, MAX_LINES);
         let series = panel.series.iter().map(|series| Entry {
             look: series.look,
             line: series.joined,
@@ -48,30 +48,35 @@ impl Legend {
         Self { entries: series.chain(levels).chain(diagonal).collect(), width }
     }
 
-    /// Its width in pixels.
+    /// In pixels.
     pub fn width(&self) -> f64 {
         self.width
     }
 
-    /// Its height in pixels.
+    /// In pixels.
     pub fn height(&self) -> f64 {
         self.entries.iter().map(|entry| LINE * entry.text.len().max(1) as f64 + GAP).sum()
     }
 
-    /// Draws it, its upper left corner at `corner`.
+    /// Draws it with its upper left corner at `(left, top)`.
     pub fn draw(&self, (left, top): (f64, f64), svg: &mut Svg) {
         svg.open("legend", "");
         let mut y = top + 8.0;
         for entry in &self.entries {
             let middle = y - 4.0;
             if entry.line {
-                svg.line(&[(left, middle), (left + SAMPLE, middle)], entry.look.colour, 1.8, entry.look.dash);
+                svg.line(
+                    &[(left, middle), (left + KEY_WIDTH, middle)],
+                    entry.look.colour,
+                    1.8,
+                    entry.look.dash,
+                );
             }
             if entry.marker {
-                svg.marker((left + SAMPLE / 2.0, middle), entry.look);
+                svg.marker((left + KEY_WIDTH / 2.0, middle), entry.look);
             }
             for line in &entry.text {
-                svg.text((left + SAMPLE + 6.0, y), Anchor::Start, SIZE, INK, line);
+                svg.text((left + KEY_WIDTH + 6.0, y), Anchor::Start, SIZE, INK, line);
                 y += LINE;
             }
             y += GAP + if entry.text.is_empty() { LINE } else { 0.0 };

@@ -1,17 +1,18 @@
-//! Figures as SVG and PNG, drawn by this program alone: no browser, no fonts of the machine.
+//! Figures as SVG and PNG, without a browser or fonts of the machine.
 //!
-//! A [`Figure`] is made in two steps: a chart says what is shown (values, looks, labels), and `draw` puts it into SVG,
-//! byte for byte the same wherever the same numbers are drawn. PNGs come from the SVG with the one font that is part of
-//! the program (`font/`, a part of `DejaVu Sans`).
+//! A chart says what to show (values, styles, labels); `layout` draws it as SVG. The same numbers give the same bytes on
+//! every machine. PNGs are rendered from the SVG with the bundled font (`font/`, a subset of `DejaVu Sans`).
+//!
+//! The drawing code is our own: plotters only guesses the widths of SVG texts, so that labels would overlap or be cut.
 
 mod calibration;
 mod chart;
-mod draw;
-mod drawing;
+mod curves;
+mod labels;
+mod layout;
 mod legend;
 mod log_probs;
 mod overview;
-mod panel;
 mod png;
 mod published;
 mod scale;
@@ -22,38 +23,33 @@ mod svg;
 mod tests;
 mod text;
 mod throughput;
-mod words;
-
-pub use png::FigureError;
 
 use super::{ExportedRun, Results};
 use chart::Chart;
 
-/// A figure, drawn.
+/// A drawn figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Figure {
-    /// File name without its ending, such as `lambada-perplexity`; no two figures of a report have the same.
+pub(crate) struct Figure {
+    /// File name without extension, such as `lambada-perplexity`; unique in a report.
     pub name: String,
-    /// Above it.
     pub title: String,
-    /// One or two sentences for people who do not see it.
+    /// One or two sentences for screen readers.
     pub description: String,
-    /// The picture.
     pub svg: String,
 }
 
 impl Figure {
-    /// The picture as PNG, two pixels to each of the SVG's.
+    /// Renders it as PNG, two pixels per SVG unit.
     ///
-    /// `Err` if the SVG cannot be drawn, which no score brings about.
-    pub fn png(&self) -> Result<Vec<u8>, FigureError> {
+    /// `Err` if the SVG cannot be rendered, which would be a bug.
+    pub fn png(&self) -> anyhow::Result<Vec<u8>> {
         png::png(&self.name, &self.svg)
     }
 }
 
-/// Every figure that the scores in `results` and the records and times of `runs` give: first the paper's own, then one a
-/// task and main metric, calibration curves, log-probabilities, and what the computing took. Empty without scores.
-pub fn figures(results: &Results, runs: &[ExportedRun<'_>]) -> Vec<Figure> {
+/// All figures of `results` and `runs`: the paper's Figure 1, one per task and main metric, calibration curves,
+/// log-probabilities, and throughput.
+pub(crate) fn figures(results: &Results, runs: &[ExportedRun<'_>]) -> Vec<Figure> {
     let mut charts: Vec<Chart> = overview::chart(results).into_iter().collect();
     charts.extend(sizes::charts(results));
     charts.extend(calibration::charts(results));
@@ -63,15 +59,15 @@ pub fn figures(results: &Results, runs: &[ExportedRun<'_>]) -> Vec<Figure> {
     charts
         .into_iter()
         .map(|mut chart| {
-            chart.name = free(&chart.name, &taken);
+            chart.name = unique(&chart.name, &taken);
             taken.push(chart.name.clone());
-            draw::draw(&chart)
+            layout::draw(&chart)
         })
         .collect()
 }
 
-/// `name`, or with a number behind it if it is taken.
-fn free(name: &str, taken: &[String]) -> String {
+/// `name`, with a number appended if it is taken.
+fn unique(name: &str, taken: &[String]) -> String {
     let name = if name.is_empty() { "figure" } else { name };
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     std::iter::once(name.to_owned())

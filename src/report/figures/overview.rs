@@ -1,11 +1,12 @@
-//! Figure 1 of the paper: tasks without training, side by side.
+//! Figure 1 of the paper: zero-shot performance on four tasks, side by side.
 
 use super::chart::Chart;
-use super::sizes::{Curve, Explained, panel};
-use super::words::{add_new, protocol_name, reservations};
+use super::curves::{Curve, CurvePanel, panel};
+use super::labels::{protocol_name, task_footnotes};
 use crate::report::Results;
+use crate::report::section::add_new;
 
-/// The panels of Figure 1: what they show, and which tasks with which metrics; the first that was measured stands there.
+/// The panels of Figure 1: title, then tasks with their metrics; the first measured task is shown.
 const PANELS: [(&str, &[(&str, &str)]); 4] = [
     ("Reading comprehension", &[("coqa", "f1")]),
     ("Translation", &[("wmt14-fr-en", "bleu"), ("wmt14-en-fr", "bleu"), ("wmt14-en-de", "bleu")]),
@@ -13,12 +14,12 @@ const PANELS: [(&str, &[(&str, &str)]); 4] = [
     ("Question answering", &[("nq", "exact_match")]),
 ];
 
-/// The figure, if at least two of its panels have something to show.
+/// The figure, if at least two of its panels have scores.
 pub(super) fn chart(results: &Results) -> Option<Chart> {
     let mut panels = Vec::new();
     let mut footnotes = Vec::new();
     let mut values = Vec::new();
-    let (mut protocols, mut reserved) = (Vec::new(), Vec::new());
+    let (mut protocols, mut caveats) = (Vec::new(), Vec::new());
     for (what, tasks) in PANELS {
         let found = tasks.iter().find_map(|(task, metric)| {
             let mut headings = results
@@ -28,22 +29,22 @@ pub(super) fn chart(results: &Results) -> Option<Chart> {
             headings
                 .find_map(|heading| Some((heading, panel(results, &[Curve::alone(heading, metric)], 200.0)?)))
         });
-        let Some((heading, Explained { mut panel, footnotes: own, values: measured })) = found else {
+        let Some((heading, CurvePanel { mut panel, footnotes: own, values: measured })) = found else {
             continue;
         };
         panel.title = Some(format!("{what}: {}", heading.title));
         panels.push(panel);
-        let marked = reservations(heading, None);
-        add_new(&mut footnotes, own.into_iter().filter(|footnote| !marked.contains(footnote)));
+        let own_caveats = task_footnotes(heading, None);
+        add_new(&mut footnotes, own.into_iter().filter(|footnote| !own_caveats.contains(footnote)));
         protocols.push(format!("{} {}", heading.title, heading.protocol));
-        reserved.extend(reservations(heading, Some(&heading.title)));
+        caveats.extend(task_footnotes(heading, Some(&heading.title)));
         values.push(format!("{what}: {measured}"));
     }
     if panels.len() < 2 {
         return None;
     }
     footnotes.push(format!("Protocols: {}.", protocols.join("; ")));
-    footnotes.extend(reserved);
+    footnotes.extend(caveats);
     Some(Chart {
         name: "overview".to_owned(),
         title: "Tasks without any training, against model size".to_owned(),

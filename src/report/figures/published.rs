@@ -1,24 +1,24 @@
-//! What `results/paper.csv` has for a figure.
+//! Published numbers of `results/paper.csv` for a figure.
 
 use crate::report::{PublishedNumber, published_numbers};
 
-/// The paper's sizes with the parameters of their checkpoints: the paper's points stand where the same models do.
+/// The paper's models with the parameters of their checkpoints.
 pub(super) const SIZES: [(&str, u64); 4] =
     [("117M", 124_439_808), ("345M", 354_823_168), ("762M", 774_030_080), ("1542M", 1_557_611_200)];
 
 /// The published numbers of one metric under one protocol.
 #[derive(Debug, Default)]
 pub(super) struct Published {
-    /// The paper's, of its models, from the smallest to the largest.
+    /// The paper's numbers of its models, by increasing size.
     pub paper: Vec<(f64, &'static PublishedNumber)>,
-    /// Of the same models, measured by others.
+    /// Others' numbers of the same models, by increasing size.
     pub reported: Vec<(f64, &'static PublishedNumber)>,
-    /// The paper's, of other systems.
+    /// The paper's numbers of other systems.
     pub systems: Vec<&'static PublishedNumber>,
 }
 
 impl Published {
-    /// What there is for a task, a protocol without its options, and a metric.
+    /// The numbers of a task, a protocol name without options, and a metric.
     pub fn find(task: &str, protocol: &str, metric: &str) -> Self {
         let mut found = Self::default();
         let numbers = published_numbers().unwrap_or_default().iter();
@@ -38,7 +38,6 @@ impl Published {
         found
     }
 
-    /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.paper.is_empty() && self.reported.is_empty() && self.systems.is_empty()
     }

@@ -1,28 +1,30 @@
-//! Axes: from values to places, and where the ticks are.
+//! Axis scales: positions of values, and round ticks.
 
 use untrusted_input::thousands;
 
 /// Most ticks of an axis.
 pub(super) const MAX_TICKS: usize = 9;
 
-/// A mark of an axis.
+/// A tick of an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tick {
     /// Its value.
     pub at: f64,
-    /// What stands beside it.
+    /// Text beside it.
     pub label: String,
 }
 
-/// From values to places between 0 and 1.
+/// Maps values to positions from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Scale {
     logarithmic: bool,
-    low: f64,
-    high: f64,
+    /// Value at position 0.
+    pub low: f64,
+    /// Value at position 1.
+    pub high: f64,
 }
 
-/// Whether a value can be drawn at all: numbers beyond this are overflows, not results.
+/// Whether a value can be drawn: larger and smaller numbers are overflows, not results.
 pub(super) fn drawable(value: f64) -> bool {
     value == 0.0 || (1e-250..1e250).contains(&value.abs())
 }
@@ -38,22 +40,12 @@ impl Scale {
         Self { logarithmic: true, low, high }
     }
 
-    /// Its lowest value.
-    pub fn low(self) -> f64 {
-        self.low
-    }
-
-    /// Its highest value.
-    pub fn high(self) -> f64 {
-        self.high
-    }
-
-    /// Where a value is: 0 at the lower end, 1 at the upper, and at the nearer end if it is beyond one. `None` for a NaN.
-    pub fn place(self, value: f64) -> Option<f64> {
+    /// The position of a value, clamped to the axis. `None` for NaN.
+    pub fn position(self, value: f64) -> Option<f64> {
         if value.is_nan() {
             return None;
         }
-        let place = if self.logarithmic {
+        let position = if self.logarithmic {
             if value <= 0.0 {
                 return Some(0.0);
             }
@@ -61,14 +53,14 @@ impl Scale {
         } else {
             (value - self.low) / (self.high - self.low)
         };
-        Some(place.clamp(0.0, 1.0))
+        Some(position.clamp(0.0, 1.0))
     }
 }
 
-/// A linear scale that begins and ends with a tick and holds `low` to `high`.
+/// A linear scale that covers `low` to `high` and begins and ends with a tick.
 pub(super) fn linear_axis(low: f64, high: f64) -> (Scale, Vec<Tick>) {
     let (mut low, mut high) = (low.min(high), low.max(high));
-    // A range that the values' own precision would drown.
+    // Widens ranges that are narrower than the values' precision.
     if high - low <= 1e-9 * low.abs().max(high.abs()) {
         let room = if high == 0.0 { 1.0 } else { 0.1 * high.abs() };
         (low, high) = (if low >= 0.0 { (low - room).max(0.0) } else { low - room }, high + room);
@@ -95,11 +87,11 @@ pub(super) fn linear_axis(low: f64, high: f64) -> (Scale, Vec<Tick>) {
     (Scale::linear(first * step, last * step), ticks)
 }
 
-/// A logarithmic scale that begins and ends with a tick and holds `low` to `high`, both above 0.
+/// A logarithmic scale that covers `low` to `high`, both above 0, and begins and ends with a tick.
 pub(super) fn logarithmic_axis(low: f64, high: f64) -> (Scale, Vec<Tick>) {
     let (low, high) = (low.min(high), low.max(high));
     let decades = (low.log10().floor() as i32, high.log10().ceil() as i32);
-    // 1, 2, 5, 10, 20… if they are few, else powers of ten with even distances.
+    // 1, 2, 5, 10, 20… if at most MAX_TICKS of them cover the range, else equidistant powers of ten.
     let fine: Vec<(u8, i32)> =
         (decades.0 - 1..=decades.1 + 1).flat_map(|decade| [1, 2, 5].map(|factor| (factor, decade))).collect();
     let value = |&(factor, decade): &(u8, i32)| f64::from(factor) * 10f64.powi(decade);
@@ -119,7 +111,7 @@ pub(super) fn logarithmic_axis(low: f64, high: f64) -> (Scale, Vec<Tick>) {
     (Scale::logarithmic(low, high), ticks)
 }
 
-/// A multiple of `step`, which has so many decimals, its thousands apart; powers of ten for what would be very long.
+/// Label of a multiple of `step`, which has `decimals` decimals. Long numbers get a power of ten.
 fn plain(value: f64, decimals: usize, step: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -189,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn places() {
+    fn positions() {
         let scale = Scale::logarithmic(1.0, 100.0);
-        assert!((scale.place(10.0).unwrap() - 0.5).abs() < 1e-12);
-        assert_eq!([scale.place(-1.0), scale.place(f64::INFINITY)], [Some(0.0), Some(1.0)]);
-        assert_eq!(scale.place(f64::NAN), None);
-        assert_eq!(Scale::linear(0.0, 4.0).place(1.0), Some(0.25));
+        assert!((scale.position(10.0).unwrap() - 0.5).abs() < 1e-12);
+        assert_eq!([scale.position(-1.0), scale.position(f64::INFINITY)], [Some(0.0), Some(1.0)]);
+        assert_eq!(scale.position(f64::NAN), None);
+        assert_eq!(Scale::linear(0.0, 4.0).position(1.0), Some(0.25));
     }
 
     fn check(low: f64, high: f64, (scale, ticks): &(Scale, Vec<Tick>)) -> Result<(), TestCaseError> {
@@ -205,7 +197,7 @@ mod tests {
             ticks[0].at <= low + room && ticks[ticks.len() - 1].at >= high - room,
             "{low} {high}: {ticks:?}"
         );
-        prop_assert_eq!((scale.low(), scale.high()), (ticks[0].at, ticks[ticks.len() - 1].at));
+        prop_assert_eq!((scale.low, scale.high), (ticks[0].at, ticks[ticks.len() - 1].at));
         let mut labels: Vec<&str> = ticks.iter().map(|tick| tick.label.as_str()).collect();
         labels.dedup();
         prop_assert_eq!(labels.len(), ticks.len(), "{:?}", ticks);

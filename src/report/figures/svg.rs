@@ -1,32 +1,29 @@
-//! The few elements of SVG that the figures are made of.
+//! Writes the SVG elements that the figures use.
 
 use super::style::{Look, Marker};
 use super::text::clean;
 
-/// The font of every text: the one that PNGs are drawn with, then one of the same widths that most machines have.
+/// The bundled font of PNGs, then a common one with the same widths.
 const FONTS: &str = "DejaVu Sans, Verdana, sans-serif";
 
-/// Where a text is held.
+/// The point of a text that its position means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
-    /// At its beginning.
     Start,
-    /// In its middle.
     Middle,
-    /// At its end.
     End,
 }
 
-/// A picture in the making.
+/// An SVG document under construction.
 #[derive(Debug)]
 pub(super) struct Svg {
     text: String,
 }
 
-/// Two decimals at most: a hundredth of a pixel, whatever a machine's last bits are.
-pub(super) fn coordinate(value: f64) -> String {
+/// Rounds to a hundredth of a pixel, so that the last bits of a float do not matter.
+fn coordinate(value: f64) -> String {
     let rounded = (value * 100.0).round() / 100.0;
-    // Zero has one sign here.
+    // No negative zero.
     format!("{}", if rounded == 0.0 { 0.0 } else { rounded })
 }
 
@@ -55,7 +52,7 @@ fn dashes(dash: &str) -> String {
 }
 
 impl Svg {
-    /// A white picture. Its name, a plain one, makes the ids unique where several pictures stand in one page.
+    /// A white picture. `name`, of letters, digits, `-` and `_`, makes ids unique where a page has several pictures.
     pub fn new(name: &str, (width, height): (f64, f64), title: &str, description: &str) -> Self {
         let (width, height) = (coordinate(width), coordinate(height));
         let (title, description) = (escape(title), escape(description));
@@ -68,13 +65,13 @@ impl Svg {
         Self { text }
     }
 
-    /// The whole picture.
+    /// The document.
     pub fn finish(mut self) -> String {
         self.text.push_str("</svg>\n");
         self.text
     }
 
-    /// Begins a group; `class` is plain. `tooltip` is what a pointer over it shows.
+    /// Opens a group. `class` has only letters; an empty `tooltip` is left out.
     pub fn open(&mut self, class: &str, tooltip: &str) {
         self.text.push_str(&format!("<g class=\"{class}\">"));
         if !tooltip.is_empty() {
@@ -83,12 +80,12 @@ impl Svg {
         self.text.push('\n');
     }
 
-    /// Ends a group.
+    /// Closes a group.
     pub fn close(&mut self) {
         self.text.push_str("</g>\n");
     }
 
-    /// A text on one line, `at` its base line.
+    /// A line of text with its baseline at `at`.
     pub fn text(&mut self, at: (f64, f64), anchor: Anchor, size: f64, colour: &str, content: &str) {
         let anchor = match anchor {
             Anchor::Start => "",
@@ -103,7 +100,7 @@ impl Svg {
         ));
     }
 
-    /// A straight or broken line through `through`.
+    /// A line through all points.
     pub fn line(&mut self, through: &[(f64, f64)], colour: &str, width: f64, dash: &str) {
         if through.len() < 2 {
             return;
@@ -116,7 +113,7 @@ impl Svg {
         ));
     }
 
-    /// A translucent area.
+    /// A translucent polygon.
     pub fn area(&mut self, corners: &[(f64, f64)], colour: &str) {
         self.text.push_str(&format!(
             "<polygon points=\"{}\" fill=\"{colour}\" fill-opacity=\"0.16\"/>\n",
@@ -124,11 +121,11 @@ impl Svg {
         ));
     }
 
-    /// A marker of a look around `at`.
+    /// A marker centred at a point.
     pub fn marker(&mut self, (x, y): (f64, f64), look: Look) {
         let Look { colour, filled, .. } = look;
         let fill = if filled { colour } else { "#ffffff" };
-        // Hollow ones are a little larger, so that they can be seen around a filled one.
+        // Hollow markers are larger, to be visible around a filled one.
         let r = if filled { 4.0 } else { 5.2 };
         let paint = format!("fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"1.6\"");
         let shape = |corners: &[(f64, f64)]| {
@@ -177,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_text_is_markup() {
+    fn markup_in_texts_is_escaped() {
         let mut svg = Svg::new("x", (10.0, 10.0), "<script>", "\"&\u{1}");
         svg.text((0.0, 0.0), Anchor::Start, 12.0, "#000000", "</text><script>alert(1)</script>");
         let text = svg.finish();

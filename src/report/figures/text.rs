@@ -1,4 +1,4 @@
-//! Labels as pictures can hold them: cleaned, measured, clipped and wrapped before there is any font.
+//! Labels of figures: cleaned, measured, clipped and wrapped, without a font library.
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -12,7 +12,7 @@ const WIDTHS: [u16; 95] = [
     1303, 690, 1303, 1716,
 ];
 
-/// `text` on one line, without what XML cannot hold and without characters that turn the direction of what follows.
+/// `text` on one line, without characters that XML forbids and without direction overrides.
 pub(super) fn clean(text: &str) -> String {
     text.chars()
         .filter_map(|character| match character {
@@ -25,7 +25,7 @@ pub(super) fn clean(text: &str) -> String {
         .collect()
 }
 
-/// Width of a character at size 1: exact for ASCII, never too small for what the bundled font has besides.
+/// Width of a character at size 1: exact for ASCII, an upper bound for the rest of the bundled font.
 fn character_width(character: char) -> f64 {
     match character {
         ' '..='~' => f64::from(WIDTHS[character as usize - 32]) / 2048.0,
@@ -45,14 +45,14 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
     size * text.chars().map(character_width).sum::<f64>()
 }
 
-/// `text` if it is at most `most` pixels wide at this size, else its beginning and `…`.
-pub(super) fn clip(text: &str, size: f64, most: f64) -> String {
+/// Cuts `text` to `max_width` pixels at a font size; `…` replaces the rest.
+pub(super) fn clip(text: &str, size: f64, max_width: f64) -> String {
     let text = clean(text);
-    if width(&text, size) <= most {
+    if width(&text, size) <= max_width {
         return text;
     }
     let mut clipped = String::new();
-    let mut left = most - width("…", size);
+    let mut left = max_width - width("…", size);
     for cluster in text.graphemes(true) {
         left -= width(cluster, size);
         if left < 0.0 {
@@ -63,42 +63,29 @@ pub(super) fn clip(text: &str, size: f64, most: f64) -> String {
     format!("{}…", clipped.trim_end())
 }
 
-/// `text` in at most `lines` lines of at most `most` pixels; the last ends with `…` where more would follow.
-pub(super) fn wrap(text: &str, size: f64, most: f64, lines: usize) -> Vec<String> {
+/// Breaks `text` into at most `max_lines` lines of `max_width` pixels; `…` replaces the rest.
+pub(super) fn wrap(text: &str, size: f64, max_width: f64, max_lines: usize) -> Vec<String> {
     let text = clean(text);
     let mut wrapped: Vec<String> = Vec::new();
     let mut line = String::new();
     let mut words = text.split_whitespace().peekable();
     while let Some(word) = words.next() {
         let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
-        if line.is_empty() || width(&longer, size) <= most {
+        if line.is_empty() || width(&longer, size) <= max_width {
             line = longer;
-        } else if wrapped.len() + 1 == lines {
-            // The rest goes into the last line, and what is too much of it is clipped.
+        } else if wrapped.len() + 1 == max_lines {
+            // The last line takes the rest and is clipped below.
             line = longer;
             line.extend(words.by_ref().take(100).flat_map(|word| [" ", word]));
         } else {
-            wrapped.push(clip(&line, size, most));
+            wrapped.push(clip(&line, size, max_width));
             word.clone_into(&mut line);
         }
     }
     if !line.is_empty() {
-        wrapped.push(clip(&line, size, most));
+        wrapped.push(clip(&line, size, max_width));
     }
     wrapped
-}
-
-/// `text` as a part of a file's name: lower-case ASCII letters, digits, `-` and `_`, at most 60 of them.
-pub(super) fn slug(text: &str) -> String {
-    let mut slug = String::new();
-    for character in text.chars().take(60) {
-        match character.to_ascii_lowercase() {
-            kept @ ('a'..='z' | '0'..='9' | '_') => slug.push(kept),
-            _ if slug.ends_with('-') => {}
-            _ => slug.push('-'),
-        }
-    }
-    slug.trim_matches('-').to_owned()
 }
 
 #[cfg(test)]
@@ -106,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hostile_labels_become_one_harmless_line() {
+    fn hostile_labels_become_one_clean_line() {
         assert_eq!(clean("a\nb\u{0}\u{202e}c\u{ffff}<x>"), "a b c\u{fffd}<x>");
         let clipped = clip(&"W".repeat(300), 12.0, 100.0);
         assert!(clipped.ends_with('…') && width(&clipped, 12.0) <= 100.0, "{clipped}");
@@ -115,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn wrapped_lines_fit_and_say_that_there_is_more() {
+    fn wrapped_lines_fit_and_show_that_text_was_cut() {
         let text = "one two three four five six seven eight nine ten";
         let lines = wrap(text, 10.0, 80.0, 3);
         assert_eq!(lines.len(), 3);
@@ -123,12 +110,5 @@ mod tests {
         assert!(lines[2].ends_with('…'));
         assert_eq!(wrap(text, 10.0, 1000.0, 3), [text]);
         assert!(wrap("", 10.0, 80.0, 3).is_empty());
-    }
-
-    #[test]
-    fn names_of_files_are_plain() {
-        assert_eq!(slug("../Étude: <b>n</b>"), "tude-b-n-b");
-        assert_eq!(slug("wmt14-fr-en"), "wmt14-fr-en");
-        assert_eq!(slug("日本"), "");
     }
 }

@@ -1,18 +1,19 @@
-//! What the computing took: tokens a second, by task and model.
+//! Throughput: tokens per second by task and model.
 
 use super::chart::{Axis, Chart, Panel, Point, Series};
 use super::scale::{Scale, Tick, drawable, logarithmic_axis};
 use super::style::Look;
 use crate::record::{Environment, TaskUsage};
 use crate::report::ExportedRun;
+use crate::report::section::in_order;
 use untrusted_input::thousands;
 
-/// Most rows; a run of more tasks shows the first.
+/// Most rows; further tasks are left out.
 const MAX_ROWS: usize = 60;
 /// Height of a row in pixels.
 const ROW: f64 = 26.0;
 
-/// Tokens and seconds of a task on a model, over all times that something of it was computed.
+/// Tokens and seconds of a task on a model, summed over all sessions.
 struct Cost {
     model: String,
     task: String,
@@ -22,13 +23,13 @@ struct Cost {
 }
 
 impl Cost {
-    /// Tokens a second.
+    /// Tokens per second.
     fn rate(&self) -> f64 {
         self.tokens as f64 / self.seconds
     }
 }
 
-/// The costs of all runs; where several machines are named, they are a part of the models' names.
+/// The costs of all runs. `machines` become part of the models' names.
 fn costs(runs: &[ExportedRun<'_>], machines: Option<&[String]>) -> Vec<Cost> {
     let mut costs: Vec<Cost> = Vec::new();
     for (index, run) in runs.iter().enumerate() {
@@ -56,7 +57,7 @@ fn costs(runs: &[ExportedRun<'_>], machines: Option<&[String]>) -> Vec<Cost> {
     costs
 }
 
-/// The series of a model, with the rows of `tasks` from above.
+/// The series of a model; `tasks` are the rows from the top.
 fn series(costs: &[Cost], model: &str, index: usize, tasks: &[(&str, &str)]) -> Series {
     let point = |cost: &Cost| {
         let row = tasks.iter().position(|task| *task == (&*cost.task, &*cost.protocol))?;
@@ -81,12 +82,12 @@ fn series(costs: &[Cost], model: &str, index: usize, tasks: &[(&str, &str)]) -> 
     }
 }
 
-/// The figure; none where the manifests have no times.
+/// The figure; `None` if the manifests have no times.
 pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
     let machines: Vec<String> = runs.iter().map(|run| machine(&run.manifest.environment)).collect();
     let differ = machines.windows(2).any(|pair| pair[0] != pair[1]);
     let costs = costs(runs, differ.then_some(&machines));
-    let mut tasks = in_order(&costs, |cost| (&*cost.task, &*cost.protocol));
+    let mut tasks = in_order(costs.iter().map(|cost| (&*cost.task, &*cost.protocol)));
     let hidden = tasks.len().saturating_sub(MAX_ROWS);
     tasks.truncate(MAX_ROWS);
     let rates: Vec<f64> = costs.iter().map(Cost::rate).collect();
@@ -95,7 +96,7 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
     if tasks.is_empty() {
         return None;
     }
-    let models = in_order(&costs, |cost| &*cost.model);
+    let models = in_order(costs.iter().map(|cost| &*cost.model));
     let series =
         models.iter().enumerate().map(|(index, model)| series(&costs, model, index, &tasks)).collect();
     let (scale, ticks) = logarithmic_axis(low, high);
@@ -108,7 +109,7 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
         .iter()
         .enumerate()
         .map(|(row, &(task, protocol))| {
-            // The protocol where the name does not say which row it is.
+            // The protocol only where the task has several rows.
             let alone = tasks.iter().filter(|(other, _)| *other == task).count() == 1;
             let label = if alone { task.to_owned() } else { format!("{task} ({protocol})") };
             Tick { at: rows - row as f64, label }
@@ -116,8 +117,8 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
         .collect();
     let y = Axis { label: "task".to_owned(), scale: Scale::linear(0.4, rows + 0.6), ticks, grid: true };
     let mut footnotes = vec![
-        "Tokens that the model read or wrote, by the seconds that the task took without loading the model; what several \
-         requests share is read once."
+        "Tokens read or generated per second, without the time to load the model. Shared prefixes and identical requests \
+         count once."
             .to_owned(),
     ];
     if hidden > 0 {
@@ -149,16 +150,4 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
 fn machine(environment: &Environment) -> String {
     let Environment { device, cpu, threads, .. } = environment;
     format!("{device}, {cpu}, {threads} {}", if *threads == 1 { "thread" } else { "threads" })
-}
-
-/// Each name once, in order of first appearance.
-fn in_order<'a, Name: PartialEq>(costs: &'a [Cost], name: impl Fn(&'a Cost) -> Name) -> Vec<Name> {
-    let mut names: Vec<Name> = Vec::new();
-    for cost in costs {
-        let name = name(cost);
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
 }

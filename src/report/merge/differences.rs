@@ -71,7 +71,7 @@ fn of_runs(runs: &[ExportedRun<'_>], name: &str, value: fn(&ExportedRun<'_>) -> 
         .filter(|run| concerned.contains(&run.name.as_str()))
         .map(|run| (value(run), run.name.as_str()))
         .collect();
-    let tasks = in_order(tasks.into_iter());
+    let tasks = in_order(tasks);
     let tasks = if tasks.len() > MAX_TASKS { format!("{} tasks", tasks.len()) } else { listed(&tasks) };
     differing(&values).map(|values| format!("{tasks}: {name} differ: {values}"))
 }

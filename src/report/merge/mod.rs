@@ -3,7 +3,7 @@
 mod differences;
 mod names;
 
-use super::section::in_order;
+use super::section::{add_new, in_order};
 use super::{ExportedRun, Heading, Results};
 use crate::record::{GroupScore, Score};
 use differences::differences;
@@ -85,14 +85,6 @@ fn add_heading(headings: &mut Vec<Heading>, heading: &Heading, run: &ExportedRun
     add_new(&mut known.footnotes, own.footnotes);
     add_new(&mut known.truncated, own.truncated);
     add_new(&mut known.unmeasured, own.unmeasured);
-}
-
-fn add_new<T: PartialEq>(known: &mut Vec<T>, more: Vec<T>) {
-    for value in more {
-        if !known.contains(&value) {
-            known.push(value);
-        }
-    }
 }
 
 /// A note with the run that it is about, behind its symbol.

@@ -8,8 +8,8 @@ use crate::record::{GroupScore, Score};
 use crate::report::{Heading, Results, published_numbers};
 
 mod content;
+mod hostile;
 mod records;
-mod strange;
 
 const HIGHER: [&str; 6] = ["accuracy", "f1", "bleu", "rouge", "exact", "confidence"];
 

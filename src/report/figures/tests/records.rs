@@ -100,7 +100,7 @@ fn histograms_count_every_token() {
     let document = Document::parse(&figure.svg).unwrap();
     let shown = texts(&document).join(" ");
     assert!(shown.contains("a: 4 scored tokens, mean −17.29"), "{shown}");
-    assert!(shown.contains("The first bin has all that is below it"), "{shown}");
+    assert!(shown.contains("The first bin also counts all lower values"), "{shown}");
     let line = document.descendants().find(|node| node.attribute("class") == Some("measured")).unwrap();
     let corners = pairs(line.first_element_child().unwrap());
     let (_, _, top, bottom) = plot(&document);

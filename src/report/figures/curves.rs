@@ -1,33 +1,102 @@
-//! Curves of a metric against the size of the model, as they come together on one panel.
+//! Panels of curves of a metric against model size: measured, published by the paper, and reported by others.
 
-use super::chart::{Axis, Level, Point, Series};
+use super::chart::{Axis, Level, Panel, Point, Series};
+use super::labels::{axis_label, metric_name, protocol_name, symbols, task_footnotes};
 use super::published::{Published, SIZES};
 use super::scale::{Scale, Tick, drawable, linear_axis, logarithmic_axis};
-use super::sizes::Curve;
 use super::style::Look;
-use super::words::{add_new, protocol_name, symbols};
 use crate::record::Score;
-use crate::report::PublishedNumber;
 use crate::report::format::number;
+use crate::report::section::add_new;
+use crate::report::{Heading, PublishedNumber, Results};
 
-/// Series and lines as they come together.
+/// Most values in a figure's description.
+const MAX_VALUES: usize = 12;
+
+/// A metric of a task under a protocol.
+#[derive(Debug, Clone)]
+pub(super) struct Curve<'a> {
+    /// Task and protocol.
+    pub heading: &'a Heading,
+    pub metric: &'a str,
+    /// Its name in the legend; empty if it is alone in its panel.
+    pub name: &'static str,
+}
+
+impl<'a> Curve<'a> {
+    /// A curve that is alone in its panel.
+    pub fn alone(heading: &'a Heading, metric: &'a str) -> Self {
+        Self { heading, metric, name: "" }
+    }
+
+    /// Its measured scores that can be drawn.
+    pub fn scores<'s>(&self, results: &'s Results) -> Vec<&'s Score> {
+        let own = |score: &&Score| {
+            score.task == self.heading.task
+                && score.protocol == self.heading.protocol
+                && score.metric == self.metric
+                && drawable(score.value)
+        };
+        results.scores().iter().filter(own).collect()
+    }
+}
+
+/// A panel with what the figure says of it.
+pub(super) struct CurvePanel {
+    pub panel: Panel,
+    pub footnotes: Vec<String>,
+    /// The measured values in words.
+    pub values: String,
+}
+
+/// Draws one or several curves on common axes. `None` if no model has a score.
+pub(super) fn panel(results: &Results, curves: &[Curve<'_>], height: f64) -> Option<CurvePanel> {
+    let mut drawing = Drawing::default();
+    for (index, curve) in curves.iter().enumerate() {
+        drawing.add(curve, index, &curve.scores(results));
+    }
+    let higher_is_better = drawing.higher_is_better?;
+    if !drawing.series.iter().any(|series| series.class == "measured") {
+        return None;
+    }
+    let (name, unit) = match curves {
+        [curve] => metric_name(curve.metric),
+        _ => ("accuracy".to_owned(), "%"),
+    };
+    let x = drawing.x_axis()?;
+    let (scale, ticks) = drawing.y_axis(unit)?;
+    let y = Axis { label: axis_label(&name, unit, higher_is_better), scale, ticks, grid: true };
+    let mut footnotes = drawing.footnotes();
+    for curve in curves {
+        let several = curves.iter().any(|other| other.heading != curve.heading);
+        add_new(&mut footnotes, task_footnotes(curve.heading, several.then_some(curve.name)));
+    }
+    let panel =
+        Panel { title: None, x, y, height, diagonal: None, levels: drawing.levels, series: drawing.series };
+    Some(CurvePanel { panel, footnotes, values: drawing.values.join("; ") })
+}
+
+/// Series and horizontal lines, collected curve by curve.
 #[derive(Debug, Default)]
 pub(super) struct Drawing {
     /// Published before measured ones, curve by curve.
     pub series: Vec<Series>,
     /// Systems and methods without a size.
     pub levels: Vec<Level>,
+    /// Parameters and label of every model, measured or published.
     models: Vec<(f64, String)>,
     /// The measured values in words.
     pub values: Vec<String>,
-    /// Of the first measured curve.
+    /// Direction of the first measured curve.
     pub higher_is_better: Option<bool>,
+    /// Sources of the reported numbers.
     sources: Vec<String>,
+    /// Whether numbers were read off a curve of the paper.
     has_readings: bool,
 }
 
 impl Drawing {
-    /// Adds what was published and what was measured of a curve, the `index`th of the panel.
+    /// Adds published and measured values of the `index`th curve of the panel.
     pub fn add(&mut self, curve: &Curve<'_>, index: usize, scores: &[&Score]) {
         let published =
             Published::find(&curve.heading.task, protocol_name(&curve.heading.protocol), curve.metric);
@@ -48,7 +117,7 @@ impl Drawing {
                 label: format!("{prefix}GPT-2 paper"),
                 look: Look::published(index),
                 points: of(&published.paper, "paper"),
-                // A line between two points would say too much about the sizes between them.
+                // A line between only two points would suggest values for the sizes between them.
                 joined: published.paper.len() > 2,
                 band: false,
                 markers: true,
@@ -100,8 +169,7 @@ impl Drawing {
         }
         for (x, score) in &models {
             self.models.push((*x, score.model.clone()));
-            // A description is no table.
-            if self.values.len() < 12 {
+            if self.values.len() < MAX_VALUES {
                 let paper = score.paper.map(|paper| format!(" (paper {paper})")).unwrap_or_default();
                 self.values.push(format!("{prefix}{} {}{symbols}{paper}", score.model, number(score.value)));
             }
@@ -113,7 +181,7 @@ impl Drawing {
         }
     }
 
-    /// A horizontal line, one for all curves of which it is the same.
+    /// Adds a horizontal line. Curves with the same value share one.
     fn add_level(&mut self, class: &'static str, prefix: &str, label: String, value: f64) {
         let same = |level: &&mut Level| {
             level.class == class && level.value == value && level.label.ends_with(&format!(", {label}"))
@@ -126,7 +194,7 @@ impl Drawing {
         self.levels.push(Level { class, label: format!("{prefix}{label}"), look, value });
     }
 
-    /// From the smallest to the largest model, with room beside them.
+    /// From the smallest to the largest model, with a margin.
     pub fn x_axis(&mut self) -> Option<Axis> {
         self.models.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| size_rank(&a.1).cmp(&size_rank(&b.1))));
         self.models.dedup();
@@ -134,14 +202,14 @@ impl Drawing {
         let room = (high / low).powf(0.06).max(1.25);
         let ticks = self.models.iter().map(|(at, label)| Tick { at: *at, label: label.clone() }).collect();
         Some(Axis {
-            label: "parameters, logarithmic; marked are the models".to_owned(),
+            label: "parameters, logarithmic; a tick is a model".to_owned(),
             scale: Scale::logarithmic(low / room, high * room),
             ticks,
             grid: false,
         })
     }
 
-    /// Logarithmic where a range is wide and its unit has no upper end.
+    /// Logarithmic where the range is wide and the unit unbounded.
     pub fn y_axis(&self, unit: &str) -> Option<(Scale, Vec<Tick>)> {
         let points = self.series.iter().flat_map(|series| &series.points);
         let centres: Vec<f64> =
@@ -154,7 +222,7 @@ impl Drawing {
         let highest = *all.last()?;
         let bounded = unit == "%" || unit == "0 to 100";
         if !bounded && lowest > 0.0 && highest > 8.0 * lowest {
-            // An interval that reaches 0 ends at the axis.
+            // Intervals that reach 0 end at the axis.
             let low = all.iter().copied().find(|value| *value > lowest / 10.0)?;
             return Some(logarithmic_axis(low, highest));
         }
@@ -165,14 +233,14 @@ impl Drawing {
         Some(linear_axis(low, if bounded && highest <= 100.0 { room.min(100.0) } else { room }))
     }
 
-    /// What the markers and lines are.
+    /// Explains markers and lines.
     pub fn footnotes(&self) -> Vec<String> {
         let mut footnotes =
-            vec!["Filled markers, bands and their bars: measured here, with 95 % intervals.".to_owned()];
+            vec!["Filled markers, bands and bars: measured here, with 95 % intervals.".to_owned()];
         let published = self.series.iter().any(|series| series.class != "measured")
             || self.levels.iter().any(|level| level.class != "measured");
         if let Some(first) = footnotes.first_mut().filter(|_| published) {
-            first.push_str(" Hollow markers, and lines that are not called so: published.");
+            first.push_str(" Hollow markers, and lines not labelled `measured here`: published.");
         }
         if self.has_readings {
             footnotes
@@ -185,7 +253,7 @@ impl Drawing {
     }
 }
 
-/// The paper's sizes come first among models of one size.
+/// Sorts the paper's sizes first among models of equal size.
 fn size_rank(label: &str) -> (bool, &str) {
     (!SIZES.iter().any(|(size, _)| *size == label), label)
 }

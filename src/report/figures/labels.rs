@@ -1,11 +1,10 @@
-//! Metrics in words, and remarks that several figures share.
+//! Names of metrics, axes and files, and footnotes that several figures share.
 
-use super::text::slug;
 use crate::record::{Protocol, Score};
-use crate::report::Heading;
+use crate::report::{Heading, arrow};
 
 /// A metric's name in titles, and its unit.
-pub(super) fn metric_words(metric: &str) -> (String, &'static str) {
+pub(super) fn metric_name(metric: &str) -> (String, &'static str) {
     let (name, unit) = match metric {
         "accuracy" => ("accuracy", "%"),
         "accuracy_stop_filter" => ("accuracy with stop-word filter", "%"),
@@ -37,7 +36,7 @@ pub(super) fn metric_words(metric: &str) -> (String, &'static str) {
 /// `accuracy (%), ↑ better`.
 pub(super) fn axis_label(name: &str, unit: &str, higher_is_better: bool) -> String {
     let unit = if unit.is_empty() { String::new() } else { format!(" ({unit})") };
-    format!("{name}{unit}, {} better", if higher_is_better { "↑" } else { "↓" })
+    format!("{name}{unit}, {} better", arrow(higher_is_better))
 }
 
 /// The protocol's name without its options.
@@ -45,7 +44,7 @@ pub(super) fn protocol_name(protocol: &str) -> &str {
     protocol.split(',').next().unwrap_or(protocol)
 }
 
-/// The symbols behind what was measured under a heading.
+/// The symbols after values that were measured under a heading.
 pub(super) fn symbols<'a>(heading: &Heading, scores: impl IntoIterator<Item = &'a Score>) -> String {
     let mut symbols: String = heading.caveats.iter().map(|caveat| caveat.symbol).collect();
     if scores.into_iter().any(|score| score.failed > 0) {
@@ -54,9 +53,8 @@ pub(super) fn symbols<'a>(heading: &Heading, scores: impl IntoIterator<Item = &'
     symbols
 }
 
-/// What stands under every figure of a heading: its reservations, and what failed. `whose` tells several tasks of one
-/// figure apart.
-pub(super) fn reservations(heading: &Heading, whose: Option<&str>) -> Vec<String> {
+/// Footnotes of a figure: the heading's caveats and failures, prefixed with `whose` where a figure has several tasks.
+pub(super) fn task_footnotes(heading: &Heading, whose: Option<&str>) -> Vec<String> {
     let whose = whose.map(|whose| format!("{whose}: ")).unwrap_or_default();
     let caveats =
         heading.caveats.iter().map(|caveat| format!("{} {whose}{}", caveat.symbol, caveat.explanation));
@@ -64,7 +62,7 @@ pub(super) fn reservations(heading: &Heading, whose: Option<&str>) -> Vec<String
     caveats.chain(failures.map(|failure| format!("§ {whose}{}", failure.trim_start()))).collect()
 }
 
-/// A figure's file name. The protocol is a part of it unless it is the plain default.
+/// A figure's file name, with the protocol unless that is `paper` or `custom`.
 pub(super) fn file_name(task: &str, what: &str, protocol: &str) -> String {
     let name = protocol_name(protocol);
     let parts: Vec<String> =
@@ -75,11 +73,27 @@ pub(super) fn file_name(task: &str, what: &str, protocol: &str) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-/// Adds what is not there yet.
-pub(super) fn add_new(footnotes: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
-    for footnote in more {
-        if !footnotes.contains(&footnote) {
-            footnotes.push(footnote);
+/// `text` as a part of a file name: at most 60 lower-case ASCII letters, digits, `-` and `_`.
+pub(super) fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for character in text.chars().take(60) {
+        match character.to_ascii_lowercase() {
+            kept @ ('a'..='z' | '0'..='9' | '_') => slug.push(kept),
+            _ if slug.ends_with('-') => {}
+            _ => slug.push('-'),
         }
+    }
+    slug.trim_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_plain() {
+        assert_eq!(slug("../Étude: <b>n</b>"), "tude-b-n-b");
+        assert_eq!(slug("wmt14-fr-en"), "wmt14-fr-en");
+        assert_eq!(slug("日本"), "");
     }
 }
