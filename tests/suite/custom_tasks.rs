@@ -89,7 +89,7 @@ fn examples_are_listed_shown_run_and_read_without_their_cards() {
     let path = directory.path();
     let listed = succeeds(path, &["ls", "--task-file", "tasks/reading.toml"]);
     assert!(listed.contains("reading      Which of four answers") && listed.contains("lambada"), "{listed}");
-    assert!(listed.contains("reading.jsonl, reading.train.jsonl beside its card"), "{listed}");
+    assert!(listed.contains("reading.jsonl, reading.train.jsonl beside its task config"), "{listed}");
     let shown = succeeds(path, &["show", "questions", "--task-file", "tasks/questions.toml", "--limit", "1"]);
     assert!(shown.contains("prompt  Answer·in·a·word·or·two.↵↵Q:·"), "{shown}");
     assert_eq!(
@@ -401,7 +401,7 @@ fn what_is_wrong_in_a_record_is_named_with_its_line() {
             "poems",
             "file = ",
             "sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\nfile = ",
-            &["poems.jsonl: its sha256 is", "and the card has 0000"],
+            &["poems.jsonl: sha256 is", "but the task config has 0000"],
         ),
         ("questions", "questions.jsonl", "absent.jsonl", &["cannot read tasks/absent.jsonl"]),
     ] {

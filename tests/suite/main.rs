@@ -35,6 +35,7 @@ mod latex;
 mod memory;
 mod one_model;
 mod page;
+mod published_schemas;
 mod report;
 mod resume;
 mod schemas;

@@ -85,7 +85,7 @@ fn the_page_is_opened_by_the_platforms_opener() {
     let output = gpt2_eval(path).args(["view", "run"]).env("PATH", "").output().unwrap();
     assert!(output.status.success());
     let note = String::from_utf8(output.stderr).unwrap();
-    assert!(note.starts_with("note: cannot start xdg-open"), "{note}");
+    assert!(note.starts_with("warning: cannot start xdg-open"), "{note}");
 
     // The same page as an export, and the same bytes each time.
     let exported = gpt2_eval(path).args(["report", "run", "--format", "html"]).output().unwrap();

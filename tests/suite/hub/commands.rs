@@ -218,7 +218,7 @@ fn published_files_are_told_from_others() {
         assert!(message.contains(pinned) && message.contains("GPT2_EVAL_OTHER_FILES"), "{message}");
     }
     run(directory, &endpoint, &format!("{TASK} --sizes 117M --data sample --out run"))
-        .has(0, &["warning: openai-community/gpt2@607a30d783/model.safetensors: its sha256 is", "117M"]);
+        .has(0, &["warning: openai-community/gpt2@607a30d783/model.safetensors: sha256 is", "117M"]);
 }
 
 #[test]
