@@ -3,8 +3,8 @@
 use super::changes::{ChangedAnswer, ChangedSample, Changes};
 use super::compare::{ComparedMetric, ComparedTask, Comparison};
 use crate::report::{
-    Cell, Screen, Section, add_new, arrow, difference, escape, interval, markdown, number, or_dash, p_value,
-    terminal,
+    Cell, Screen, Section, add_new, arrow, difference, escape_markdown, interval, markdown, number, or_dash,
+    p_value, terminal,
 };
 use crate::text::visible_white_space;
 use untrusted_input::thousands;
@@ -32,10 +32,10 @@ pub(crate) fn comparison_markdown(comparison: &Comparison) -> String {
     let mut text = markdown(&sections(comparison), &heading(comparison), &[]);
     if !comparison.not_compared.is_empty() {
         text.push_str("\nNot compared:\n\n");
-        text.extend(comparison.not_compared.iter().map(|line| format!("- {}\n", escape(line))));
+        text.extend(comparison.not_compared.iter().map(|line| format!("- {}\n", escape_markdown(line))));
     }
     for (task, changes) in all_changes(comparison) {
-        text.push_str(&format!("\n### {}\n", escape(&changes_title(task, changes))));
+        text.push_str(&format!("\n### {}\n", escape_markdown(&changes_title(task, changes))));
         for sample in &changes.samples {
             text.push('\n');
             // An indented block: Markdown in the data's text has no effect.

@@ -4,18 +4,18 @@ use super::Section;
 
 /// The sections as Markdown, under a line that says what made them, and what there is to say of all of them.
 pub fn markdown(sections: &[Section], made_by: &str, preface: &[String]) -> String {
-    let mut text = format!("# gpt2-eval\n\n{}\n", escape(made_by));
+    let mut text = format!("# gpt2-eval\n\n{}\n", escape_markdown(made_by));
     if !preface.is_empty() {
         text.push('\n');
     }
-    text.extend(preface.iter().map(|line| format!("- {}\n", escape(line))));
+    text.extend(preface.iter().map(|line| format!("- {}\n", escape_markdown(line))));
     if sections.is_empty() {
         text.push_str("\nNo results yet.\n");
     }
     for section in sections {
-        text.push_str(&format!("\n## {}\n\n", escape(&section.title)));
+        text.push_str(&format!("\n## {}\n\n", escape_markdown(&section.title)));
         let line = |cells: &mut dyn Iterator<Item = &str>| {
-            let cells: Vec<String> = cells.map(|cell| escape(cell.trim())).collect();
+            let cells: Vec<String> = cells.map(|cell| escape_markdown(cell.trim())).collect();
             format!("| {} |\n", cells.join(" | "))
         };
         text.push_str(&line(&mut section.header.iter().map(String::as_str)));
@@ -30,14 +30,14 @@ pub fn markdown(sections: &[Section], made_by: &str, preface: &[String]) -> Stri
             text.push('\n');
         }
         for note in &section.footnotes {
-            text.push_str(&format!("- {}\n", escape(note)));
+            text.push_str(&format!("- {}\n", escape_markdown(note)));
         }
     }
     text
 }
 
 /// Text that Markdown shows as it is: labels are typed by users.
-pub fn escape(text: &str) -> String {
+pub fn escape_markdown(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
         match character {
             '\n' | '\r' => escaped.push(' '),
@@ -71,6 +71,6 @@ mod tests {
 
     #[test]
     fn labels_cannot_break_the_table() {
-        assert_eq!(escape("a|b\n<script>"), "a\\|b \\<script\\>");
+        assert_eq!(escape_markdown("a|b\n<script>"), "a\\|b \\<script\\>");
     }
 }

@@ -2,6 +2,7 @@
 
 mod cell;
 mod csv;
+mod escape;
 mod every_eval_ever;
 mod export;
 pub mod figures;
@@ -24,6 +25,7 @@ mod terminal;
 
 pub use cell::{Cell, Tone};
 pub use csv::{group_scores_csv, scores_csv};
+pub(crate) use escape::escape;
 pub use every_eval_ever::{ModelExport, every_eval_ever};
 pub use export::{Export, ExportError, ExportedFile, ExportedRun, Format};
 pub(crate) use format::{arrow, interval, or_dash, p_value};
@@ -31,7 +33,7 @@ pub use format::{difference, number};
 pub use heading::{Caveat, Heading};
 pub use json::{Document, RunSummary};
 pub use latex::latex;
-pub use markdown::{escape, markdown};
+pub use markdown::{escape_markdown, markdown};
 pub use merge::merge;
 pub use page::{PageError, PageFigure, page};
 use paper::is_reading;

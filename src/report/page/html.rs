@@ -2,24 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+pub(super) use crate::report::escape;
 use crate::report::{Cell, Tone};
-
-/// Text as it stands in HTML, in quotes too. Control characters that HTML forbids become U+FFFD.
-pub(super) fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            '\n' | '\t' => escaped.push(character),
-            other if other.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
-            other => escaped.push(other),
-        }
-        escaped
-    })
-}
 
 /// An element that holds nothing but text, whose direction is its own.
 pub(super) fn element(name: &str, text: &str) -> String {
