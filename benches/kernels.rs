@@ -5,7 +5,8 @@
 use burn::tensor::{Tensor, TensorData};
 use divan::counter::ItemsCount;
 use gpt2_kernels::{
-    Epilogue, KeyValues, PackedMatrix, Sequence, SimdLevel, attention, gemm, layer_norm, score_targets,
+    Epilogue, KeyValues, PackedMatrix, Precision, Sequence, SimdLevel, attention, gemm, layer_norm,
+    score_targets,
 };
 use gpt2_model::DeviceRequest;
 
@@ -34,7 +35,7 @@ const SHAPES: [(usize, usize, usize); 8] = [
 
 #[divan::bench(args = SHAPES, sample_count = 20)]
 fn product(bencher: divan::Bencher<'_, '_>, (rows, inputs, outputs): (usize, usize, usize)) {
-    let weights = PackedMatrix::from_inputs(&numbers(inputs * outputs), inputs, outputs);
+    let weights = PackedMatrix::from_inputs(Precision::F32, &numbers(inputs * outputs), inputs, outputs);
     let (input, bias) = (numbers(rows * inputs), numbers(outputs));
     let mut output = vec![0.0; rows * outputs];
     bencher.counter(ItemsCount::new(2 * rows * inputs * outputs)).bench_local(|| {
@@ -93,7 +94,8 @@ fn norm(bencher: divan::Bencher<'_, '_>) {
 #[divan::bench(sample_count = 10)]
 fn vocabulary_scores(bencher: divan::Bencher<'_, '_>) {
     let (rows, width, vocabulary) = (1024, 768, 50_257);
-    let embedding = PackedMatrix::from_outputs(&numbers(width * vocabulary), width, vocabulary);
+    let embedding =
+        PackedMatrix::from_outputs(Precision::F32, &numbers(width * vocabulary), width, vocabulary);
     let hidden = numbers(rows * width);
     let targets: Vec<u32> = (0..rows as u32).collect();
     bencher

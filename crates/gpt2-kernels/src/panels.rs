@@ -1,17 +1,16 @@
-//! Weights of one [`Format`] in the order in which the product reads them.
+//! Weights of one [`Format`] in the order in which the GEMM reads them.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::format::Format;
-use crate::vector::LANES;
+use crate::layout::LANES;
 
-/// What a [`PackedMatrix`](crate::PackedMatrix) is in one format.
+/// A [`PackedMatrix`](crate::PackedMatrix) in one number format.
 ///
-/// Panel `p` has one line for each input, or each pair of them: the weights from there to outputs `16·p..16·p + 16`,
-/// zero beyond the last input and the last output. Lines come in groups of [`Format::GROUP`]; those beyond the last input
-/// are zero.
+/// Panel `p` has one line for each [`Format::INPUTS`] inputs: the weights from those inputs to outputs
+/// `16·p..16·p + 16`. Lines come in groups of [`Format::GROUP`]. Weights beyond the last input or output are zero.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panels<F: Format> {
     inputs: usize,
@@ -21,7 +20,6 @@ pub struct Panels<F: Format> {
 }
 
 impl<F: Format> Panels<F> {
-    /// All weights 0.
     pub fn zeros(inputs: usize, outputs: usize) -> Self {
         let length = depth::<F>(inputs) * outputs.div_ceil(LANES);
         Self { inputs, outputs, lines: vec![F::ZERO; length] }
@@ -32,10 +30,10 @@ impl<F: Format> Panels<F> {
         let Some(inputs) = covered(first, rows.len(), self.outputs, self.inputs) else { return };
         let outputs = self.outputs;
         self.lines.par_chunks_mut(depth::<F>(self.inputs)).enumerate().for_each(|(panel, lines)| {
-            let outputs_here = panel * LANES..outputs.min((panel + 1) * LANES);
+            let columns = panel * LANES..outputs.min((panel + 1) * LANES);
             for (input, row) in inputs.clone().zip(rows.chunks_exact(outputs)) {
                 let line = &mut lines[input / F::INPUTS];
-                for (lane, weight) in row[outputs_here.clone()].iter().enumerate() {
+                for (lane, weight) in row[columns.clone()].iter().enumerate() {
                     F::set(line, input % F::INPUTS, lane, *weight);
                 }
             }
@@ -65,7 +63,7 @@ impl<F: Format> Panels<F> {
     /// See [`PackedMatrix::row`](crate::PackedMatrix::row).
     pub fn row(&self, output: usize, row: &mut [f32]) {
         assert!(output < self.outputs, "output {output} of {}", self.outputs);
-        assert_eq!(row.len(), self.inputs, "one place for each input");
+        assert_eq!(row.len(), self.inputs, "length of a row");
         for (weights, line) in row.chunks_mut(F::INPUTS).zip(self.panel(output / LANES)) {
             for (input, weight) in weights.iter_mut().enumerate() {
                 *weight = F::get(line, input, output % LANES);
@@ -73,27 +71,25 @@ impl<F: Format> Panels<F> {
         }
     }
 
-    /// Rows of `[inputs, outputs]`.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Columns of `[inputs, outputs]`.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Memory that the weights take.
+    /// Bytes of memory.
     pub fn bytes(&self) -> usize {
         size_of_val(self.lines.as_slice())
     }
 
-    /// How many panels there are.
+    /// Number of panels.
     pub fn count(&self) -> usize {
         self.outputs.div_ceil(LANES)
     }
 
-    /// One line for each [`Format::INPUTS`] inputs, in whole groups of [`Format::GROUP`].
+    /// The lines of one panel.
     pub fn panel(&self, panel: usize) -> &[F::Line] {
         let depth = depth::<F>(self.inputs);
         &self.lines[panel * depth..][..depth]
@@ -105,13 +101,13 @@ fn depth<F: Format>(inputs: usize) -> usize {
     inputs.div_ceil(F::INPUTS).next_multiple_of(F::GROUP)
 }
 
-/// The rows that `values` numbers are, from `first` on; none if there are none.
+/// The rows that `values` numbers cover, from row `first` on; `None` if there are no numbers.
 fn covered(first: usize, values: usize, width: usize, rows: usize) -> Option<Range<usize>> {
     if values == 0 {
         return None;
     }
     assert!(width > 0 && values.is_multiple_of(width), "{values} numbers in rows of {width}");
     let end = first + values / width;
-    assert!(end <= rows, "rows up to {end} of {rows}");
+    assert!(end <= rows, "row {end} of {rows}");
     Some(first..end)
 }

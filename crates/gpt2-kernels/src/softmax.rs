@@ -1,7 +1,8 @@
 //! Softmax over the vocabulary, reduced part by part.
 
 use crate::exponential::exponential;
-use crate::vector::{LANES, Line, Vector};
+use crate::layout::{LANES, Line};
+use crate::simd::Vector;
 
 /// Softmax over some of the logits of one position: enough to merge parts of the vocabulary and to turn a logit into a
 /// log-probability, without holding the logits (online softmax, Milakov and Gimelshein 2018).
@@ -82,7 +83,7 @@ impl PartialSoftmax {
         for line in lines() {
             max = V::load(&line.0).maximum(max);
         }
-        let max = max.largest();
+        let max = max.max_lane();
         let mut argmax = start;
         for (index, line) in lines().enumerate() {
             if V::load(&line.0).any_equal(V::splat(max)) {
@@ -108,7 +109,7 @@ impl PartialSoftmax {
 
 #[inline(always)]
 fn add_lanes<V: Vector>(sums: &mut [f64; LANES], partial: V) {
-    for (sum, partial) in sums.iter_mut().zip(partial.lanes()) {
+    for (sum, partial) in sums.iter_mut().zip(partial.to_array()) {
         *sum += f64::from(partial);
     }
 }

@@ -5,61 +5,59 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::format::Format;
-use crate::gemm::SUMS;
-use crate::gemm::input::PackedInput;
-use crate::gemm::product::{MAX_ROWS, Product};
-use crate::pack::{AnyPanels, with_panels};
+use crate::gemm::{Block, Epilogue, MAX_ROWS, PackedInput, SUMS, gemm};
+use crate::layout::{LANES, Line};
+use crate::packed_matrix::{AnyPanels, PackedMatrix, with_panels};
 use crate::panels::Panels;
-use crate::rectangles::even_ranges;
-use crate::scratch::with_kept;
+use crate::parallel::{even_ranges, with_scratch};
+use crate::simd::{Kernel, SimdLevel, Vector};
 use crate::softmax::PartialSoftmax;
-use crate::vector::{LANES, Line, SimdLevel, Task, Vector};
-use crate::{Epilogue, PackedMatrix, gemm};
 
-/// Panels of the vocabulary that are one task. The order of every sum depends on it, so it is the same always.
-const PANELS: usize = 16;
+/// Panels of the vocabulary that one task reduces. Sums are taken part by part, so this decides their bits and must not
+/// depend on the number of threads.
+const PART_PANELS: usize = 16;
 
-/// What is known of a target after one position.
+/// The score of a target token at one position.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TargetScore {
-    /// ln P(target), nats.
+    /// ln P(target), in nats.
     pub log_prob: f64,
     /// The most probable token; the lowest id on a tie.
     pub argmax: u32,
-    /// The same without the excluded tokens; `None` where none are excluded.
+    /// The score with the excluded tokens left out; `None` where none are excluded.
     pub filtered: Option<FilteredScore>,
 }
 
-/// What is known of a target among the tokens that are not excluded.
+/// The score of a target token with the excluded tokens left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FilteredScore {
-    /// ln P(target), nats, renormalised over what is left; an excluded target keeps its own share.
+    /// ln P(target), in nats, renormalized without the excluded tokens. An excluded target keeps its own share.
     pub log_prob: f64,
-    /// The most probable token that is left.
+    /// The most probable token that is not excluded; the lowest id on a tie.
     pub argmax: u32,
 }
 
-/// A token that the model generates.
+/// A token chosen by its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NextToken {
-    /// Its id.
+    /// Token id.
     pub token: u32,
     /// ln P(token) under the model's own distribution, in nats.
     pub log_prob: f64,
 }
 
-/// Scores a target for each row of `hidden`, on all threads of the current Rayon pool.
+/// Scores one target token for each row of `hidden`, on all threads of the current Rayon pool.
 ///
-/// exp is taken in f32; sums are in f64, over parts of the vocabulary in a fixed order.
+/// exp is computed in f32. Sums are f64, over parts of the vocabulary in a fixed order.
 ///
 /// # Shapes
-/// - hidden: `[rows, width]`
-/// - embedding: `width` inputs, one output for each token of the vocabulary
-/// - targets: `[rows]`
-/// - excluded: `[rows]`, tokens in ascending order; or empty
+/// - `hidden`: `[rows, n_embd]`
+/// - `embedding`: `[n_embd, vocab_size]` (inputs, outputs)
+/// - `targets`: `[rows]`
+/// - `excluded`: `[rows]`, for each row token ids in ascending order; or empty
 ///
 /// # Panics
-/// If the shapes do not fit each other or a target is not in the vocabulary.
+/// If shapes do not match, or a target is not below `vocab_size`.
 pub fn score_targets(
     simd_level: SimdLevel,
     hidden: &[f32],
@@ -67,63 +65,64 @@ pub fn score_targets(
     targets: &[u32],
     excluded: &[&[u32]],
 ) -> Vec<TargetScore> {
-    let vocabulary = embedding.outputs();
-    assert!(targets.iter().all(|&target| (target as usize) < vocabulary), "targets below {vocabulary}");
-    let sums = reduce(simd_level, hidden, targets.len(), embedding, targets, excluded);
-    sums.iter()
+    let vocab_size = embedding.outputs();
+    assert!(targets.iter().all(|&target| (target as usize) < vocab_size), "targets below {vocab_size}");
+    let reduced = reduce(simd_level, hidden, targets.len(), embedding, targets, excluded);
+    reduced
+        .iter()
         .zip(targets)
         .enumerate()
-        .map(|(row, (sums, &target))| TargetScore {
-            log_prob: sums.all.log_prob(sums.target),
-            argmax: sums.all.argmax,
+        .map(|(row, (reduced, target))| TargetScore {
+            log_prob: reduced.all.log_prob(reduced.target_logit),
+            argmax: reduced.all.argmax,
             filtered: excluded.get(row).filter(|excluded| !excluded.is_empty()).map(|excluded| {
+                let is_excluded = excluded.binary_search(target).is_ok();
                 FilteredScore {
-                    log_prob: sums
-                        .filtered
-                        .filtered_log_prob(sums.target, excluded.binary_search(&target).is_ok()),
-                    argmax: sums.filtered.argmax,
+                    log_prob: reduced.filtered.filtered_log_prob(reduced.target_logit, is_excluded),
+                    argmax: reduced.filtered.argmax,
                 }
             }),
         })
         .collect()
 }
 
-/// The most probable token after each row of `hidden`; the lowest id on a tie.
+/// The most probable token for each row of `hidden`, on all threads of the current Rayon pool; the lowest id on a tie.
 ///
 /// # Shapes
 /// As for [`score_targets`].
 ///
 /// # Panics
-/// If `hidden` is no whole number of rows.
+/// If the length of `hidden` is not a whole number of rows.
 pub fn greedy_tokens(simd_level: SimdLevel, hidden: &[f32], embedding: &PackedMatrix) -> Vec<NextToken> {
     let rows = hidden.len() / embedding.inputs().max(1);
     reduce(simd_level, hidden, rows, embedding, &[], &[])
         .into_iter()
-        .map(|sums| NextToken { token: sums.all.argmax, log_prob: sums.all.argmax_log_prob() })
+        .map(|reduced| NextToken { token: reduced.all.argmax, log_prob: reduced.all.argmax_log_prob() })
         .collect()
 }
 
-/// All logits.
+/// Writes all logits to `output`, on all threads of the current Rayon pool.
 ///
 /// # Shapes
-/// - hidden: `[rows, width]`
-/// - embedding: `width` inputs, one output for each token of the vocabulary
-/// - output: `[rows, vocabulary]`
+/// - `hidden`: `[rows, n_embd]`
+/// - `embedding`: `[n_embd, vocab_size]` (inputs, outputs)
+/// - `output`: `[rows, vocab_size]`
 ///
 /// # Panics
-/// If the shapes do not fit each other.
+/// If shapes do not match.
 pub fn logits(simd_level: SimdLevel, hidden: &[f32], embedding: &PackedMatrix, output: &mut [f32]) {
     let rows = hidden.len() / embedding.inputs().max(1);
     gemm(simd_level, hidden, rows, embedding, None, Epilogue::Plain, output);
 }
 
-/// What one row comes to, over a part of the vocabulary or all of it.
+/// The logits of one row, reduced over a part of the vocabulary or all of it.
 #[derive(Clone, Copy, Default)]
-struct Row {
+struct ReducedRow {
     all: PartialSoftmax,
+    /// Without the excluded tokens.
     filtered: PartialSoftmax,
-    /// The logit of the target; 0 where it is not in this part, or there is none.
-    target: f32,
+    /// The logit of the target; 0 if the target is not in this part, or there is none.
+    target_logit: f32,
 }
 
 fn reduce(
@@ -133,7 +132,7 @@ fn reduce(
     embedding: &PackedMatrix,
     targets: &[u32],
     excluded: &[&[u32]],
-) -> Vec<Row> {
+) -> Vec<ReducedRow> {
     assert_eq!(hidden.len(), rows * embedding.inputs(), "hidden: {rows} × {}", embedding.inputs());
     assert!(excluded.is_empty() || excluded.len() == rows, "excluded tokens for {rows} rows");
     with_panels!(embedding.panels(), panels => reduce_panels(simd_level, hidden, rows, panels, targets, excluded))
@@ -146,18 +145,18 @@ fn reduce_panels<F: Format>(
     embedding: &Panels<F>,
     targets: &[u32],
     excluded: &[&[u32]],
-) -> Vec<Row> {
+) -> Vec<ReducedRow> {
     let row_ranges: Vec<_> = even_ranges(rows, rows.div_ceil(MAX_ROWS)).collect();
-    let chunks = embedding.count().div_ceil(PANELS);
-    let tiles = F::tiles(simd_level);
-    let parts: Vec<Vec<Row>> = with_kept(F::memory(), |memory| {
+    let part_count = embedding.count().div_ceil(PART_PANELS);
+    let amx = F::amx(simd_level);
+    let parts: Vec<Vec<ReducedRow>> = with_scratch(F::scratch(), |memory| {
         let input = PackedInput::<F>::new(simd_level, hidden, rows, embedding.inputs(), memory);
-        let tasks = (0..chunks * row_ranges.len()).into_par_iter().map(|task| {
-            let (chunk, rows) = (task / row_ranges.len(), row_ranges[task % row_ranges.len()].clone());
+        let tasks = (0..part_count * row_ranges.len()).into_par_iter().map(|task| {
+            let (part, rows) = (task / row_ranges.len(), row_ranges[task % row_ranges.len()].clone());
             let targets = targets.get(rows.clone()).unwrap_or_default();
             let excluded = excluded.get(rows.clone()).unwrap_or_default();
-            with_kept(&SUMS, |sums| {
-                simd_level.run(Logits { input, rows, embedding, chunk, targets, excluded, sums, tiles })
+            with_scratch(&SUMS, |sums| {
+                simd_level.run(PartTask { input, rows, embedding, part, targets, excluded, sums, amx })
             })
         });
         tasks.collect()
@@ -166,54 +165,54 @@ fn reduce_panels<F: Format>(
     for (range, rows) in row_ranges.iter().enumerate() {
         for row in 0..rows.len() {
             let parts = || parts.iter().skip(range).step_by(row_ranges.len()).map(|part| part[row]);
-            reduced.push(Row {
+            reduced.push(ReducedRow {
                 all: PartialSoftmax::merge(parts().map(|row| row.all)),
                 filtered: PartialSoftmax::merge(parts().map(|row| row.filtered)),
-                target: parts().map(|row| row.target).sum(),
+                target_logit: parts().map(|row| row.target_logit).sum(),
             });
         }
     }
     reduced
 }
 
-/// Some rows and one part of the vocabulary.
-struct Logits<'a, F: Format> {
+/// Reduces some rows over one part of the vocabulary.
+struct PartTask<'a, F: Format> {
     input: PackedInput<'a, F>,
     rows: Range<usize>,
     embedding: &'a Panels<F>,
-    chunk: usize,
+    part: usize,
     targets: &'a [u32],
     excluded: &'a [&'a [u32]],
     sums: &'a mut Vec<Line>,
-    tiles: Option<F::Tiles>,
+    amx: Option<F::Amx>,
 }
 
-impl<F: Format> Task for Logits<'_, F> {
-    type Output = Vec<Row>;
+impl<F: Format> Kernel for PartTask<'_, F> {
+    type Output = Vec<ReducedRow>;
 
     #[inline(always)]
-    fn run<V: Vector>(self) -> Vec<Row> {
-        let Self { input, rows, embedding, chunk, targets, excluded, sums, tiles } = self;
-        let panels = chunk * PANELS..embedding.count().min((chunk + 1) * PANELS);
+    fn run<V: Vector>(self) -> Vec<ReducedRow> {
+        let Self { input, rows, embedding, part, targets, excluded, sums, amx } = self;
+        let panels = part * PART_PANELS..embedding.count().min((part + 1) * PART_PANELS);
         let tokens = panels.start * LANES..embedding.outputs().min(panels.end * LANES);
-        let logits =
-            Product { input, rows: rows.clone(), matrix: embedding, panels, tiles }.compute::<V>(sums);
+        let logits = Block { input, rows: rows.clone(), matrix: embedding, panels, amx }.multiply::<V>(sums);
         let rows = rows.len();
         for row in 0..rows {
             for beyond in tokens.len()..tokens.len().next_multiple_of(LANES) {
                 logits[beyond / LANES * rows + row].0[beyond % LANES] = f32::NEG_INFINITY;
             }
         }
-        let place = |token: u32| {
+        // The first line of the panel that holds a token's logits, and the token's lane.
+        let location = |token: u32| {
             let index = token as usize - tokens.start;
             (index / LANES * rows, index % LANES)
         };
-        // A loop, not a closure: a closure with vectors in it would be compiled for the base instructions.
+        // A loop, because a closure with vectors in it would be compiled for the base instructions.
         let mut reduced = Vec::with_capacity(rows);
         for row in 0..rows {
             let target = targets.get(row).filter(|&&target| tokens.contains(&(target as usize)));
-            let target = target.map_or(0.0, |&target| {
-                let (panel, lane) = place(target);
+            let target_logit = target.map_or(0.0, |&target| {
+                let (panel, lane) = location(target);
                 logits[panel + row].0[lane]
             });
             let all = PartialSoftmax::of_row::<V>(&logits[row..], rows, tokens.start);
@@ -223,12 +222,12 @@ impl<F: Format> Task for Logits<'_, F> {
             let mut filtered = all;
             if from < to {
                 for &token in &excluded[from..to] {
-                    let (panel, lane) = place(token);
+                    let (panel, lane) = location(token);
                     logits[panel + row].0[lane] = f32::NEG_INFINITY;
                 }
                 filtered = PartialSoftmax::of_row::<V>(&logits[row..], rows, tokens.start);
             }
-            reduced.push(Row { all, filtered, target });
+            reduced.push(ReducedRow { all, filtered, target_logit });
         }
         reduced
     }

@@ -149,7 +149,7 @@ impl Packer<'_> {
 
     /// `[inputs, outputs]` in the file.
     fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<PackedLinear, WeightsError> {
-        let mut weights = PackedMatrix::zeros_with(self.precision, inputs, outputs);
+        let mut weights = PackedMatrix::zeros(self.precision, inputs, outputs);
         let rows = (CHUNK / outputs).max(1);
         for first in (0..inputs).step_by(rows) {
             let last = inputs.min(first + rows);
@@ -160,7 +160,7 @@ impl Packer<'_> {
 
     /// `[vocabulary, width]` in the file.
     fn embedding(&self, name: &str, vocabulary: usize, width: usize) -> Result<PackedMatrix, WeightsError> {
-        let mut packed = PackedMatrix::zeros_with(self.precision, width, vocabulary);
+        let mut packed = PackedMatrix::zeros(self.precision, width, vocabulary);
         let rows = (CHUNK / width).max(1);
         for first in (0..vocabulary).step_by(rows) {
             let last = vocabulary.min(first + rows);

@@ -1,60 +1,52 @@
 //! One head of attention for consecutive queries of one sequence.
 
-use super::KeyValues;
-use super::mix::Mix;
+use super::key_values::KeyValues;
+use super::weighted_values::{CHUNK, WeightedValues};
 use crate::exponential::exponential;
-use crate::format::Single;
-use crate::gemm::tile::{DEPTH, InputRow, TileSums};
-use crate::rectangles::{Rectangle, even_ranges};
-use crate::vector::{LANES, Line, Task, Vector};
+use crate::format::F32;
+use crate::gemm::MicroKernel;
+use crate::layout::{DEPTH, InputRow, LANES, Line};
+use crate::parallel::{MatrixTile, even_ranges};
+use crate::simd::{Kernel, Vector};
 
-/// Positions in one [`InputRow`] of scores.
-pub const CHUNK: usize = DEPTH;
-/// Blocks of sixteen positions in such a row.
-const CHUNK_BLOCKS: usize = CHUNK / LANES;
+/// Groups of sixteen positions in an [`InputRow`] of scores.
+const CHUNK_GROUPS: usize = CHUNK / LANES;
 
-/// Memory of one thread, kept from one task to the next.
+/// Memory that a thread keeps from one task to the next.
 #[derive(Default)]
-pub struct Scratch {
-    /// `[parts of the head's width][queries]`.
+pub struct HeadScratch {
+    /// `[blocks of DEPTH components][queries]`.
     queries: Vec<InputRow>,
-    /// `[chunks of positions][queries]`.
+    /// `[chunks of positions][queries]`: scores, then weights.
     scores: Vec<InputRow>,
-    /// `[blocks of a tile, or lines of a value][queries]`.
+    /// `[groups of a tile, or lines of a value][queries]`.
     sums: Vec<Line>,
 }
 
-/// Queries of one head.
+/// Consecutive queries of one head.
 pub struct Queries<'a> {
     /// `[rows, 3 · width]`.
     pub query_key_value: &'a [f32],
-    /// All heads.
+    /// `n_head · head_dim`.
     pub width: usize,
-    /// Which one.
     pub head: usize,
-    /// All tokens.
+    /// All tokens of the sequence.
     pub segments: &'a [&'a KeyValues],
     /// Position of the first query.
     pub position: usize,
-    /// What scores are multiplied by.
+    /// Factor of the scores.
     pub scale: f32,
     /// Rows of the queries, columns of the head.
-    pub output: Rectangle<'a>,
+    pub output: MatrixTile<'a>,
 }
 
-impl<'a> Queries<'a> {
-    /// The task, with memory to work in.
-    pub fn with(self, scratch: &'a mut Scratch) -> impl Task<Output = ()> + 'a {
-        HeadTask { queries: self, scratch }
-    }
+/// Computes the attention of some queries.
+pub struct HeadTask<'a> {
+    pub queries: Queries<'a>,
+    pub scratch: &'a mut HeadScratch,
 }
 
-struct HeadTask<'a> {
-    queries: Queries<'a>,
-    scratch: &'a mut Scratch,
-}
-
-impl Task for HeadTask<'_> {
+impl Kernel for HeadTask<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -63,7 +55,7 @@ impl Task for HeadTask<'_> {
         for tile in even_ranges(rows, rows.div_ceil(V::TILE_ROWS)) {
             let queries = tile.len();
             let position = self.queries.position + tile.start;
-            // Positions that the last query sees; the others see fewer.
+            // Number of positions that the last query attends to. The others attend to fewer.
             let limit = position + queries;
             self.reserve(queries, limit);
             self.copy_queries(self.queries.output.rows.start + tile.start, queries);
@@ -73,7 +65,7 @@ impl Task for HeadTask<'_> {
                 totals[query] = self.weigh::<V>(query, queries, position + query + 1, limit);
             }
             let lines = self.queries.output.columns.len().div_ceil(LANES);
-            Mix {
+            WeightedValues {
                 weights: &self.scratch.scores,
                 queries,
                 segments: self.queries.segments,
@@ -81,12 +73,12 @@ impl Task for HeadTask<'_> {
                 limit,
                 sums: &mut self.scratch.sums[..lines * queries],
             }
-            .compute::<V>();
+            .sum::<V>();
             for (query, output) in self.queries.output.values[tile].iter_mut().enumerate() {
                 let total = V::splat(totals[query]);
                 for (line, output) in output.chunks_mut(LANES).enumerate() {
                     let mean = V::load(&self.scratch.sums[line * queries + query].0).divide(total);
-                    output.copy_from_slice(&mean.lanes()[..output.len()]);
+                    output.copy_from_slice(&mean.to_array()[..output.len()]);
                 }
             }
         }
@@ -95,9 +87,9 @@ impl Task for HeadTask<'_> {
 
 impl HeadTask<'_> {
     fn reserve(&mut self, queries: usize, limit: usize) {
-        let head_width = self.queries.output.columns.len();
-        let Scratch { queries: copied, scores, sums } = &mut *self.scratch;
-        let copies = head_width.div_ceil(DEPTH) * queries;
+        let head_dim = self.queries.output.columns.len();
+        let HeadScratch { queries: copied, scores, sums } = &mut *self.scratch;
+        let copies = head_dim.div_ceil(DEPTH) * queries;
         if copied.len() < copies {
             copied.resize(copies, [0.0; DEPTH + LANES]);
         }
@@ -105,7 +97,7 @@ impl HeadTask<'_> {
         if scores.len() < chunks {
             scores.resize(chunks, [0.0; CHUNK + LANES]);
         }
-        let lines = head_width.div_ceil(LANES).max(2) * queries;
+        let lines = head_dim.div_ceil(LANES).max(2) * queries;
         if sums.len() < lines {
             sums.resize(lines, Line::ZERO);
         }
@@ -121,72 +113,75 @@ impl HeadTask<'_> {
         }
     }
 
-    /// Scores of all positions before `limit`: one chain of fused multiply-adds over the components, then the scale.
+    /// Computes the scores of all positions before `limit`: one chain of fused multiply-adds over the components, times the
+    /// scale.
     #[inline(always)]
     fn score<V: Vector>(&mut self, queries: usize, limit: usize) {
-        let Scratch { queries: copied, scores, sums } = &mut *self.scratch;
-        let head_width = self.queries.output.columns.len();
+        let HeadScratch { queries: copied, scores, sums } = &mut *self.scratch;
+        let head_dim = self.queries.output.columns.len();
         for segment in self.queries.segments {
-            let ahead = V::TILE_VECTORS * segment.key_lines();
-            let blocks = segment.blocks();
-            let last = blocks.end.min(limit.div_ceil(LANES));
-            let mut block = blocks.start;
-            while block < last {
-                let count = V::TILE_VECTORS.min(last - block);
-                for (part, start) in (0..head_width).step_by(DEPTH).enumerate() {
-                    let components = start..head_width.min(start + DEPTH);
+            let prefetch_distance = V::TILE_VECTORS * segment.key_lines();
+            let groups = segment.groups();
+            let last = groups.end.min(limit.div_ceil(LANES));
+            let mut group = groups.start;
+            while group < last {
+                let count = V::TILE_VECTORS.min(last - group);
+                for (part, start) in (0..head_dim).step_by(DEPTH).enumerate() {
+                    let components = start..head_dim.min(start + DEPTH);
                     let mut lines: [&[Line]; 2] = [&[]; 2];
                     for (index, lines) in lines.iter_mut().enumerate().take(count) {
-                        *lines = &segment.keys(block + index, self.queries.head)[components.clone()];
+                        *lines = &segment.keys(group + index, self.queries.head)[components.clone()];
                     }
                     let input = &copied[part * queries..][..queries];
                     let panels = &lines[..count];
-                    TileSums::<Single> { input, panels, ahead, sums, stride: queries, begin: start == 0 }
+                    let begin = start == 0;
+                    MicroKernel::<F32> { input, panels, prefetch_distance, sums, stride: queries, begin }
                         .add::<V>();
                 }
-                for block_sums in sums.chunks_exact(queries).take(count) {
-                    let lanes = segment.lanes(block, limit);
-                    let rows = &mut scores[block / CHUNK_BLOCKS * queries..][..queries];
-                    for (row, sums) in rows.iter_mut().zip(block_sums) {
-                        let scores = &mut row[block % CHUNK_BLOCKS * LANES..][..LANES];
-                        let scaled = V::load(&sums.0).multiply(V::splat(self.queries.scale)).lanes();
+                for group_sums in sums.chunks_exact(queries).take(count) {
+                    let lanes = segment.lanes(group, limit);
+                    let rows = &mut scores[group / CHUNK_GROUPS * queries..][..queries];
+                    for (row, sums) in rows.iter_mut().zip(group_sums) {
+                        let scores = &mut row[group % CHUNK_GROUPS * LANES..][..LANES];
+                        let scaled = V::load(&sums.0).multiply(V::splat(self.queries.scale)).to_array();
                         if lanes.len() == LANES {
                             scores.copy_from_slice(&scaled);
                         } else {
                             scores[lanes.clone()].copy_from_slice(&scaled[lanes.clone()]);
                         }
                     }
-                    block += 1;
+                    group += 1;
                 }
             }
         }
     }
 
-    /// Replaces the scores of a query by exp(score − largest), 0 from position `seen` on, and returns their sum.
+    /// Replaces the scores of a query by weights, exp(score − max), and returns the sum of the weights. Positions from `seen`
+    /// on are masked: their weight is 0.
     ///
-    /// A position's lane in the sum is its remainder by sixteen; positions that are not seen add 0.
+    /// The lane of a position in the sum is its remainder by sixteen.
     #[inline(always)]
     fn weigh<V: Vector>(&mut self, query: usize, queries: usize, seen: usize, limit: usize) -> f32 {
         let scores = &mut self.scratch.scores;
-        let blocks = limit.div_ceil(LANES);
-        for position in seen..blocks * LANES {
+        let groups = limit.div_ceil(LANES);
+        for position in seen..groups * LANES {
             scores[position / CHUNK * queries + query][position % CHUNK] = f32::NEG_INFINITY;
         }
-        let place = |block: usize| (block / CHUNK_BLOCKS * queries + query, block % CHUNK_BLOCKS);
-        let mut largest = V::splat(f32::NEG_INFINITY);
-        for block in 0..blocks {
-            let (row, block) = place(block);
-            largest = V::load(&scores[row].as_chunks().0[block]).maximum(largest);
+        let location = |group: usize| (group / CHUNK_GROUPS * queries + query, group % CHUNK_GROUPS);
+        let mut max = V::splat(f32::NEG_INFINITY);
+        for group in 0..groups {
+            let (row, index) = location(group);
+            max = V::load(&scores[row].as_chunks().0[index]).maximum(max);
         }
-        let largest = V::splat(largest.largest());
+        let max = V::splat(max.max_lane());
         let mut total = V::splat(0.0);
-        for block in 0..blocks {
-            let (row, block) = place(block);
-            let scores = &mut scores[row].as_chunks_mut().0[block];
-            let weights = exponential(V::load(scores).subtract(largest));
+        for group in 0..groups {
+            let (row, index) = location(group);
+            let scores = &mut scores[row].as_chunks_mut().0[index];
+            let weights = exponential(V::load(scores).subtract(max));
             weights.store(scores);
             total = total.add(weights);
         }
-        total.sum()
+        total.sum_lanes()
     }
 }

@@ -1,32 +1,31 @@
-//! Causal attention of a ragged batch.
+//! Causal attention over a ragged batch.
 
 mod head;
-mod mix;
-mod storage;
+mod key_values;
+mod weighted_values;
 
 use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::rectangles::{Rectangle, even_ranges, rectangles};
-use crate::scratch::with_kept;
-use crate::vector::SimdLevel;
-use head::{Queries, Scratch};
-pub use storage::KeyValues;
+use crate::parallel::{MatrixTile, even_ranges, matrix_tiles, with_scratch};
+use crate::simd::SimdLevel;
+use head::{HeadScratch, HeadTask, Queries};
+pub use key_values::KeyValues;
 
-/// Queries of one head that are a task of their own.
+/// Queries of one head that one task computes.
 const MAX_QUERIES: usize = 56;
-/// Products of a query and a key, summed over heads, below which one thread is faster than several.
-const FEW: usize = 4 * 1024;
+/// Batches with fewer pairs of a query and a key, over all heads, are computed by one thread, which is then faster.
+const MIN_PARALLEL: usize = 4 * 1024;
 
 /// One sequence of the batch.
 #[derive(Debug, Clone)]
 pub struct Sequence<'a> {
-    /// Rows of the batch with its new tokens, which are the last tokens of the sequence.
+    /// Rows of the batch that hold the new tokens. The new tokens are the last tokens of the sequence.
     pub rows: Range<usize>,
-    /// All its tokens, the new ones among them: the first segment starts at position 0, each of the others where the
-    /// one before it ends. A segment may be shared by any number of sequences.
+    /// KV-cache segments with all tokens of the sequence, including the new ones. The first segment starts at position 0,
+    /// each other one where the one before it ends. Any number of sequences may share a segment.
     pub segments: Vec<&'a KeyValues>,
 }
 
@@ -37,22 +36,23 @@ impl Sequence<'_> {
 }
 
 thread_local! {
-    static SCRATCH: Cell<Scratch> = Cell::default();
+    static SCRATCH: Cell<HeadScratch> = Cell::default();
 }
 
-/// Attention of each new token to itself and to all tokens before it, on all threads of the current Rayon pool.
+/// Causal attention of each new token to itself and all tokens before it, on all threads of the current Rayon pool.
 ///
-/// The result for a token depends on its own sequence alone, and not on how that is cut into segments or which of its
-/// tokens are new. (Values must be finite: a later token of the call is weighted 0, which an infinity survives.)
+/// The result for a token depends on its own sequence alone. It does not depend on how the sequence is cut into segments,
+/// or on which of its tokens are new. Values must be finite: later tokens of the call get weight 0, and 0 · ∞ is NaN.
 ///
 /// # Shapes
-/// - `query_key_value`: `[rows, 3 · heads · head width]`, in each row the query, the key and the value; only the
-///   queries are read, keys and values having been [appended](KeyValues::append)
-/// - sequences: in ascending order of their rows
-/// - output: `[rows, heads · head width]`; rows of no sequence are left alone
+/// - `query_key_value`: `[rows, 3 · n_head · head_dim]`, each row being query, key and value. Only queries are read: keys
+///   and values were [appended](KeyValues::append) to the segments
+/// - `sequences`: in ascending order of their rows
+/// - `scale`: factor of the dot products, 1 / √`head_dim` in GPT-2
+/// - `output`: `[rows, n_head · head_dim]`. Rows that belong to no sequence keep their values
 ///
 /// # Panics
-/// If the shapes or the segments of a sequence do not fit each other.
+/// If shapes do not match, rows overlap, or the segments of a sequence have gaps.
 pub fn attention(
     simd_level: SimdLevel,
     query_key_value: &[f32],
@@ -61,18 +61,21 @@ pub fn attention(
     output: &mut [f32],
 ) {
     let Some(shape) = sequences.iter().find_map(|sequence| sequence.segments.first()) else { return };
-    let (heads, head_width) = (shape.heads(), shape.head_width());
-    let width = heads * head_width;
-    assert_eq!(query_key_value.len(), 3 * output.len(), "a query, a key and a value for each output");
+    let (n_head, head_dim) = (shape.n_head(), shape.head_dim());
+    let width = n_head * head_dim;
+    assert_eq!(query_key_value.len(), 3 * output.len(), "length of query_key_value and output");
     let mut end = 0;
     for sequence in sequences {
         let rows = &sequence.rows;
-        assert!(end <= rows.start && rows.end * width <= output.len(), "rows overlap or are none: {rows:?}");
+        assert!(
+            end <= rows.start && rows.end * width <= output.len(),
+            "rows out of order or range: {rows:?}"
+        );
         end = rows.end;
-        assert!(rows.len() <= sequence.length(), "{} tokens of {}", rows.len(), sequence.length());
+        assert!(rows.len() <= sequence.length(), "{} new tokens of {}", rows.len(), sequence.length());
         let mut position = 0;
         for segment in &sequence.segments {
-            assert_eq!((segment.heads(), segment.head_width()), (heads, head_width), "one shape of heads");
+            assert_eq!((segment.n_head(), segment.head_dim()), (n_head, head_dim), "shape of the heads");
             assert_eq!(segment.start(), position, "a segment starts where the one before it ends");
             position = segment.end();
         }
@@ -86,26 +89,26 @@ pub fn attention(
             owners.push(index);
         }
     }
-    let columns: Vec<_> = (0..heads).map(|head| head * head_width..(head + 1) * head_width).collect();
-    let attend = |(owner, output): (usize, Rectangle<'_>)| {
+    let columns: Vec<_> = (0..n_head).map(|head| head * head_dim..(head + 1) * head_dim).collect();
+    let attend = |(owner, output): (usize, MatrixTile<'_>)| {
         let sequence = &sequences[owner];
         let queries = Queries {
             query_key_value,
             width,
-            head: output.columns.start / head_width,
+            head: output.columns.start / head_dim,
             segments: &sequence.segments,
             position: sequence.length() - (sequence.rows.end - output.rows.start),
             scale,
             output,
         };
-        with_kept(&SCRATCH, |scratch| simd_level.run(queries.with(scratch)));
+        with_scratch(&SCRATCH, |scratch| simd_level.run(HeadTask { queries, scratch }));
     };
-    let rectangles = rectangles(output, width, &row_ranges, &columns);
-    let mut tasks: Vec<_> = owners.iter().copied().cycle().zip(rectangles).collect();
-    // Neighbours read the same keys and values, or those beside them.
+    let tiles = matrix_tiles(output, width, &row_ranges, &columns);
+    let mut tasks: Vec<_> = owners.iter().copied().cycle().zip(tiles).collect();
+    // Neighbouring tasks read the same keys and values, or adjacent ones.
     tasks.sort_by_key(|(owner, output)| (*owner, output.columns.start));
-    let products: usize = sequences.iter().map(|sequence| sequence.rows.len() * sequence.length()).sum();
-    if products * heads < FEW {
+    let pairs: usize = sequences.iter().map(|sequence| sequence.rows.len() * sequence.length()).sum();
+    if pairs * n_head < MIN_PARALLEL {
         tasks.into_iter().for_each(attend);
     } else {
         tasks.into_par_iter().for_each(attend);

@@ -1,56 +1,59 @@
-//! Rows times packed weights.
+//! GEMM with packed weights: the matrix is cut into tiles, which tasks compute block by block.
 
-pub(crate) mod input;
-pub(crate) mod product;
-pub(crate) mod tile;
+mod block;
+mod micro_kernel;
+mod packed_input;
 
 use std::cell::Cell;
 
 use rayon::prelude::*;
 
-use crate::PackedMatrix;
+pub(crate) use block::{Block, MAX_ROWS};
+pub(crate) use micro_kernel::{MicroKernel, by_rows};
+pub(crate) use packed_input::PackedInput;
+
 use crate::exponential::gelu_tanh;
 use crate::format::Format;
-use crate::pack::{AnyPanels, with_panels};
+use crate::layout::{LANES, Line, padded};
+use crate::packed_matrix::{AnyPanels, PackedMatrix, with_panels};
 use crate::panels::Panels;
-use crate::rectangles::{Rectangle, rectangles};
-use crate::scratch::with_kept;
-use crate::vector::{LANES, Line, SimdLevel, Task, Vector, padded};
-use input::PackedInput;
-use product::{Product, cut};
+use crate::parallel::{MatrixTile, matrix_tiles, with_scratch};
+use crate::simd::{Kernel, SimdLevel, Vector};
 
-/// What becomes of a product and its bias.
+/// What [`gemm`] does with the matrix product and its bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epilogue {
-    /// It is the output.
+    /// `output = input · weights + bias`.
     Plain,
-    /// GPT-2's `gelu_new` of it is, to 1e-6 · max(1, |x|).
+    /// `output = gelu_new(input · weights + bias)`, GPT-2's activation, within 1e-6 · max(1, |x|) of the exact value.
     GeluTanh,
-    /// It is added to what the output holds: a residual path.
+    /// `output += input · weights + bias`: a residual connection.
     AddToOutput,
 }
 
 thread_local! {
+    /// A thread's memory for sums.
     pub(crate) static SUMS: Cell<Vec<Line>> = Cell::default();
 }
 
 /// `output = epilogue(input · weights + bias)`, on all threads of the current Rayon pool.
 ///
-/// Each element of the product is one chain of fused multiply-adds, from zero, over the inputs in order, then the
-/// bias is added: no bit of a row depends on the other rows, the threads or the instructions.
+/// Each element is one chain of fused multiply-adds over the inputs in order, starting at zero; then the bias is added. So
+/// no bit of a row depends on the other rows, the threads or the SIMD level.
 ///
-/// With weights of another [`Precision`](crate::Precision) than f32 the input is rounded as they are, and
-/// products of bf16 numbers are added in an order that is the same for all rows: no bit of a row depends on the other
-/// rows or the threads, but it may depend on the instructions. [`SimdLevel::Avx512Bf16`] take numbers below the normal
-/// range (10⁻³⁸) for 0, and so do [`SimdLevel::Amx`], which also add 32 products before they add them to a sum. An infinite input of [`Precision::Bf16x3`](crate::Precision::Bf16x3) gives no number.
+/// With weights in bf16 (see [`Precision`](crate::Precision)) the input is rounded as the weights are, and the order of the
+/// sums may depend on the SIMD level, but not on the other rows or the threads. [`SimdLevel::Avx512Bf16`] and
+/// [`SimdLevel::Amx`] take subnormal numbers for 0, and [`SimdLevel::Amx`] adds 32 products before it adds them to a sum.
+/// An infinite input of [`Precision::Bf16x3`](crate::Precision::Bf16x3) gives NaN.
 ///
 /// # Shapes
-/// - input: `[rows, inputs]`
-/// - bias: `[outputs]`
-/// - output: `[rows, outputs]`
+/// - `input`: `[rows, inputs]`
+/// - `weights`: `[inputs, outputs]`
+/// - `bias`: `[outputs]`
+/// - `output`: `[rows, outputs]`
 ///
 /// # Panics
-/// If a slice has another length.
+/// If the length of a slice does not match its shape.
 pub fn gemm(
     simd_level: SimdLevel,
     input: &[f32],
@@ -80,57 +83,58 @@ fn gemm_panels<F: Format>(
     if output.is_empty() {
         return;
     }
-    let (row_ranges, panel_ranges) = cut(rows, weights.count(), rayon::current_num_threads());
+    let (row_ranges, panel_ranges) = block::cut(rows, weights.count(), rayon::current_num_threads());
     let column_ranges: Vec<_> = panel_ranges
         .iter()
         .map(|panels| panels.start * LANES..weights.outputs().min(panels.end * LANES))
         .collect();
-    let tiles = F::tiles(simd_level);
-    with_kept(F::memory(), |memory| {
+    let amx = F::amx(simd_level);
+    with_scratch(F::scratch(), |memory| {
         let input = PackedInput::<F>::new(simd_level, input, rows, weights.inputs(), memory);
-        let blocks = rectangles(output, weights.outputs(), &row_ranges, &column_ranges);
-        blocks.into_par_iter().for_each(|output| {
-            with_kept(&SUMS, |sums| {
-                simd_level.run(Block { input, weights, bias, epilogue, output, sums, tiles });
+        let tiles = matrix_tiles(output, weights.outputs(), &row_ranges, &column_ranges);
+        tiles.into_par_iter().for_each(|output| {
+            with_scratch(&SUMS, |sums| {
+                simd_level.run(TileTask { input, weights, bias, epilogue, output, sums, amx });
             });
         });
     });
 }
 
-struct Block<'a, F: Format> {
+/// Computes one tile of the output.
+struct TileTask<'a, F: Format> {
     input: PackedInput<'a, F>,
     weights: &'a Panels<F>,
     bias: Option<&'a [f32]>,
     epilogue: Epilogue,
-    output: Rectangle<'a>,
+    output: MatrixTile<'a>,
     sums: &'a mut Vec<Line>,
-    tiles: Option<F::Tiles>,
+    amx: Option<F::Amx>,
 }
 
-impl<F: Format> Task for Block<'_, F> {
+impl<F: Format> Kernel for TileTask<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let Rectangle { rows, columns, values } = self.output;
-        let product = Product {
+        let MatrixTile { rows, columns, values } = self.output;
+        let product = Block {
             input: self.input,
             rows: rows.clone(),
             matrix: self.weights,
             panels: columns.start / LANES..columns.end.div_ceil(LANES),
-            tiles: self.tiles,
+            amx: self.amx,
         }
-        .compute::<V>(self.sums);
+        .multiply::<V>(self.sums);
         let bias = self.bias.map(|bias| &bias[columns]);
         for (row, output) in values.into_iter().enumerate() {
-            finish::<V>(product.iter().skip(row).step_by(rows.len()), bias, self.epilogue, output);
+            finish_row::<V>(product.iter().skip(row).step_by(rows.len()), bias, self.epilogue, output);
         }
     }
 }
 
-/// One row of a block, panel by panel.
+/// Adds the bias to one row of a tile and applies the epilogue.
 #[inline(always)]
-fn finish<'a, V: Vector>(
+fn finish_row<'a, V: Vector>(
     product: impl Iterator<Item = &'a Line>,
     bias: Option<&[f32]>,
     epilogue: Epilogue,
@@ -140,23 +144,23 @@ fn finish<'a, V: Vector>(
     for (sums, output) in product.zip(output.chunks_mut(LANES)) {
         let mut value = V::load(&sums.0);
         if let Some(bias) = bias.as_mut().and_then(Iterator::next) {
-            value = value.add(load::<V>(bias));
+            value = value.add(load_padded::<V>(bias));
         }
         match epilogue {
             Epilogue::Plain => {}
             Epilogue::GeluTanh => value = gelu_tanh(value),
-            Epilogue::AddToOutput => value = load::<V>(output).add(value),
+            Epilogue::AddToOutput => value = load_padded::<V>(output).add(value),
         }
         match output.as_mut_array::<LANES>() {
             Some(output) => value.store(output),
-            None => output.copy_from_slice(&value.lanes()[..output.len()]),
+            None => output.copy_from_slice(&value.to_array()[..output.len()]),
         }
     }
 }
 
 /// Up to sixteen numbers, then zeros.
 #[inline(always)]
-fn load<V: Vector>(values: &[f32]) -> V {
+fn load_padded<V: Vector>(values: &[f32]) -> V {
     match values.as_array::<LANES>() {
         Some(values) => V::load(values),
         None => V::load(&padded(values, 0.0)),

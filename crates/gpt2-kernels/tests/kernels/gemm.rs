@@ -1,4 +1,4 @@
-use gpt2_kernels::{Epilogue, PackedMatrix, SimdLevel, gemm};
+use gpt2_kernels::{Epilogue, PackedMatrix, Precision, SimdLevel, gemm};
 
 use crate::support::{assert_close, available, bits, numbers, with_threads};
 
@@ -30,7 +30,7 @@ fn products_are_those_of_the_plain_loop() {
             let (input, weights, bias) =
                 (numbers(rows * inputs, 1), numbers(inputs * outputs, 2), numbers(outputs, 3));
             let before = numbers(rows * outputs, 4);
-            let packed = PackedMatrix::from_inputs(&weights, inputs, outputs);
+            let packed = PackedMatrix::from_inputs(Precision::F32, &weights, inputs, outputs);
             for (with_bias, epilogue) in [
                 (false, Epilogue::Plain),
                 (true, Epilogue::Plain),
@@ -66,7 +66,7 @@ fn products_are_those_of_the_plain_loop() {
 
 #[test]
 fn gelu_is_exact_to_a_millionth() {
-    let one = PackedMatrix::from_inputs(&[1.0], 1, 1);
+    let one = PackedMatrix::from_inputs(Precision::F32, &[1.0], 1, 1);
     let mut input: Vec<f32> = (-120_000..=120_000).map(|step| step as f32 / 10_000.0).collect();
     input.extend([-1e30, -100.0, -40.0, 40.0, 100.0, 1e10]);
     let mut all = Vec::new();
@@ -92,7 +92,7 @@ fn gelu_is_exact_to_a_millionth() {
 fn rows_do_not_depend_on_the_batch_the_threads_or_the_instructions() {
     let (rows, inputs, outputs) = (157, 600, 333);
     let (input, bias) = (numbers(rows * inputs, 5), numbers(outputs, 6));
-    let packed = PackedMatrix::from_outputs(&numbers(inputs * outputs, 7), inputs, outputs);
+    let packed = PackedMatrix::from_outputs(Precision::F32, &numbers(inputs * outputs, 7), inputs, outputs);
     let product = |simd_level, input: &[f32]| {
         let rows = input.len() / inputs;
         let mut output = vec![0.0; rows * outputs];

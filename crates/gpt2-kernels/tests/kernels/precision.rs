@@ -68,7 +68,7 @@ fn products_are_those_of_the_rounded_numbers() {
             let (input, weights) = (numbers(rows * inputs, 1), numbers(inputs * outputs, 2));
             let [input_parts, weight_parts] = [&input, &weights]
                 .map(|numbers| numbers.iter().map(|&number| parts(precision, number)).collect::<Vec<_>>());
-            let packed = PackedMatrix::from_inputs_with(precision, &weights, inputs, outputs);
+            let packed = PackedMatrix::from_inputs(precision, &weights, inputs, outputs);
             for simd_level in available() {
                 let mut output = vec![f32::NAN; rows * outputs];
                 gemm(simd_level, &input, rows, &packed, None, Epilogue::Plain, &mut output);
@@ -108,8 +108,7 @@ fn bias_and_epilogue_are_those_of_single_precision() {
     let (rows, inputs, outputs) = (5, 33, 40);
     let (input, bias) = (numbers(rows * inputs, 1), numbers(outputs, 3));
     for precision in REDUCED {
-        let weights =
-            PackedMatrix::from_inputs_with(precision, &numbers(inputs * outputs, 2), inputs, outputs);
+        let weights = PackedMatrix::from_inputs(precision, &numbers(inputs * outputs, 2), inputs, outputs);
         let plain = product(SimdLevel::detect(), &input, &weights, None);
         let mut sum = numbers(rows * outputs, 4);
         let expected: Vec<f32> = sum
@@ -130,7 +129,7 @@ fn rows_do_not_depend_on_the_batch_or_the_threads() {
     let (input, bias) = (numbers(rows * inputs, 5), numbers(outputs, 6));
     for precision in REDUCED {
         let weights = numbers(inputs * outputs, 7);
-        let weights = PackedMatrix::from_outputs_with(precision, &weights, inputs, outputs);
+        let weights = PackedMatrix::from_outputs(precision, &weights, inputs, outputs);
         let mut emulated = Vec::new();
         for simd_level in available() {
             let product = |input: &[f32]| bits(&product(simd_level, input, &weights, Some(&bias)));
@@ -166,9 +165,9 @@ fn rows_of_weights_are_those_that_are_kept() {
     for precision in Precision::ALL {
         for (inputs, outputs) in [(1, 1), (7, 5), (64, 40), (33, 17)] {
             let weights: Vec<f32> = numbers(inputs * outputs, 8);
-            let packed = PackedMatrix::from_outputs_with(precision, &weights, inputs, outputs);
+            let packed = PackedMatrix::from_outputs(precision, &weights, inputs, outputs);
             // The same by ranges of inputs, so that pairs are cut.
-            let mut parts_of_it = PackedMatrix::zeros_with(precision, inputs, outputs);
+            let mut parts_of_it = PackedMatrix::zeros(precision, inputs, outputs);
             for input in (0..inputs).rev() {
                 let row: Vec<f32> = (0..outputs).map(|output| weights[output * inputs + input]).collect();
                 parts_of_it.set_inputs(input, &row);
@@ -183,7 +182,7 @@ fn rows_of_weights_are_those_that_are_kept() {
             }
         }
     }
-    let bytes = |precision| PackedMatrix::zeros_with(precision, 768, 32).bytes();
+    let bytes = |precision| PackedMatrix::zeros(precision, 768, 32).bytes();
     assert_eq!(Precision::ALL.map(bytes), [98_304, 98_304, 49_152]);
 }
 
@@ -195,7 +194,7 @@ fn scores_are_those_of_the_logits() {
     let excluded = vec![[3, 4, 600].as_slice(); rows];
     for precision in REDUCED {
         let embedding = numbers(vocabulary * width, 32);
-        let embedding = PackedMatrix::from_outputs_with(precision, &embedding, width, vocabulary);
+        let embedding = PackedMatrix::from_outputs(precision, &embedding, width, vocabulary);
         for simd_level in available() {
             let mut all = vec![0.0; rows * vocabulary];
             logits(simd_level, &hidden, &embedding, &mut all);
@@ -234,7 +233,7 @@ fn scores_are_those_of_the_logits() {
 fn what_is_no_number_stays_none() {
     for precision in REDUCED {
         for simd_level in available() {
-            let weights = PackedMatrix::from_inputs_with(precision, &[1.0, 2.0, f32::NAN, 1.0], 2, 2);
+            let weights = PackedMatrix::from_inputs(precision, &[1.0, 2.0, f32::NAN, 1.0], 2, 2);
             let output = product(simd_level, &[1.0, 1.0, f32::NAN, 1.0], &weights, None);
             assert!(output[0].is_nan() && output[2].is_nan() && output[3].is_nan());
             assert_eq!(output[1], 3.0);

@@ -37,7 +37,7 @@ fn every_sum_is_the_documented_one_whatever_the_batch() {
         // By columns, so that a column is a slice.
         let (input, weights) = (numbers(rows * inputs, 41), numbers(inputs * outputs, 42));
         for precision in REDUCED {
-            let packed = PackedMatrix::from_outputs_with(precision, &weights, inputs, outputs);
+            let packed = PackedMatrix::from_outputs(precision, &weights, inputs, outputs);
             let mut output = vec![f32::NAN; rows * outputs];
             gemm(simd_level, &input, rows, &packed, None, Epilogue::Plain, &mut output);
             let expected: Vec<f32> = input
@@ -58,7 +58,7 @@ fn what_memory_held_before_changes_nothing() {
         let product = |rows: usize, inputs: usize, number: Option<f32>| {
             let input =
                 number.map_or_else(|| numbers(rows * inputs, 43), |number| vec![number; rows * inputs]);
-            let weights = PackedMatrix::from_inputs_with(precision, &numbers(inputs * 20, 44), inputs, 20);
+            let weights = PackedMatrix::from_inputs(precision, &numbers(inputs * 20, 44), inputs, 20);
             let mut output = vec![f32::NAN; rows * 20];
             gemm(simd_level, &input, rows, &weights, None, Epilogue::Plain, &mut output);
             bits(&output)

@@ -1,4 +1,4 @@
-use gpt2_kernels::{PackedMatrix, SimdLevel, TargetScore, greedy_tokens, logits, score_targets};
+use gpt2_kernels::{PackedMatrix, Precision, SimdLevel, TargetScore, greedy_tokens, logits, score_targets};
 
 use crate::support::{available, bits, numbers, with_threads};
 
@@ -28,7 +28,8 @@ fn scores_are_those_of_the_plain_loop() {
         [(0, 4, 9), (1, 1, 1), (2, 8, 16), (3, 5, 513), (15, 33, 1500), (150, 64, 777)]
     {
         let hidden: Vec<f32> = numbers(rows * width, 21).iter().map(|x| 4.0 * x).collect();
-        let embedding = PackedMatrix::from_outputs(&numbers(vocabulary * width, 22), width, vocabulary);
+        let embedding =
+            PackedMatrix::from_outputs(Precision::F32, &numbers(vocabulary * width, 22), width, vocabulary);
         let targets: Vec<u32> = (0..rows).map(|row| (row * 37 % vocabulary) as u32).collect();
         let excluded: Vec<Vec<u32>> = (0..rows)
             .map(|row| {
@@ -71,7 +72,7 @@ fn scores_are_those_of_the_plain_loop() {
 #[test]
 fn ties_and_extremes() {
     let one = |logits: &[f32], target: u32, excluded: &[u32]| {
-        let embedding = PackedMatrix::from_outputs(logits, 1, logits.len());
+        let embedding = PackedMatrix::from_outputs(Precision::F32, logits, 1, logits.len());
         score_targets(SimdLevel::detect(), &[1.0], &embedding, &[target], &[excluded])[0]
     };
     let mut logits = vec![-1e30; 1200];
@@ -95,7 +96,8 @@ fn ties_and_extremes() {
 fn rows_do_not_depend_on_the_batch_or_the_threads() {
     let (rows, width, vocabulary) = (150, 40, 1100);
     let hidden = numbers(rows * width, 31);
-    let embedding = PackedMatrix::from_outputs(&numbers(vocabulary * width, 32), width, vocabulary);
+    let embedding =
+        PackedMatrix::from_outputs(Precision::F32, &numbers(vocabulary * width, 32), width, vocabulary);
     let targets: Vec<u32> = (0..rows as u32).map(|row| row * 7 % vocabulary as u32).collect();
     let excluded = vec![[3, 4, 600].as_slice(); rows];
     let whole = score_targets(SimdLevel::detect(), &hidden, &embedding, &targets, &excluded);

@@ -1,4 +1,4 @@
-//! [`Vector`] in two 256-bit registers.
+//! [`Vector`] as two 256-bit registers.
 #![expect(unsafe_code, reason = "intrinsics")]
 
 use std::arch::x86_64::{
@@ -9,39 +9,42 @@ use std::arch::x86_64::{
     _mm256_sub_ps,
 };
 
-use super::{LANES, Line, PairLine, Task, Vector};
+use super::{Kernel, Vector};
+use crate::layout::{LANES, Line, PairLine};
 
-/// Two AVX registers. Values exist only inside [`Vector::call`], which `SimdLevel::run` reaches only on a
-/// processor that has AVX2 and FMA: that is why each `unsafe` block below is sound.
+/// Two AVX registers.
+///
+/// Values exist only inside [`Vector::call`], and `SimdLevel::run` calls that only on a CPU that has AVX2 and FMA. So every
+/// `unsafe` block below is sound.
 #[derive(Clone, Copy)]
 pub struct Avx2(__m256, __m256);
 
 impl Vector for Avx2 {
-    // Twelve registers of sums, two of weights and a broadcast: 15 of 16.
+    // Twelve registers of sums, two of weights and one broadcast factor: 15 of 16.
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 1;
 
     type Pairs = (__m256i, __m256i);
 
     #[inline(always)]
-    fn call<T: Task>(task: T) -> T::Output {
+    fn call<K: Kernel>(kernel: K) -> K::Output {
         #[target_feature(enable = "avx2,fma")]
-        fn compiled<T: Task>(task: T) -> T::Output {
-            task.run::<Avx2>()
+        fn compiled<K: Kernel>(kernel: K) -> K::Output {
+            kernel.run::<Avx2>()
         }
-        // SAFETY: the processor has the instructions, see the type.
-        unsafe { compiled(task) }
+        // SAFETY: the CPU has the instructions, see the type.
+        unsafe { compiled(kernel) }
     }
 
     #[inline(always)]
     fn prefetch(address: *const Line) {
-        // SAFETY: a prefetch of whatever address never faults.
+        // SAFETY: a prefetch never faults, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
-        // SAFETY: as the type says; so in all methods.
+        // SAFETY: see the type. The same holds for all methods without a comment.
         let both = unsafe { _mm256_set1_ps(value) };
         Self(both, both)
     }
@@ -75,7 +78,7 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    fn add_products(self, pairs: Self::Pairs, others: Self::Pairs) -> Self {
+    fn add_dot_products(self, pairs: Self::Pairs, others: Self::Pairs) -> Self {
         let sum = second(pairs).multiply_add(second(others), self);
         first(pairs).multiply_add(first(others), sum)
     }
@@ -140,7 +143,7 @@ impl Vector for Avx2 {
     fn power_of_two(self) -> Self {
         #[inline(always)]
         fn half(value: __m256) -> __m256 {
-            // SAFETY: as the type says.
+            // SAFETY: see the type.
             unsafe {
                 let exponent = _mm256_add_epi32(_mm256_castps_si256(value), _mm256_set1_epi32(127));
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
@@ -153,7 +156,7 @@ impl Vector for Avx2 {
 /// The first number of each pair, as f32.
 #[inline(always)]
 fn first(pairs: (__m256i, __m256i)) -> Avx2 {
-    // SAFETY: as [`Avx2`] says.
+    // SAFETY: see [`Avx2`].
     unsafe {
         Avx2(
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(pairs.0)),
@@ -165,7 +168,7 @@ fn first(pairs: (__m256i, __m256i)) -> Avx2 {
 /// The second number of each pair, as f32.
 #[inline(always)]
 fn second(pairs: (__m256i, __m256i)) -> Avx2 {
-    // SAFETY: as [`Avx2`] says.
+    // SAFETY: see [`Avx2`].
     unsafe {
         let upper = _mm256_set1_epi32(-0x1_0000);
         Avx2(

@@ -1,15 +1,8 @@
-//! The innermost loop: a tile of sums that stays in registers.
+//! The innermost loop of the GEMM: a tile of sums that stays in registers.
 
 use crate::format::Format;
-use crate::vector::{Line, Task, Vector};
-
-/// Factors of a row that are multiplied before the sums go back to memory: so many lines of a panel fit the
-/// first-level cache. (Inputs in f32, pairs of inputs in bf16.)
-pub const DEPTH: usize = 256;
-
-/// Up to [`DEPTH`] factors of one row, at a distance from the next row that the compiler knows (no register holds it)
-/// and that spreads the rows over the sets of the cache (17 lines, not 16).
-pub type InputRow = [f32; DEPTH + 16];
+use crate::layout::{DEPTH, Line};
+use crate::simd::{Kernel, Vector};
 
 /// Evaluates an expression with the number of rows of a tile, 1 to 14, as a constant.
 macro_rules! by_rows {
@@ -29,26 +22,23 @@ macro_rules! by_rows {
 }
 pub(crate) use by_rows;
 
-/// Sums for some rows of input and some panels of weights; each sum is one chain of [`Format::multiply_add`] over the
-/// factors in order, whatever the shape of the tile.
-pub struct TileSums<'a, F: Format> {
-    /// One for each row of the tile.
+/// Adds the products of some rows of input and some panels of weights to sums. Each sum is one chain of
+/// [`Format::multiply_add`] over the factors in order, whatever the shape of the tile.
+pub(crate) struct MicroKernel<'a, F: Format> {
+    /// One for each row of the tile, at most [`Vector::TILE_ROWS`].
     pub input: &'a [F::Row],
-    /// Lines of each panel for the same inputs; one or two panels.
+    /// The lines of one or two panels that belong to the factors.
     pub panels: &'a [&'a [F::Line]],
-    /// Where the sums are: that of row `r` and panel `p` at `p · stride + r`.
+    /// Lines from the one in use to the one to prefetch. The CPU's own prefetching does not use all memory bandwidth.
+    pub prefetch_distance: usize,
+    /// The sum of row `r` and panel `p` is at `p · stride + r`.
     pub sums: &'a mut [Line],
-    /// How many lines behind those of a panel the lines are that will be needed next: each is asked for when its
-    /// counterpart is used, since what the processor foresees by itself falls short of what memory can deliver.
-    pub ahead: usize,
-    /// From one panel to the next in `sums`.
     pub stride: usize,
-    /// Whether the chains begin here, or go on from what `sums` holds.
+    /// Whether the chains begin here, instead of going on from `sums`.
     pub begin: bool,
 }
 
-impl<F: Format> TileSums<'_, F> {
-    /// Adds the products.
+impl<F: Format> MicroKernel<'_, F> {
     #[inline(always)]
     pub fn add<V: Vector>(self) {
         match self.panels.len() {
@@ -63,19 +53,19 @@ impl<F: Format> TileSums<'_, F> {
     }
 }
 
-/// [`TileSums`] of a shape that the compiler knows, so that it keeps them in registers.
-struct Tile<'a, F: Format, const ROWS: usize, const PANELS: usize>(TileSums<'a, F>);
+/// [`MicroKernel`] of a shape known to the compiler, so that the sums stay in registers.
+struct Tile<'a, F: Format, const ROWS: usize, const PANELS: usize>(MicroKernel<'a, F>);
 
-impl<F: Format, const ROWS: usize, const PANELS: usize> Task for Tile<'_, F, ROWS, PANELS> {
+impl<F: Format, const ROWS: usize, const PANELS: usize> Kernel for Tile<'_, F, ROWS, PANELS> {
     type Output = ();
 
     #[inline(always)]
     fn run<V: Vector>(self) {
         if const { ROWS > V::TILE_ROWS || PANELS > V::TILE_VECTORS } {
-            // Never asked for; nothing is compiled for it.
+            // Never reached; this keeps the compiler from generating code for it.
             return;
         }
-        let TileSums { input, panels, ahead, sums, stride, begin } = self.0;
+        let MicroKernel { input, panels, prefetch_distance, sums, stride, begin } = self.0;
         let Some((input, [])) = input.split_first_chunk::<ROWS>() else { return };
         let depth = panels[0].len().min(DEPTH);
         let mut lines: [&[F::Line]; PANELS] = [&[]; PANELS];
@@ -93,7 +83,7 @@ impl<F: Format, const ROWS: usize, const PANELS: usize> Task for Tile<'_, F, ROW
         for index in 0..depth {
             let mut weights = [F::load::<V>(&F::ZERO); PANELS];
             for panel in 0..PANELS {
-                V::prefetch(lines[panel].as_ptr().wrapping_add(index + ahead).cast());
+                V::prefetch(lines[panel].as_ptr().wrapping_add(index + prefetch_distance).cast());
                 weights[panel] = F::load::<V>(&lines[panel][index]);
             }
             for row in 0..ROWS {

@@ -1,37 +1,37 @@
-//! Products of bf16 numbers by AMX: tiles of sixteen rows of 64 bytes, in registers of their own.
-#![expect(unsafe_code, reason = "instructions without intrinsics in stable Rust")]
+//! Dot products of bf16 numbers by AMX: registers that hold tiles of sixteen rows of 64 bytes.
+#![expect(unsafe_code, reason = "stable Rust has no intrinsics for these instructions")]
 
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::mem::offset_of;
 use std::sync::LazyLock;
 
-use super::{Line, MATRIX_PAIRS, MATRIX_ROWS, PairLine, PairRow};
-use crate::gemm::tile::DEPTH;
+use crate::layout::{AMX_PAIRS, AMX_ROWS, DEPTH, Line, PairLine, PairRow};
 
-/// The right to use AMX-TILE and AMX-BF16: a value exists only where the processor has them and the system lets this
-/// process use them.
+/// Permission to use AMX-TILE and AMX-BF16. A value exists only if the CPU has them and the kernel lets this process use
+/// them.
 #[derive(Debug, Clone, Copy)]
-pub struct Tiles(());
+pub struct Amx(());
 
-impl Tiles {
-    /// The right, if it is to be had. The system is asked once.
+impl Amx {
+    /// Requests permission from the kernel, once per process.
     pub fn find() -> Option<Self> {
-        static PERMITTED: LazyLock<bool> = LazyLock::new(|| processor_has_them() && system_permits_them());
+        static PERMITTED: LazyLock<bool> = LazyLock::new(|| cpu_has_amx() && kernel_permits_amx());
         PERMITTED.then_some(Self(()))
     }
 
-    /// Adds the products of 1 to [`MATRIX_ROWS`] rows and one or two panels to `sums`, where that of row `r` and panel
-    /// `p` is at `p · stride + r`, or puts them there if the sums `begin` here.
+    /// Multiplies 1 to [`AMX_ROWS`] rows with one or two panels, and adds the dot products to `sums`. The sum of row `r`
+    /// and panel `p` is at `p · stride + r`. If the sums `begin` here, they are overwritten.
     ///
-    /// The panels have the same number of lines, whole groups of [`MATRIX_PAIRS`]. The products of a group are added as
-    /// Intel's manual says for TDPBF16PS (those of first and of second numbers apart, then to each other, then to the
-    /// sum; numbers below the normal range are 0), part by part: that is the same for any number of rows and panels.
+    /// The panels have the same number of lines, in whole groups of [`AMX_PAIRS`]. A group is added as Intel's manual says
+    /// of TDPBF16PS: the products of first numbers and those of second numbers are summed apart, both sums are added to
+    /// each other and then to the sum in memory; subnormal numbers are 0. With two parts, each combination of parts is
+    /// added by itself. The order does not depend on the number of rows and panels.
     ///
     /// # Panics
-    /// If there are other numbers of rows or lines, more panels, or too few sums.
-    #[expect(clippy::unused_self, reason = "it is the right to do this")]
-    pub fn add<const PARTS: usize>(
+    /// If the number of rows, lines, panels or sums is not as described.
+    #[expect(clippy::unused_self, reason = "the value is the permission")]
+    pub fn add_dot_products<const PARTS: usize>(
         self,
         input: &[PairRow<PARTS>],
         panels: &[&[[PairLine; PARTS]]],
@@ -42,46 +42,42 @@ impl Tiles {
         const { assert!(PARTS == 1 || PARTS == 2) }
         let ([first, ..], [.., second]) = (panels, panels) else { return };
         let (rows, lines) = (input.len(), first.len());
+        assert!((1..=AMX_ROWS).contains(&rows) && panels.len() <= 2, "{rows} rows, {} panels", panels.len());
         assert!(
-            (1..=MATRIX_ROWS).contains(&rows) && panels.len() <= 2,
-            "{rows} rows, {} panels",
-            panels.len()
-        );
-        assert!(
-            lines == second.len() && lines.is_multiple_of(MATRIX_PAIRS),
+            lines == second.len() && lines.is_multiple_of(AMX_PAIRS),
             "{lines} and {} lines",
             second.len()
         );
         assert!(lines <= input[0].parts[0].len(), "{lines} lines");
         let panel = if panels.len() == 2 { stride } else { 0 };
         assert!((panel == 0 || rows <= panel) && panel + rows <= sums.len(), "{} sums", sums.len());
-        // Half of the rows are one tile, the rest another. Where there is no second half, or no second panel, the first
-        // takes its place once more: it comes to the same sums, which go to the same place.
+        // The upper half of the rows is one tile, the lower half another. Without a lower half or a second panel, the
+        // first is computed twice: the sums are the same and go to the same address.
         let upper = rows.div_ceil(2);
         let (lower, start) = if rows == 1 { (1, 0) } else { (rows - upper, upper) };
         let sums = sums.as_mut_ptr();
-        // SAFETY: all rows are below `rows`, and all sums of the panel `panel + rows`, which was asserted.
-        let block = unsafe {
-            Block {
-                configuration: Configuration::new(upper as u8, lower as u8),
+        // SAFETY: row indices are below `rows`, and sum indices below `panel + rows`, which was asserted.
+        let operands = unsafe {
+            Operands {
+                config: TileConfig::new(upper as u8, lower as u8),
                 sums: [sums, sums.add(panel), sums.add(start), sums.add(panel + start)],
                 input: [input.as_ptr().cast(), input.as_ptr().add(start).cast()],
                 panels: [first.as_ptr().cast(), second.as_ptr().cast()],
-                groups: lines / MATRIX_PAIRS,
+                groups: lines / AMX_PAIRS,
                 begin: u64::from(begin),
             }
         };
-        if block.groups > 0 {
-            // SAFETY: the processor has the instructions, see the type, and the block is as they need it.
-            unsafe { if PARTS == 1 { block.add_whole() } else { block.add_in_parts() } }
+        if operands.groups > 0 {
+            // SAFETY: the CPU has the instructions, see the type, and the operands are as described.
+            unsafe { if PARTS == 1 { operands.add_one_part() } else { operands.add_two_parts() } }
         }
     }
 }
 
-/// What LDTILECFG reads: tiles 0 to 3 are sums (of the upper rows, then of the lower), 4 and 5 rows of input, 6 and 7
-/// lines of panels.
+/// The operand of LDTILECFG. Tiles 0 to 3 hold sums (of the upper rows, then of the lower rows), 4 and 5 rows of input,
+/// 6 and 7 lines of panels.
 #[repr(C, align(64))]
-struct Configuration {
+struct TileConfig {
     palette: u8,
     start_row: u8,
     reserved: [u8; 14],
@@ -89,9 +85,9 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-impl Configuration {
+impl TileConfig {
     fn new(upper: u8, lower: u8) -> Self {
-        let lines = MATRIX_PAIRS as u8;
+        let lines = AMX_PAIRS as u8;
         let (mut bytes_in_row, mut rows) = ([0; 16], [0; 16]);
         bytes_in_row[..8].fill(size_of::<Line>() as u16);
         rows[..8].copy_from_slice(&[upper, upper, lower, lower, upper, lower, lines, lines]);
@@ -99,10 +95,11 @@ impl Configuration {
     }
 }
 
-/// Up to sixteen rows, up to sixteen more, and two panels. The code below knows where each field is.
+/// Up to sixteen upper rows, up to sixteen lower rows, and two panels. The assembly below relies on the offset of each
+/// field.
 #[repr(C)]
-struct Block {
-    configuration: Configuration,
+struct Operands {
+    config: TileConfig,
     /// Upper rows and first panel, upper and second, lower and first, lower and second.
     sums: [*mut Line; 4],
     input: [*const u8; 2],
@@ -112,18 +109,17 @@ struct Block {
 }
 
 const _: () = {
-    assert!(size_of::<Configuration>() == 64 && offset_of!(Block, configuration) == 0);
-    assert!(
-        offset_of!(Block, sums) == 64 && offset_of!(Block, input) == 96 && offset_of!(Block, panels) == 112
-    );
-    assert!(offset_of!(Block, groups) == 128 && offset_of!(Block, begin) == 136);
-    assert!(size_of::<[u32; MATRIX_PAIRS]>() == 64 && MATRIX_PAIRS * size_of::<PairLine>() == 1024);
-    // From the high parts of a row to its low parts, and the same in a panel.
+    assert!(size_of::<TileConfig>() == 64 && offset_of!(Operands, config) == 0);
+    assert!(offset_of!(Operands, sums) == 64);
+    assert!(offset_of!(Operands, input) == 96 && offset_of!(Operands, panels) == 112);
+    assert!(offset_of!(Operands, groups) == 128 && offset_of!(Operands, begin) == 136);
+    assert!(size_of::<[u32; AMX_PAIRS]>() == 64 && AMX_PAIRS * size_of::<PairLine>() == 1024);
+    // Distance from the high parts to the low parts, in a row and in a panel.
     assert!(size_of::<[u32; DEPTH]>() == 1024 && size_of::<PairLine>() == 64);
 };
 
-/// One piece of code that configures the tiles, multiplies, and releases them: nothing that the compiler makes runs
-/// with tiles in use.
+/// Configures the tiles, multiplies, and releases the tiles in one piece of assembly: no code of the compiler runs while
+/// tiles are in use.
 macro_rules! tiles {
     ($block:expr, parts: $parts:literal, $($group:literal,)*) => {
         asm!(
@@ -183,14 +179,14 @@ macro_rules! tiles {
     };
 }
 
-impl Block {
-    /// Numbers of one part.
+impl Operands {
+    /// Adds dot products of numbers of one part.
     ///
     /// # Safety
-    /// There is AMX-BF16, `groups` is not 0, and `input`, `panels` and `sums` point to as many rows, lines of one part
-    /// and sums as the configuration and `groups` say.
-    unsafe fn add_whole(&self) {
-        // SAFETY: the caller sees to it.
+    /// The CPU has AMX-BF16 and the kernel permits it, `groups` is not 0, and `input`, `panels` and `sums` point to as many
+    /// rows, lines and sums as `config` and `groups` say.
+    unsafe fn add_one_part(&self) {
+        // SAFETY: the caller guarantees it.
         unsafe {
             tiles!(
                 self, parts: 1,
@@ -206,13 +202,13 @@ impl Block {
         }
     }
 
-    /// Numbers of two parts: low times high, high times high, high times low. Low parts are 1024 bytes behind the high
-    /// ones in a row, a line behind them in a panel.
+    /// Adds dot products of numbers of two parts: low by high, high by high, high by low. Low parts follow the high parts
+    /// after 1024 bytes in a row, and after one line in a panel.
     ///
     /// # Safety
-    /// As for [`Self::add_whole`], with lines of two parts.
-    unsafe fn add_in_parts(&self) {
-        // SAFETY: the caller sees to it.
+    /// As for [`Self::add_one_part`].
+    unsafe fn add_two_parts(&self) {
+        // SAFETY: the caller guarantees it.
         unsafe {
             tiles!(
                 self, parts: 2,
@@ -241,21 +237,20 @@ impl Block {
     }
 }
 
-/// Whether the processor names AMX-TILE and AMX-BF16 among its features.
-fn processor_has_them() -> bool {
+fn cpu_has_amx() -> bool {
     const BF16: u32 = 1 << 22;
     const TILE: u32 = 1 << 24;
     __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & (BF16 | TILE) == BF16 | TILE
 }
 
-/// Asks Linux for the right to use the tiles, which is then this process's, with all threads. Kernels before 5.16, and
-/// those that were told not to, deny it.
-fn system_permits_them() -> bool {
+/// Requests permission to use the tiles for all threads of this process. Kernels before 5.16 deny it, and so do kernels
+/// configured to deny it.
+fn kernel_permits_amx() -> bool {
     const ARCH_PRCTL: usize = 158;
     const ARCH_REQ_XCOMP_PERM: usize = 0x1023;
     const XFEATURE_XTILEDATA: usize = 18;
     let result: usize;
-    // SAFETY: the call reads and writes no memory of this process.
+    // SAFETY: the system call reads and writes no memory of this process.
     unsafe {
         asm!(
             "syscall",

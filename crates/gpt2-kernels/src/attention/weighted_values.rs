@@ -1,31 +1,31 @@
-//! The mean of the values, weighted by what the scores became.
+//! Sums of values, weighted by the attention of some queries.
 
-use super::KeyValues;
-use super::head::CHUNK;
-use crate::gemm::tile::{InputRow, by_rows};
-use crate::vector::{LANES, Line, Task, Vector};
+use super::key_values::KeyValues;
+use crate::gemm::by_rows;
+use crate::layout::{DEPTH, InputRow, LANES, Line};
+use crate::simd::{Kernel, Vector};
 
-/// Sums of weighted values for some queries of a head; each sum is one chain of fused multiply-adds over the
-/// positions from 0 on, whatever segments they are in.
-pub struct Mix<'a> {
+/// Positions in one [`InputRow`] of scores or weights.
+pub const CHUNK: usize = DEPTH;
+
+/// Σ weight · value for some queries of a head. Each sum is one chain of fused multiply-adds over the positions from 0 on,
+/// whatever segments they are in.
+pub struct WeightedValues<'a> {
     /// `[chunks of positions][queries]`.
     pub weights: &'a [InputRow],
-    /// Rows of the tile.
     pub queries: usize,
-    /// All tokens.
+    /// All tokens of the sequence.
     pub segments: &'a [&'a KeyValues],
-    /// Which head.
     pub head: usize,
     /// Positions from here on are left out.
     pub limit: usize,
-    /// `[lines of a value][queries]`: where the sums go.
+    /// The output: `[lines of a value][queries]`.
     pub sums: &'a mut [Line],
 }
 
-impl Mix<'_> {
-    /// Computes the sums.
+impl WeightedValues<'_> {
     #[inline(always)]
-    pub fn compute<V: Vector>(self) {
+    pub fn sum<V: Vector>(self) {
         let lines = self.sums.len() / self.queries;
         let Self { weights, queries, segments, head, limit, sums } = self;
         let mut line = 0;
@@ -43,7 +43,7 @@ impl Mix<'_> {
     }
 }
 
-/// [`Mix`] of one or two lines of the values.
+/// [`WeightedValues`] of one or two lines of each value.
 struct Columns<'a> {
     weights: &'a [InputRow],
     segments: &'a [&'a KeyValues],
@@ -51,39 +51,39 @@ struct Columns<'a> {
     limit: usize,
     /// Lines of a value.
     lines: usize,
-    /// The first of those that are wanted.
+    /// The first of the lines to sum.
     line: usize,
     sums: &'a mut [Line],
 }
 
-/// [`Columns`] of a shape that the compiler knows, so that it keeps the sums in registers.
+/// [`Columns`] of a shape known to the compiler, so that the sums stay in registers.
 struct Tile<'a, const ROWS: usize, const LINES: usize>(Columns<'a>);
 
-impl<const ROWS: usize, const LINES: usize> Task for Tile<'_, ROWS, LINES> {
+impl<const ROWS: usize, const LINES: usize> Kernel for Tile<'_, ROWS, LINES> {
     type Output = ();
 
     #[inline(always)]
     fn run<V: Vector>(self) {
         if const { ROWS > V::TILE_ROWS || LINES > V::TILE_VECTORS } {
-            // Never asked for; nothing is compiled for it.
+            // Never reached; this keeps the compiler from generating code for it.
             return;
         }
         let Columns { weights, segments, head, limit, lines, line, sums } = self.0;
         let (chunks, _) = weights.as_chunks::<ROWS>();
         let mut tile = [[V::splat(0.0); LINES]; ROWS];
         for segment in segments {
-            let blocks = segment.blocks();
-            let ahead = segment.value_lines();
-            for block in blocks.start..blocks.end.min(limit.div_ceil(LANES)) {
-                let values = segment.values(block, head);
-                let weights = &chunks[block * LANES / CHUNK];
-                let first = block * LANES % CHUNK;
-                for lane in segment.lanes(block, limit) {
+            let groups = segment.groups();
+            let next_group = segment.value_lines();
+            for group in groups.start..groups.end.min(limit.div_ceil(LANES)) {
+                let values = segment.values(group, head);
+                let weights = &chunks[group * LANES / CHUNK];
+                let first = group * LANES % CHUNK;
+                for lane in segment.lanes(group, limit) {
                     let Some(value) = values[lane * lines + line..].first_chunk::<LINES>() else { continue };
                     let mut components = [V::splat(0.0); LINES];
                     for index in 0..LINES {
-                        // Its counterpart in the next block, which the processor cannot foresee.
-                        V::prefetch(value.as_ptr().wrapping_add(index + ahead));
+                        // The same line of the next group, which the CPU does not prefetch by itself.
+                        V::prefetch(value.as_ptr().wrapping_add(index + next_group));
                         components[index] = V::load(&value[index].0);
                     }
                     for row in 0..ROWS {

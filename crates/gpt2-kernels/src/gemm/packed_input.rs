@@ -1,21 +1,21 @@
-//! Rows in the order in which the product reads them.
+//! Rows of input, packed in the order in which the GEMM reads them.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::tile::DEPTH;
 use crate::format::{Convert, Format};
-use crate::vector::SimdLevel;
+use crate::layout::DEPTH;
+use crate::simd::SimdLevel;
 
-/// Numbers below which one thread is faster than several.
-const FEW: usize = 32 * 1024;
-/// Rows that are copied by one task.
+/// Inputs with fewer numbers are packed by one thread, which is then faster.
+const MIN_PARALLEL: usize = 32 * 1024;
+/// Rows that one task packs.
 const TASK_ROWS: usize = 16;
 
-/// A copy of the input in blocks of [`DEPTH`] factors, each of them row after row.
+/// The input as blocks of [`DEPTH`] factors, each of them row after row.
 #[derive(Debug, Clone, Copy)]
-pub struct PackedInput<'a, F: Format> {
+pub(crate) struct PackedInput<'a, F: Format> {
     rows: usize,
     factors: usize,
     /// `[blocks][rows]`.
@@ -23,7 +23,7 @@ pub struct PackedInput<'a, F: Format> {
 }
 
 impl<'a, F: Format> PackedInput<'a, F> {
-    /// Copies `input`, of shape `[rows, inputs]`, to `memory`.
+    /// Packs `input`, of shape `[rows, inputs]`, into `memory`.
     pub fn new(
         simd_level: SimdLevel,
         input: &[f32],
@@ -38,22 +38,22 @@ impl<'a, F: Format> PackedInput<'a, F> {
         }
         let blocks = &mut memory[..length];
         if length > 0 {
-            let copy = |(block, copies): (usize, &mut [F::Row])| {
+            let pack = |(block, packed): (usize, &mut [F::Row])| {
                 let start = block * DEPTH * F::INPUTS;
                 let end = inputs.min(start + DEPTH * F::INPUTS);
-                let copy = |(factors, rows): (&mut [F::Row], &[f32])| {
+                let pack = |(factors, rows): (&mut [F::Row], &[f32])| {
                     simd_level.run(Convert::<F> { rows, width: inputs, start, end, factors });
                 };
-                if input.len() < FEW {
-                    copy((copies, input));
+                if input.len() < MIN_PARALLEL {
+                    pack((packed, input));
                 } else {
-                    copies.par_chunks_mut(TASK_ROWS).zip(input.par_chunks(TASK_ROWS * inputs)).for_each(copy);
+                    packed.par_chunks_mut(TASK_ROWS).zip(input.par_chunks(TASK_ROWS * inputs)).for_each(pack);
                 }
             };
-            if input.len() < FEW {
-                blocks.chunks_mut(rows).enumerate().for_each(copy);
+            if input.len() < MIN_PARALLEL {
+                blocks.chunks_mut(rows).enumerate().for_each(pack);
             } else {
-                blocks.par_chunks_mut(rows).enumerate().for_each(copy);
+                blocks.par_chunks_mut(rows).enumerate().for_each(pack);
             }
         }
         Self { rows, factors, blocks }

@@ -1,8 +1,8 @@
-//! [`Vector`] as a plain array.
+//! [`Vector`] as a plain array, for the compiler to vectorize.
 
-use super::{LANES, Line, PairLine, Task, Vector};
+use super::{Kernel, Vector};
+use crate::layout::{LANES, Line, PairLine};
 
-/// Sixteen numbers.
 #[derive(Clone, Copy)]
 pub struct Portable([f32; LANES]);
 
@@ -17,15 +17,15 @@ impl Portable {
 }
 
 impl Vector for Portable {
-    // 24 of the 32 registers of 128 bits that AArch64 has, and four of weights.
+    // 24 registers of sums and four of weights, of the 32 registers of 128 bits that AArch64 has.
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 1;
 
     type Pairs = [u32; LANES];
 
     #[inline(always)]
-    fn call<T: Task>(task: T) -> T::Output {
-        task.run::<Self>()
+    fn call<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
     }
 
     #[inline(always)]
@@ -57,7 +57,7 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    fn add_products(self, pairs: [u32; LANES], others: [u32; LANES]) -> Self {
+    fn add_dot_products(self, pairs: [u32; LANES], others: [u32; LANES]) -> Self {
         let sum = second(pairs).multiply_add(second(others), self);
         first(pairs).multiply_add(first(others), sum)
     }

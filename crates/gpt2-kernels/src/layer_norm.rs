@@ -1,21 +1,22 @@
-//! Layer normalisation.
+//! Layer normalization.
 
 use rayon::prelude::*;
 
-use crate::vector::{LANES, SimdLevel, Task, Vector, padded};
+use crate::layout::{LANES, padded};
+use crate::simd::{Kernel, SimdLevel, Vector};
 
-/// Numbers below which one thread is faster than several.
-const FEW: usize = 16 * 1024;
+/// Numbers that one task normalizes. Smaller inputs are normalized by one thread, which is then faster.
+const TASK_NUMBERS: usize = 16 * 1024;
 
-/// `output = (input − mean) / √(variance + epsilon) · gamma + beta` for each row: Ba et al. 2016, with the mean of the
-/// squares of the deviations as variance.
+/// `output = (input − mean) / √(variance + epsilon) · gamma + beta` for each row (Ba et al. 2016). The variance is the mean
+/// square of the deviations. Runs on all threads of the current Rayon pool.
 ///
 /// # Shapes
-/// - input, output: `[rows, width]`
-/// - gamma, beta: `[width]`
+/// - `input`, `output`: `[rows, n_embd]`
+/// - `gamma`, `beta`: `[n_embd]`
 ///
 /// # Panics
-/// If the slices do not fit each other.
+/// If the shapes do not match.
 pub fn layer_norm(
     simd_level: SimdLevel,
     input: &[f32],
@@ -25,20 +26,20 @@ pub fn layer_norm(
     output: &mut [f32],
 ) {
     let width = gamma.len();
-    assert_eq!(beta.len(), width, "as many shifts as factors");
-    assert_eq!(input.len(), output.len(), "as many outputs as inputs");
+    assert_eq!(beta.len(), width, "length of beta and gamma");
+    assert_eq!(input.len(), output.len(), "length of input and output");
     if input.is_empty() {
         return;
     }
     assert!(width > 0 && input.len().is_multiple_of(width), "{} numbers in rows of {width}", input.len());
-    let rows = (FEW / width).max(1);
-    let normalise = |(input, output): (&[f32], &mut [f32])| {
+    let rows = (TASK_NUMBERS / width).max(1);
+    let normalize = |(input, output): (&[f32], &mut [f32])| {
         simd_level.run(Rows { input, gamma, beta, epsilon, output });
     };
-    if input.len() <= FEW {
-        normalise((input, output));
+    if input.len() <= TASK_NUMBERS {
+        normalize((input, output));
     } else {
-        input.par_chunks(rows * width).zip(output.par_chunks_mut(rows * width)).for_each(normalise);
+        input.par_chunks(rows * width).zip(output.par_chunks_mut(rows * width)).for_each(normalize);
     }
 }
 
@@ -50,24 +51,24 @@ struct Rows<'a> {
     output: &'a mut [f32],
 }
 
-impl Task for Rows<'_> {
+impl Kernel for Rows<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<V: Vector>(self) {
         let width = self.gamma.len();
         for (input, output) in self.input.chunks_exact(width).zip(self.output.chunks_exact_mut(width)) {
-            let mean = lane_sums::<V, false>(input, 0.0).sum() / width as f32;
-            let variance = lane_sums::<V, true>(input, mean).sum() / width as f32;
+            let mean = lane_sums::<V, false>(input, 0.0).sum_lanes() / width as f32;
+            let variance = lane_sums::<V, true>(input, mean).sum_lanes() / width as f32;
             let scale = 1.0 / (variance + self.epsilon).sqrt();
             affine::<V>([mean, scale], input, self.gamma, self.beta, output);
         }
     }
 }
 
-/// Σ (x − shift), or Σ (x − shift)², of the elements that fall on each lane.
+/// Σ (x − shift), or Σ (x − shift)² if `SQUARED`, of the elements in each lane.
 ///
-/// Four partial sums hide the latency of the additions; which of them an element joins depends on its place alone.
+/// Four partial sums hide the latency of the additions. The index of an element decides which of them it joins.
 #[inline(always)]
 fn lane_sums<V: Vector, const SQUARED: bool>(values: &[f32], shift: f32) -> V {
     let mut sums = [V::splat(0.0); 4];
@@ -75,21 +76,21 @@ fn lane_sums<V: Vector, const SQUARED: bool>(values: &[f32], shift: f32) -> V {
     let (groups, single) = blocks.as_chunks::<4>();
     for group in groups {
         for (sum, block) in sums.iter_mut().zip(group) {
-            *sum = joined::<V, SQUARED>(*sum, block, shift);
+            *sum = join::<V, SQUARED>(*sum, block, shift);
         }
     }
     for (sum, block) in sums.iter_mut().zip(single) {
-        *sum = joined::<V, SQUARED>(*sum, block, shift);
+        *sum = join::<V, SQUARED>(*sum, block, shift);
     }
     if !rest.is_empty() {
-        // Padded with what adds zero.
-        sums[3] = joined::<V, SQUARED>(sums[3], &padded(rest, shift), shift);
+        // The padding adds zero.
+        sums[3] = join::<V, SQUARED>(sums[3], &padded(rest, shift), shift);
     }
     sums[0].add(sums[1]).add(sums[2].add(sums[3]))
 }
 
 #[inline(always)]
-fn joined<V: Vector, const SQUARED: bool>(sum: V, block: &[f32; LANES], shift: f32) -> V {
+fn join<V: Vector, const SQUARED: bool>(sum: V, block: &[f32; LANES], shift: f32) -> V {
     let value = V::load(block).subtract(V::splat(shift));
     if SQUARED { value.multiply_add(value, sum) } else { sum.add(value) }
 }
@@ -120,6 +121,6 @@ fn affine_block<V: Vector>(
     beta: &[f32; LANES],
     output: &mut [f32; LANES],
 ) {
-    let normal = V::load(input).subtract(V::splat(mean)).multiply(V::splat(scale));
-    normal.multiply_add(V::load(gamma), V::load(beta)).store(output);
+    let normalized = V::load(input).subtract(V::splat(mean)).multiply(V::splat(scale));
+    normalized.multiply_add(V::load(gamma), V::load(beta)).store(output);
 }

@@ -1,4 +1,4 @@
-//! [`Vector`] in one 512-bit register.
+//! [`Vector`] as one 512-bit register.
 #![expect(unsafe_code, reason = "intrinsics")]
 
 use std::arch::x86_64::{
@@ -8,46 +8,48 @@ use std::arch::x86_64::{
     _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
     _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
 };
-
 use std::mem::transmute;
 
-use super::{LANES, Line, PairLine, Task, Vector};
+use super::{Kernel, Vector};
+use crate::layout::{LANES, Line, PairLine};
 
-/// One AVX-512 register. Values exist only inside [`Vector::call`], which `SimdLevel::run` reaches only on a
-/// processor that has AVX-512, and AVX512-BF16 too if `BF16`: that is why each `unsafe` block below is sound.
+/// One AVX-512 register.
+///
+/// Values exist only inside [`Vector::call`], and `SimdLevel::run` calls that only on a CPU that has AVX-512, and
+/// AVX512-BF16 if `BF16`. So every `unsafe` block below is sound.
 #[derive(Clone, Copy)]
 pub struct Avx512<const BF16: bool>(__m512);
 
 impl<const BF16: bool> Vector for Avx512<BF16> {
-    // 28 sums, two vectors of weights and a broadcast: 31 of the 32 registers.
+    // 28 registers of sums, two of weights and one broadcast factor: 31 of 32.
     const TILE_ROWS: usize = 14;
     const TILE_VECTORS: usize = 2;
 
     type Pairs = __m512i;
 
     #[inline(always)]
-    fn call<T: Task>(task: T) -> T::Output {
+    fn call<K: Kernel>(kernel: K) -> K::Output {
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-        fn compiled<T: Task>(task: T) -> T::Output {
-            task.run::<Avx512<false>>()
+        fn compiled<K: Kernel>(kernel: K) -> K::Output {
+            kernel.run::<Avx512<false>>()
         }
         #[target_feature(enable = "avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-        fn compiled_with_bf16<T: Task>(task: T) -> T::Output {
-            task.run::<Avx512<true>>()
+        fn compiled_with_bf16<K: Kernel>(kernel: K) -> K::Output {
+            kernel.run::<Avx512<true>>()
         }
-        // SAFETY: the processor has the instructions, see the type.
-        unsafe { if BF16 { compiled_with_bf16(task) } else { compiled(task) } }
+        // SAFETY: the CPU has the instructions, see the type.
+        unsafe { if BF16 { compiled_with_bf16(kernel) } else { compiled(kernel) } }
     }
 
     #[inline(always)]
     fn prefetch(address: *const Line) {
-        // SAFETY: a prefetch of whatever address never faults.
+        // SAFETY: a prefetch never faults, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
-        // SAFETY: as the type says; so in all methods.
+        // SAFETY: see the type. The same holds for all methods without a comment.
         Self(unsafe { _mm512_set1_ps(value) })
     }
 
@@ -75,9 +77,9 @@ impl<const BF16: bool> Vector for Avx512<BF16> {
     }
 
     #[inline(always)]
-    fn add_products(self, pairs: __m512i, others: __m512i) -> Self {
+    fn add_dot_products(self, pairs: __m512i, others: __m512i) -> Self {
         if BF16 {
-            // SAFETY: registers of the same size, of which any bits are valid.
+            // SAFETY: both types are 512-bit registers, in which any bits are valid.
             return Self(unsafe {
                 let (pairs, others) =
                     (transmute::<__m512i, __m512bh>(pairs), transmute::<__m512i, __m512bh>(others));
@@ -145,13 +147,13 @@ impl<const BF16: bool> Vector for Avx512<BF16> {
 /// The first number of each pair, as f32.
 #[inline(always)]
 fn first(pairs: __m512i) -> __m512 {
-    // SAFETY: as [`Avx512`] says.
+    // SAFETY: see [`Avx512`].
     unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs)) }
 }
 
 /// The second number of each pair, as f32.
 #[inline(always)]
 fn second(pairs: __m512i) -> __m512 {
-    // SAFETY: as [`Avx512`] says.
+    // SAFETY: see [`Avx512`].
     unsafe { _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(-0x1_0000))) }
 }
