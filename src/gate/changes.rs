@@ -116,7 +116,7 @@ pub(super) fn changes(
     common: &Common,
     metrics: &[Metric],
     max_shown: usize,
-) -> anyhow::Result<Vec<Changes>> {
+) -> Vec<Changes> {
     let mut views: Vec<(&'static str, View)> = Vec::new();
     for (metric, view) in metrics.iter().filter_map(|metric| Some((metric, View::of(*metric)?))) {
         if !views.iter().any(|(_, known)| known.is_like(view)) {
@@ -124,9 +124,9 @@ pub(super) fn changes(
         }
     }
     if max_shown == 0 {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let texts = Texts::read(pair, base, new)?;
+    let texts = Texts::of(pair, base, new);
     let count = common.indices.len();
     let names = pair.base_task.samples.names();
     let mut found = Vec::new();
@@ -145,7 +145,7 @@ pub(super) fn changes(
         }
         let sample = |row: usize| {
             let id = common.indices.get(row).and_then(|&index| names.get(index)).cloned().unwrap_or_default();
-            let (location, answers) = texts.of(&id);
+            let (location, answers) = texts.sample(&id);
             ChangedSample { id, location, base: old[row], new: now[row], answers }
         };
         let samples: Vec<ChangedSample> = rows.into_iter().map(sample).collect();
@@ -153,40 +153,41 @@ pub(super) fn changes(
             found.push(Changes { metric: metric.to_owned(), what: view.what(), changed, samples });
         }
     }
-    Ok(found)
+    found
 }
 
 /// Prompts and results of the samples, by id.
+#[derive(Default)]
 struct Texts<'a> {
-    prompts: HashMap<String, PromptRecord>,
+    prompts: HashMap<&'a str, &'a PromptRecord>,
     base: HashMap<&'a str, &'a SampleResult>,
     new: HashMap<&'a str, &'a SampleResult>,
 }
 
 impl<'a> Texts<'a> {
-    fn read(pair: &Pair<'_>, base: &'a Side, new: &'a Side) -> anyhow::Result<Self> {
+    fn of(pair: &Pair<'_>, base: &'a Side, new: &'a Side) -> Self {
         let Some((new_task, new_model)) = pair.new else {
-            return Ok(Self { prompts: HashMap::new(), base: HashMap::new(), new: HashMap::new() });
+            return Self::default();
         };
         let mut prompts = HashMap::new();
         for (side, task) in [(base, pair.base_task), (new, new_task)] {
             if let Some(task) = side.task(task) {
-                prompts.extend(task.prompts.iter().map(|prompt| (prompt.id.clone(), prompt.clone())));
+                prompts.extend(task.prompts.iter().map(|prompt| (prompt.id.as_str(), prompt)));
             }
         }
         let by_id = |side: &'a Side, task, label: &str| -> HashMap<&'a str, &'a SampleResult> {
             let records = side.records(task, label).unwrap_or_default();
             records.iter().map(|record| (record.id.as_str(), record)).collect()
         };
-        Ok(Self {
+        Self {
             prompts,
             base: by_id(base, pair.base_task, &pair.base.model),
             new: by_id(new, new_task, &new_model.model),
-        })
+        }
     }
 
     /// Location and answers of a sample.
-    fn of(&self, id: &str) -> (Option<String>, Vec<ChangedAnswer>) {
+    fn sample(&self, id: &str) -> (Option<String>, Vec<ChangedAnswer>) {
         let prompt = self.prompts.get(id);
         let responses = |records: &HashMap<&'a str, &'a SampleResult>| {
             records.get(id).map(|record| record.responses.as_slice()).unwrap_or_default()

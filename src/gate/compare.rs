@@ -97,7 +97,7 @@ pub(crate) fn compare(base: &Side, new: &Side, options: &CompareOptions) -> anyh
     let mut tasks = Vec::new();
     let mut not_compared = Vec::new();
     for pair in &pairs {
-        match compare_pair(pair, (base, new), &registry, options)? {
+        match compare_pair(pair, (base, new), &registry, options) {
             Some(task) => tasks.push(task),
             None => not_compared.push(format!(
                 "{} {} ({}) is only in {}",
@@ -134,9 +134,9 @@ fn compare_pair(
     (base, new): (&Side, &Side),
     registry: &Registry,
     options: &CompareOptions,
-) -> anyhow::Result<Option<ComparedTask>> {
-    let Some((new_task, new_model)) = pair.new else { return Ok(None) };
-    let Some(task) = registry.find(&pair.base_task.task) else { return Ok(None) };
+) -> Option<ComparedTask> {
+    let (new_task, new_model) = pair.new?;
+    let task = registry.find(&pair.base_task.task)?;
     let common = common((pair.base_task, pair.base), (new_task, new_model));
     let metrics = task.metrics(&pair.base_task.protocol);
     let sides = Pairs { base: &common.base, new: &common.new, clusters: &common.clusters };
@@ -146,7 +146,7 @@ fn compare_pair(
     } else {
         format!("{} → {}", pair.base_task.protocol, new_task.protocol)
     };
-    Ok(Some(ComparedTask {
+    Some(ComparedTask {
         task: pair.base_task.task.clone(),
         title: task.config().title.clone(),
         protocol,
@@ -155,8 +155,8 @@ fn compare_pair(
         n: common.indices.len(),
         left_out: common.left_out,
         metrics: compared,
-        changes: changes(pair, (base, new), &common, &metrics, options.samples)?,
-    }))
+        changes: changes(pair, (base, new), &common, &metrics, options.samples),
+    })
 }
 
 fn compared(metric: &Metric, pairs: Pairs<'_>) -> Option<ComparedMetric> {

@@ -55,7 +55,7 @@ pub fn escape_markdown(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::section::{sections, tests::example};
-    use crate::report::summary::tests::paper_table;
+    use crate::report::summary::paper_table;
 
     #[test]
     fn markdown_table() {

@@ -1,4 +1,4 @@
-//! The layout that all table exporters share: one section a task, one row a model and protocol.
+//! The layout that all table exporters share: one section per task, one row per model and protocol.
 
 use super::cell::best;
 use super::format::{arrow, difference, number};
@@ -14,34 +14,33 @@ pub struct Section {
     pub title: String,
     /// Stride, shots and samples in words, for captions.
     pub terms: String,
-    /// Column names, of one or several lines; the first is the model.
+    /// Column names of one or several lines; the first is the model.
     pub header: Vec<String>,
-    /// The first columns, which say what a row is.
+    /// Number of leading columns that identify a row.
     pub keys: usize,
-    /// Of the columns behind them, how many belong together; each stands alone where this is empty.
+    /// Numbers of adjacent further columns to keep together; empty: none.
     pub spans: Vec<usize>,
-    /// One a model, and one a method without a model.
+    /// One per model or heuristic baseline.
     pub rows: Vec<Vec<Cell>>,
-    /// Under the table.
     pub footnotes: Vec<String>,
 }
 
 impl Section {
-    /// A table of plain text, whose first `keys` columns say what a row is.
+    /// A table of plain text whose first `keys` columns identify a row.
     pub fn new(title: String, keys: usize, header: Vec<String>, rows: Vec<Vec<String>>) -> Self {
         let rows = rows.into_iter().map(|row| row.into_iter().map(Cell::from).collect()).collect();
         Self { title, header, keys, rows, ..Self::default() }
     }
 
-    /// How many of the columns behind the keys belong together, over all of them.
+    /// The spans of all columns after the keys.
     pub fn all_spans(&self) -> Vec<usize> {
         let columns = self.header.len().saturating_sub(self.keys);
         if self.spans.iter().sum::<usize>() == columns { self.spans.clone() } else { vec![1; columns] }
     }
 }
 
-/// One section a task and set of metrics, so that zero-, one- and few-shot rows stand in one table; headings with
-/// neither scores nor failures are left out.
+/// One section per task and set of metrics, so that zero-, one- and few-shot rows share a table. Headings with neither
+/// scores nor failures are left out.
 pub fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupScore]) -> Vec<Section> {
     let mut sections = Vec::new();
     for (index, first) in headings.iter().enumerate() {
@@ -91,7 +90,7 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
         }
         spans.push(if has_paper(metric) { 3 } else { 1 });
     }
-    // Models before methods without one, each under its protocols.
+    // Models before heuristic baselines, each under its protocols.
     let with_model = |is_model: bool| {
         let all = all.iter().filter(move |score| score.parameters.is_some() == is_model);
         in_order(all.map(|score| score.model.as_str()))
@@ -137,14 +136,14 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
     Section { title, terms, header, keys, spans, rows, footnotes }
 }
 
-/// Whether no model is better under the same protocol.
+/// Whether no other model is better under the same protocol.
 fn is_best(score: &Score, scores: &[&Score]) -> bool {
     let alike = scores.iter().filter(|other| other.metric == score.metric && other.parameters.is_some());
     let values = alike.map(|other| other.value);
     score.parameters.is_some() && best(values, score.higher_is_better) == Some(score.value)
 }
 
-/// The value with its error, and the paper's with the difference where the column has them.
+/// Adds the value with its error, and in columns with paper values the paper's and the difference.
 fn cells(row: &mut Vec<Cell>, score: Option<&Score>, has_paper: bool, is_best: bool, heading: &Heading) {
     let symbols = score.map(|score| heading.symbols_of(score)).unwrap_or_default();
     let value = score.map(|score| value_with_error(score, &symbols));
@@ -234,7 +233,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_sample_never_stands_beside_the_paper_without_its_mark() {
+    fn values_on_a_sample_have_its_symbol() {
         let (headings, scores) = example();
         let section = sections(&headings, &scores, &[]).remove(0);
         assert_eq!(section.header, ["model", "parameters", "n", "perplexity ↓", "paper", "Δ", "accuracy ↑"]);
@@ -252,7 +251,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn protocols_with_the_same_metrics_and_baselines_share_a_table() {
+    fn protocols_with_the_same_metrics_share_a_table() {
         let (mut headings, mut scores) = example();
         let few =
             Heading { protocol: "paper,shots=2".to_owned(), caveats: Vec::new(), ..headings[0].clone() };

@@ -1,34 +1,34 @@
-//! Tables that are too wide become several, one under the other, with the same first columns.
+//! Splits tables that are too wide into several with the same key columns.
 
 use super::Section;
 
-/// Widths of a table's columns and what stands around them.
+/// Widths of a table's columns and of the space around them, in characters.
 #[derive(Debug, Clone, Copy)]
 pub struct Widths<'a> {
-    /// Of each column, without what parts it from the next.
+    /// Content of each column.
     pub columns: &'a [usize],
-    /// What each column takes besides.
+    /// Padding of each column.
     pub padding: usize,
-    /// What the table takes besides.
+    /// Frame of the table.
     pub frame: usize,
-    /// What there is.
-    pub most: usize,
+    /// Width of the page or screen.
+    pub available: usize,
 }
 
-/// The columns of each part, all with the keys: columns that belong together stay together if they fit into one part,
-/// and a column that does not fit anywhere has a part of its own.
+/// The columns of each part, beginning with the keys. Columns of a span stay together if they fit into one part; a column
+/// that fits nowhere has its own part.
 pub fn split(section: &Section, widths: Widths<'_>) -> Vec<Vec<usize>> {
     let width = |columns: &[usize]| -> usize {
         columns.iter().map(|&column| widths.columns.get(column).copied().unwrap_or(0) + widths.padding).sum()
     };
     let keys: Vec<usize> = (0..section.keys).collect();
-    let room = widths.most.saturating_sub(widths.frame + width(&keys));
+    let room = widths.available.saturating_sub(widths.frame + width(&keys));
     let mut parts: Vec<Vec<usize>> = Vec::new();
     let mut part: Vec<usize> = Vec::new();
-    let mut begin = section.keys;
+    let mut start = section.keys;
     for span in section.all_spans() {
-        let together: Vec<usize> = (begin..begin + span).collect();
-        begin += span;
+        let together: Vec<usize> = (start..start + span).collect();
+        start += span;
         let pieces = if width(&together) <= room {
             vec![together]
         } else {
@@ -56,12 +56,12 @@ mod tests {
         Section { spans: spans.to_vec(), ..Section::new("t".to_owned(), 1, header, Vec::new()) }
     }
 
-    fn parts(spans: &[usize], columns: &[usize], most: usize) -> Vec<Vec<usize>> {
-        split(&section(spans), Widths { columns, padding: 1, frame: 1, most })
+    fn parts(spans: &[usize], columns: &[usize], available: usize) -> Vec<Vec<usize>> {
+        split(&section(spans), Widths { columns, padding: 1, frame: 1, available })
     }
 
     #[test]
-    fn what_belongs_together_stays_together() {
+    fn spans_stay_together() {
         assert_eq!(parts(&[1, 2], &[3, 3, 3, 3], 17), [vec![0, 1, 2, 3]]);
         assert_eq!(parts(&[1, 2], &[3, 3, 3, 3], 16), [vec![0, 1], vec![0, 2, 3]]);
         assert_eq!(parts(&[1, 2], &[3, 3, 3, 3], 12), [[0, 1], [0, 2], [0, 3]], "too wide");

@@ -22,7 +22,7 @@ pub fn terminal(sections: &[Section], screen: Screen) -> String {
         let parts = match screen.width {
             Some(most) => {
                 let most = usize::from(most);
-                split(section, Widths { columns: &widths, padding: 3, frame: 1, most })
+                split(section, Widths { columns: &widths, padding: 3, frame: 1, available: most })
             }
             None => vec![all],
         };
@@ -101,7 +101,7 @@ fn arrange(table: &mut Table, keys: usize, part: &[usize], widths: &[usize], mos
 mod tests {
     use super::*;
     use crate::report::section::{sections, tests::example};
-    use crate::report::summary::tests::paper_table;
+    use crate::report::summary::paper_table;
 
     fn widest(text: &str) -> usize {
         text.lines()

@@ -96,7 +96,7 @@ fn what_is_twice_the_same_stands_once_and_what_differs_twice() {
     assert_eq!((models(&csv, "lambada"), error.as_str()), (vec!["tiny-3M".to_owned()], ""));
     let (table, _) = report(path, 0, &["first", "second"]);
     assert!(
-        table.contains("tiny-3M has the same scores in first and second for lambada: they stand once"),
+        table.contains("tiny-3M has the same scores in first and second for lambada: they are shown once"),
         "{table}"
     );
 
@@ -115,8 +115,8 @@ fn what_is_twice_the_same_stands_once_and_what_differs_twice() {
     for part in [
         &format!("warning: lambada: program versions differ: {version} in first, 9.{version} in second\n"),
         "warning: lambada: devices differ: flex in first, cuda:0 in second\n",
-        "warning: tiny-3M is the same model in first and second and has other scores: its rows are named after the \
-         runs\n",
+        "warning: tiny-3M is the same model in first and second but has different scores: its rows are named after \
+         the runs\n",
     ] {
         assert!(error.contains(part), "{part} is not in {error}");
     }

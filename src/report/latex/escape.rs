@@ -1,10 +1,9 @@
-//! Text that LaTeX prints as it is, in the fonts that every installation has.
+//! Escapes text for LaTeX with Computer Modern, the font of every installation.
 
-/// Most characters of a word without a place where a line may end.
-const LONGEST_WORD: usize = 24;
+/// Most characters of a word without a possible line break.
+const MAX_UNBROKEN: usize = 24;
 
-/// `text` for a cell. Characters that Computer Modern has are written; any other, control characters and marks of
-/// direction among them, by its number.
+/// Escapes the text of a cell. Characters that Computer Modern lacks, such as control characters, become their code point.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut before = None;
@@ -15,7 +14,7 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// Adds a character that does not become one with what stands before it, as two hyphens would.
+/// Appends a character, separated where TeX would form a ligature, as of two hyphens.
 fn push(escaped: &mut String, before: Option<char>, each: char) {
     if before == Some(each) && matches!(each, '-' | '\'') || matches!((before, each), (Some('?' | '!'), '‘'))
     {
@@ -24,7 +23,7 @@ fn push(escaped: &mut String, before: Option<char>, each: char) {
     escaped.push_str(&character(each));
 }
 
-/// `text` for running text: lines may end within long words too, such as names of files.
+/// Escapes running text, with possible line breaks in long words such as file paths.
 pub(super) fn escape_running(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + text.len() / 8);
     let (mut length, mut before) = (0, None);
@@ -32,8 +31,8 @@ pub(super) fn escape_running(text: &str) -> String {
         length = if each.is_whitespace() { 0 } else { length + 1 };
         push(&mut escaped, before, each);
         before = Some(each);
-        if matches!(each, '/' | ',' | '=' | '_' | ':' | '.') && length > LONGEST_WORD / 3
-            || length > LONGEST_WORD
+        if matches!(each, '/' | ',' | '=' | '_' | ':' | '.') && length > MAX_UNBROKEN / 3
+            || length > MAX_UNBROKEN
         {
             escaped.push_str(r"\allowbreak{}");
             length = 0;
@@ -109,7 +108,7 @@ fn character(character: char) -> String {
     known.to_owned()
 }
 
-/// A letter with an accent that TeX puts on it.
+/// The TeX accent command of an accented letter.
 fn accented(character: char) -> Option<String> {
     const ACCENTS: [(&str, &str, &str); 8] = [
         (r"\`", "àèìòùÀÈÌÒÙ", "aeiouAEIOU"),
@@ -122,8 +121,8 @@ fn accented(character: char) -> Option<String> {
         (r"\u", "ăğĂĞ", "agAG"),
     ];
     ACCENTS.iter().find_map(|(accent, letters, plain)| {
-        let place = letters.chars().position(|letter| letter == character)?;
-        let plain = plain.chars().nth(place)?;
+        let index = letters.chars().position(|letter| letter == character)?;
+        let plain = plain.chars().nth(index)?;
         let plain = if plain == 'i' { r"\i".to_owned() } else { plain.to_string() };
         Some(format!("{accent}{{{plain}}}"))
     })
@@ -134,18 +133,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_become_text() {
+    fn commands_are_escaped() {
         assert_eq!(escape(r"\input{x}"), r"$\backslash$input\{x\}");
         assert_eq!(escape("a_b%c&d#e$f~g^h"), r"a\_b\%c\&d\#e\$f\~{}g\^{}h");
         assert_eq!(escape("--x-'',"), "-{}-x-'{}',", "neither dash nor quotation mark");
         assert_eq!(escape("?‘"), "?{}`{}");
-        assert_eq!(escape("[1]"), "{[}1{]}", "no argument of a line's end");
+        assert_eq!(escape("[1]"), "{[}1{]}", "no optional argument of a line break");
         assert_eq!(escape("35.50 ± 0.50†"), r"35.50 $\pm$ 0.50$^{\dagger}$");
         assert_eq!(escape("naïve ñ Škoda"), r#"na\"{\i}ve \~{n} \v{S}koda"#);
     }
 
     #[test]
-    fn what_the_fonts_lack_is_named() {
+    fn missing_characters_become_code_points() {
         assert_eq!(escape("\u{202e}中🙂\u{0}"), "{[}U+202E{]}{[}U+4E2D{]}{[}U+1F642{]}{[}U+0000{]}");
         assert!(escape(&('\0'..=char::MAX).step_by(7).collect::<String>()).is_ascii());
     }

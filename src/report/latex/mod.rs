@@ -1,4 +1,4 @@
-//! `table.tex`: a LaTeX document that compiles as it is, with tables that can be copied out of it.
+//! `table.tex`: a complete LaTeX document whose tables can be copied into others.
 
 mod escape;
 
@@ -6,13 +6,13 @@ use super::split::{Widths, split};
 use super::{Cell, Section, Tone};
 use escape::{escape, escape_running};
 
-/// Characters that fit beside each other on the page.
+/// Characters that fit on a line of the page.
 const LINE: usize = 130;
-/// Characters' worth of space between two columns.
-const BETWEEN: usize = 3;
-/// Most rows of a table, headers included; more do not fit on a page with caption and footnotes.
+/// Space between two columns, in characters.
+const COLUMN_GAP: usize = 3;
+/// Most rows of a table including headers, so that it fits on a page with caption and footnotes.
 const MAX_ROWS: usize = 42;
-/// Tables that LaTeX may hold back before they are printed.
+/// Floats between two `\clearpage`: LaTeX fails with too many unplaced floats.
 const MAX_FLOATS: usize = 16;
 
 const PREAMBLE: &str = r"\documentclass[10pt,a4paper]{article}
@@ -22,7 +22,7 @@ const PREAMBLE: &str = r"\documentclass[10pt,a4paper]{article}
 \setlength{\belowcaptionskip}{4pt}
 \makeatletter
 \setlength{\@fptop}{0pt}
-% Never measured in one line, which a very long caption has no room for.
+% Set without LaTeX's one-line trial, which overflows for very long captions.
 \long\def\@makecaption#1#2{\vskip\abovecaptionskip #1: #2\par\vskip\belowcaptionskip}
 \makeatother
 \setcounter{topnumber}{9}
@@ -33,11 +33,11 @@ const PREAMBLE: &str = r"\documentclass[10pt,a4paper]{article}
 \begin{document}
 ";
 
-/// A table that is wider than the line is made smaller, whatever is in it.
+/// Shrinks tables that are wider than the line.
 const FIT: &str = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%";
 
-/// The sections as a document. Tables stand between comments, so that they can be copied: they need the packages
-/// `booktabs` and `graphicx` and nothing else.
+/// The sections as a document. Comments mark the begin and end of each table for copying; a table needs only the packages
+/// `booktabs` and `graphicx`.
 pub fn latex(sections: &[Section], made_by: &str, preface: &[String]) -> String {
     let mut text =
         "% Written by gpt2-eval. The tables between the comments need booktabs and graphicx.\n".to_owned();
@@ -84,27 +84,26 @@ fn table(number: usize, caption: &str, tabulars: &[String], footnotes: &[String]
     text
 }
 
-/// What the table shows, under which terms, and what made it.
+/// Title, terms and origin of the table.
 fn caption(section: &Section, made_by: &str, page: usize) -> String {
     let mut words = vec![escape_running(&section.title)];
     words.extend((page > 0).then(|| "continued".to_owned()));
     words.extend(Some(escape_running(&section.terms)).filter(|terms| !terms.is_empty()));
     words.push(escape_running(made_by));
     if section.rows.iter().flatten().any(|cell| cell.is_best) {
-        words.push("the best size of a column is bold".to_owned());
+        words.push("the best model of a column is bold".to_owned());
     }
-    // An arrow says which way is better.
     if section.header.iter().any(|name| name.contains(['↑', '↓'])) {
         words.push(r"$\uparrow$ more, $\downarrow$ less is better".to_owned());
     }
     format!("{}.", words.join("; "))
 }
 
-/// The section's tabulars by page: columns that do not fit beside each other go below, rows that do not fit on the page to
-/// the next.
+/// The section's tabulars by page: columns that do not fit on the line go below, rows that do not fit on the page go to the
+/// next.
 fn pages(section: &Section) -> Vec<Vec<String>> {
     let widths: Vec<usize> = (0..section.header.len()).map(|column| width(section, column)).collect();
-    let parts = split(section, Widths { columns: &widths, padding: BETWEEN, frame: 0, most: LINE });
+    let parts = split(section, Widths { columns: &widths, padding: COLUMN_GAP, frame: 0, available: LINE });
     let mut pages: Vec<Vec<String>> = vec![Vec::new()];
     let mut rows = 0;
     for rows_of_page in section.rows.chunks(MAX_ROWS) {
@@ -124,7 +123,7 @@ fn pages(section: &Section) -> Vec<Vec<String>> {
     pages
 }
 
-/// Characters of a column's widest line.
+/// Characters in a column's widest line.
 fn width(section: &Section, column: usize) -> usize {
     let header = section.header.get(column).into_iter().flat_map(|name| name.split('\n'));
     let cells = section.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.as_str());
@@ -141,7 +140,7 @@ fn tabular(section: &Section, columns: &[usize], rows: &[Vec<Cell>]) -> String {
         .collect();
     let lines = names.iter().map(Vec::len).max().unwrap_or_default();
     for line in 0..lines {
-        // The name of a column of one line stands above the rule.
+        // One-line names align with the last line.
         let names = names.iter().map(|name| {
             let missing = lines - name.len();
             let is_key_or_short = name.len() == 1;
@@ -153,12 +152,12 @@ fn tabular(section: &Section, columns: &[usize], rows: &[Vec<Cell>]) -> String {
     text.push_str("    \\midrule\n");
     for (number, row) in rows.iter().enumerate() {
         let is_new_model = row.first().is_some_and(|cell| !cell.text.starts_with(' '));
-        let had_rows_of_its_own = number > 0
+        let follows_indented_row = number > 0
             && rows
                 .get(number - 1)
                 .and_then(|row| row.first())
                 .is_some_and(|cell| cell.text.starts_with(' '));
-        if is_new_model && had_rows_of_its_own {
+        if is_new_model && follows_indented_row {
             text.push_str("    \\addlinespace\n");
         }
         let cells = columns.iter().map(|&column| {
@@ -175,26 +174,26 @@ fn shown(cell: &Cell, is_key: bool) -> String {
     let indent = if trimmed.len() < cell.text.len() { r"\quad " } else { "" };
     let text = if is_key { escape(trimmed) } else { escape_number(trimmed) };
     match (cell.is_best, cell.tone) {
-        // Only the value: its error is no better for it.
+        // Only the value is bold, not its error.
         (true, _) => {
-            let (value, behind) = text
+            let (value, error) = text
                 .split_once(r" $\pm$")
                 .map_or((text.as_str(), ""), |(value, _)| (value, &text[value.len()..]));
-            format!(r"{indent}\textbf{{{value}}}{behind}")
+            format!(r"{indent}\textbf{{{value}}}{error}")
         }
         (false, Tone::Published) => format!(r"{indent}\textit{{{text}}}"),
         _ => format!("{indent}{text}"),
     }
 }
 
-/// A number, with a power of ten where it has an exponent.
+/// Escapes a number; an exponent becomes a power of ten.
 fn escape_number(text: &str) -> String {
     let escaped = escape(text);
     let mut shown = String::with_capacity(escaped.len());
     let mut rest = escaped.as_str();
-    while let Some(place) = rest.find('e') {
-        let (before, behind) = rest.split_at(place);
-        let exponent = behind.get(1..).unwrap_or_default();
+    while let Some(index) = rest.find('e') {
+        let (before, after) = rest.split_at(index);
+        let exponent = after.get(1..).unwrap_or_default();
         let (sign, digits) = exponent.strip_prefix('-').map_or(("", exponent), |digits| ("-", digits));
         let count = digits.chars().take_while(char::is_ascii_digit).count();
         shown.push_str(before);
@@ -214,7 +213,7 @@ fn escape_number(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::section::{sections, tests::example};
-    use crate::report::summary::tests::paper_table;
+    use crate::report::summary::paper_table;
 
     #[test]
     fn latex_document() {
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn long_and_wide_tables_are_parted() {
+    fn long_and_wide_tables_are_split() {
         let header: Vec<String> = (0..30).map(|column| format!("a wide column {column}")).collect();
         let rows = (0..100).map(|row| vec![format!("{row}"); 30]).collect();
         let section = Section::new("t".to_owned(), 1, header, rows);

@@ -1,4 +1,4 @@
-//! In what runs differ that measured the same task: what a reader of one table has to know.
+//! Warns of differences between runs that measured the same task.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,16 @@ use super::listed;
 use crate::report::ExportedRun;
 use crate::report::section::in_order;
 
-/// Most tasks that a warning names.
+/// Most tasks that a warning names; above, their number.
 const MAX_TASKS: usize = 4;
 
-/// Digits of a sha256 in a message.
-const DIGITS: usize = 8;
+/// Leading digits of a sha256 in a warning.
+const SHA256_DIGITS: usize = 8;
 
-/// A field of whole runs and how it is read.
+/// Name and value of a field of whole runs.
 type Field = (&'static str, fn(&ExportedRun<'_>) -> String);
 
-/// One sentence a difference: tasks first, then what holds for whole runs.
+/// One sentence per difference: first of tasks, then of whole runs.
 pub(super) fn differences(runs: &[ExportedRun<'_>]) -> Vec<String> {
     let mut warnings = Vec::new();
     let all = runs.iter().flat_map(|run| run.manifest.tasks.iter().map(|task| task.task.as_str()));
@@ -35,7 +35,7 @@ pub(super) fn differences(runs: &[ExportedRun<'_>]) -> Vec<String> {
         );
         warnings.extend(
             differing(&values(&|run| config(run, task)))
-                .map(|values| format!("{task}: the task's card differs (sha256): {values}")),
+                .map(|values| format!("{task}: the task configs differ (sha256): {values}")),
         );
     }
     let fields: [Field; 5] = [
@@ -76,7 +76,7 @@ fn of_runs(runs: &[ExportedRun<'_>], name: &str, value: fn(&ExportedRun<'_>) -> 
     differing(&values).map(|values| format!("{tasks}: {name} differ: {values}"))
 }
 
-/// `X in a and b, Y in c`, if there are two values.
+/// `X in a and b, Y in c`, if values differ.
 fn differing(values: &[(String, &str)]) -> Option<String> {
     let distinct = in_order(values.iter().map(|(value, _)| value.as_str()));
     if distinct.len() < 2 {
@@ -93,7 +93,7 @@ fn has(run: &ExportedRun<'_>, task: &str) -> bool {
     run.manifest.tasks.iter().any(|measured| measured.task == task)
 }
 
-/// Names of protocols that all runs have of the task; all names if they share none.
+/// Names of the task's protocols that all runs share; all names if they share none.
 fn common_protocols(runs: &[&ExportedRun<'_>], task: &str) -> BTreeSet<String> {
     let names = |run: &&ExportedRun<'_>| -> BTreeSet<String> {
         let tasks = run.manifest.tasks.iter().filter(|measured| measured.task == task);
@@ -107,7 +107,7 @@ fn common_protocols(runs: &[&ExportedRun<'_>], task: &str) -> BTreeSet<String> {
     }
 }
 
-/// The labels of a task's protocols of these names.
+/// Labels of a task's protocols with these names.
 fn labels(run: &ExportedRun<'_>, task: &str, names: &BTreeSet<String>) -> String {
     let tasks = run.manifest.tasks.iter().filter(|measured| measured.task == task);
     let labels: BTreeSet<String> = tasks
@@ -118,10 +118,10 @@ fn labels(run: &ExportedRun<'_>, task: &str, names: &BTreeSet<String>) -> String
 }
 
 fn digits(sha256: &str) -> String {
-    sha256.chars().take(DIGITS).collect::<String>() + "…"
+    sha256.chars().take(SHA256_DIGITS).collect::<String>() + "…"
 }
 
-/// The data that a task was measured on, examples included.
+/// sha256 of a task's data and of its file of few-shot examples.
 fn data(run: &ExportedRun<'_>, task: &str) -> String {
     let files = run.manifest.identity.data.iter().filter(|data| data.task == task);
     let files: BTreeSet<String> = files
@@ -134,7 +134,7 @@ fn data(run: &ExportedRun<'_>, task: &str) -> String {
     listed(&files.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// The card of a user's own task.
+/// sha256 of a custom task's config.
 fn config(run: &ExportedRun<'_>, task: &str) -> String {
     let found = run.manifest.identity.custom_tasks.iter().find(|own| own.task == task);
     found.map_or_else(|| "none".to_owned(), |own| digits(&own.sha256))
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_name_their_runs() {
+    fn differing_values_name_their_runs() {
         let value = |text: &str| text.to_owned();
         assert_eq!(differing(&[(value("1"), "a"), (value("1"), "b")]), None);
         assert_eq!(

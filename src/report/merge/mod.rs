@@ -1,4 +1,4 @@
-//! Several runs in one table: sizes that were evaluated on different days or machines.
+//! Merges several runs into common tables, such as models that were evaluated on different days or machines.
 
 mod differences;
 mod names;
@@ -9,10 +9,10 @@ use crate::record::{GroupScore, Score};
 use differences::differences;
 use names::Names;
 
-/// The scores of all runs under common headings, by task and protocol.
+/// Merges the scores of all runs under common headings, by task and protocol.
 ///
-/// A model that two runs measured alike stands once. Where they disagree, or where the same label means other weights,
-/// each has its own rows, named after the run.
+/// A model with the same scores in two runs has one row. If its scores or its weights differ, each run has its own rows,
+/// named after the run.
 pub fn merge(runs: &[ExportedRun<'_>]) -> Results {
     if let [run] = runs {
         return run.results.clone();
@@ -30,29 +30,29 @@ pub fn merge(runs: &[ExportedRun<'_>]) -> Results {
         }
         for score in run.results.scores() {
             let model = names.of_score(run, score);
-            let is_there = |other: &Score| {
+            let is_known = |other: &Score| {
                 other.model == model
                     && (&other.task, &other.protocol, &other.metric)
                         == (&score.task, &score.protocol, &score.metric)
             };
-            if !merged.scores.iter().any(is_there) {
+            if !merged.scores.iter().any(is_known) {
                 merged.scores.push(Score { model, ..score.clone() });
             }
         }
         for group in run.results.groups() {
             let model = names.of_model(run, &group.model);
-            let is_there = |other: &GroupScore| {
+            let is_known = |other: &GroupScore| {
                 other.model == model
                     && (&other.task, &other.protocol, &other.metric)
                         == (&group.task, &group.protocol, &group.metric)
                     && (&other.breakdown, &other.group) == (&group.breakdown, &group.group)
             };
-            if !merged.groups.iter().any(is_there) {
+            if !merged.groups.iter().any(is_known) {
                 merged.groups.push(GroupScore { model, ..group.clone() });
             }
         }
     }
-    // As a run of all of them would have them: methods without a model, then the sizes.
+    // The order of a single run of all models: heuristic baselines, then models by size.
     merged.scores.sort_by_key(|score| score.parameters);
     for heading in &mut merged.headings {
         let is_measured = |model: &String| {
@@ -64,7 +64,7 @@ pub fn merge(runs: &[ExportedRun<'_>]) -> Results {
     merged
 }
 
-/// Adds a heading, or what it has beyond the one that is there.
+/// Adds a heading, or merges it into the one with the same task and protocol.
 fn add_heading(headings: &mut Vec<Heading>, heading: &Heading, run: &ExportedRun<'_>, names: &Names) {
     let rename =
         |models: &[String]| models.iter().map(|model| names.of_model(run, model)).collect::<Vec<_>>();
@@ -87,13 +87,13 @@ fn add_heading(headings: &mut Vec<Heading>, heading: &Heading, run: &ExportedRun
     add_new(&mut known.unmeasured, own.unmeasured);
 }
 
-/// A note with the run that it is about, behind its symbol.
+/// A footnote with the run's name after its symbol.
 fn of_run(note: &str, run: &str) -> String {
     let symbol = ["§ ", "* "].into_iter().find(|symbol| note.starts_with(symbol)).unwrap_or_default();
     format!("{symbol}{run}: {}", note.strip_prefix(symbol).unwrap_or(note))
 }
 
-/// What made the runs, once if it is the same.
+/// Program, precision and device of the runs, once if they agree.
 fn made_by(runs: &[ExportedRun<'_>]) -> String {
     let all = in_order(runs.iter().map(|run| run.results.made_by()));
     let count = format!("{} runs", runs.len());
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notes_keep_their_symbol_in_front() {
+    fn footnotes_keep_their_symbol_first() {
         assert_eq!(of_run("§ m: not measured", "a"), "§ a: m: not measured");
         assert_eq!(of_run("a footnote", "a"), "a: a remark");
         assert_eq!(listed(&["a", "b", "c"]), "a, b and c");

@@ -1,32 +1,32 @@
-//! Which models of several runs are the same, and what they are called in one table.
+//! Finds which models of several runs are the same, and names their rows.
 
 use super::listed;
 use crate::record::{GroupScore, ModelIdentity, Score};
 use crate::report::ExportedRun;
 use crate::report::section::in_order;
 
-/// Why rows of a model are named after their runs.
+/// Why rows of a model are named after the runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Conflict {
-    /// The label means other files.
-    OtherModel,
-    /// The same files, but other scores.
-    OtherScores,
+    /// The label means different files.
+    DifferentModel,
+    /// The same files, but different scores.
+    DifferentScores,
 }
 
-/// What models and methods are called.
+/// Names of models and heuristic baselines in the merged tables.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// Labels that need the run's name.
+    /// Labels that need the runs' names, with the names.
     models: Vec<(String, Conflict, Vec<String>)>,
-    /// Task, protocol and name of methods without a model that need it.
+    /// Task, protocol and name of heuristic baselines that need the runs' names.
     methods: Vec<(String, String, String)>,
-    /// Model, runs, and the tasks that they measured alike.
+    /// Model, runs, and the tasks for which they have the same scores.
     alike: Vec<(String, Vec<String>, Vec<String>)>,
 }
 
 impl Names {
-    /// Holds the runs against each other.
+    /// Compares the runs.
     pub(super) fn new(runs: &[ExportedRun<'_>]) -> Self {
         let mut names = Self::default();
         let labels =
@@ -55,12 +55,12 @@ impl Names {
         for (index, (run, model)) in with.iter().enumerate() {
             for (other, other_model) in &with[..index] {
                 if !is_same(model, other_model) {
-                    conflict = Some(Conflict::OtherModel);
+                    conflict = Some(Conflict::DifferentModel);
                 } else if let Some(tasks) = tasks_alike(label, other, run) {
                     alike
                         .extend(tasks.into_iter().map(|task| (other.name.as_str(), run.name.as_str(), task)));
                 } else if conflict.is_none() {
-                    conflict = Some(Conflict::OtherScores);
+                    conflict = Some(Conflict::DifferentScores);
                 }
             }
         }
@@ -75,7 +75,7 @@ impl Names {
         }
     }
 
-    /// What a model of a run is called.
+    /// The name of a run's model.
     pub(super) fn of_model(&self, run: &ExportedRun<'_>, label: &str) -> String {
         if self.models.iter().any(|(known, ..)| known == label) {
             format!("{label} ({})", run.name)
@@ -84,7 +84,7 @@ impl Names {
         }
     }
 
-    /// What the model or method of a score is called.
+    /// The name of a score's model or heuristic baseline.
     pub(super) fn of_score(&self, run: &ExportedRun<'_>, score: &Score) -> String {
         if score.parameters.is_some() {
             return self.of_model(run, &score.model);
@@ -99,30 +99,30 @@ impl Names {
         }
     }
 
-    /// What is not as one would expect.
+    /// One warning per conflict.
     pub(super) fn warnings(&self) -> Vec<String> {
         let warning = |(label, conflict, runs): &(String, Conflict, Vec<String>)| {
             let runs = listed(&runs.iter().map(String::as_str).collect::<Vec<_>>());
             match conflict {
-                Conflict::OtherModel => format!(
+                Conflict::DifferentModel => format!(
                     "{label} is not the same model in {runs} (the sha256 of its files differs): its rows are named \
                      after the runs"
                 ),
-                Conflict::OtherScores => format!(
-                    "{label} is the same model in {runs} and has other scores: its rows are named after the runs"
+                Conflict::DifferentScores => format!(
+                    "{label} is the same model in {runs} but has different scores: its rows are named after the runs"
                 ),
             }
         };
         self.models.iter().map(warning).collect()
     }
 
-    /// What was measured twice.
+    /// Notes on scores that several runs share.
     pub(super) fn notes(&self) -> Vec<String> {
-        let remark = |(label, runs, tasks): &(String, Vec<String>, Vec<String>)| {
+        let note = |(label, runs, tasks): &(String, Vec<String>, Vec<String>)| {
             let list = |all: &[String]| listed(&all.iter().map(String::as_str).collect::<Vec<_>>());
-            format!("{label} has the same scores in {} for {}: they stand once", list(runs), list(tasks))
+            format!("{label} has the same scores in {} for {}: they are shown once", list(runs), list(tasks))
         };
-        self.alike.iter().map(remark).collect()
+        self.alike.iter().map(note).collect()
     }
 }
 
@@ -130,7 +130,7 @@ fn model<'a>(run: &'a ExportedRun<'_>, label: &str) -> Option<&'a ModelIdentity>
     run.manifest.identity.models.iter().find(|model| model.label == label)
 }
 
-/// Whether two models are made of the same files.
+/// Whether two models have the same files.
 fn is_same(model: &ModelIdentity, other: &ModelIdentity) -> bool {
     (&model.weights_sha256, &model.config_sha256, &model.tokenizer_sha256)
         == (&other.weights_sha256, &other.config_sha256, &other.tokenizer_sha256)
@@ -140,7 +140,7 @@ fn key(score: &Score) -> (&str, &str, &str, &str) {
     (&score.model, &score.task, &score.protocol, &score.metric)
 }
 
-/// The tasks that both runs measured under the same protocol with the same scores; `None` if any has others.
+/// The tasks for which both runs have the same scores under the same protocol; `None` if any scores differ.
 fn tasks_alike<'a>(
     label: &str,
     first: &ExportedRun<'_>,

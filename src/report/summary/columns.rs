@@ -1,6 +1,6 @@
 //! The columns of the paper's tables and figures, in its order.
 
-/// A column of the summary.
+/// A column of the paper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
     /// Name of the task.
@@ -17,10 +17,10 @@ const fn known(task: &'static str, metric: &'static str, name: &'static str, uni
     Known { task, metric, name, unit }
 }
 
-/// What other tasks stand under.
+/// Title of the group of all other tasks.
 pub(super) const OTHER: &str = "other tasks";
 
-/// Groups of columns.
+/// The groups of columns.
 pub(super) const GROUPS: [(&str, &[Known]); 2] = [
     (
         "Table 3 of the paper",
@@ -57,7 +57,7 @@ mod tests {
     use crate::report::published_numbers;
 
     #[test]
-    fn all_that_the_paper_has_for_its_sizes_in_these_tasks_is_there() {
+    fn every_number_of_the_papers_table_3_has_a_column() {
         for number in published_numbers().unwrap().iter().filter(|n| n.source.contains("Table 3")) {
             let mut columns = GROUPS[0].1.iter();
             assert!(columns.any(|known| (known.task, known.metric) == (&number.task, &number.metric)));

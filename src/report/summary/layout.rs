@@ -1,4 +1,4 @@
-//! The summary as tables of text.
+//! Lays the summary out as tables of text.
 
 use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
 use crate::report::format::{arrow, difference, number, short_with_error};
@@ -7,7 +7,7 @@ use crate::report::{Cell, Section, Tone};
 use untrusted_input::thousands;
 
 impl Summary {
-    /// One table a group; what the symbols mean stands under the last.
+    /// One table per group; the last has the footnotes.
     pub fn sections(&self) -> Vec<Section> {
         let mut sections: Vec<Section> = self.groups.iter().map(SummaryGroup::section).collect();
         if let Some(last) = sections.last_mut() {
@@ -16,7 +16,7 @@ impl Summary {
         sections
     }
 
-    /// The terms of all columns in one sentence.
+    /// Protocols, stride, shots and samples of all columns in one sentence.
     pub fn terms(&self) -> String {
         let columns: Vec<&SummaryColumn> = self.groups.iter().flat_map(|group| &group.columns).collect();
         terms(&columns)
@@ -28,7 +28,7 @@ impl SummaryGroup {
         let mut header = vec!["model".to_owned()];
         header.extend(self.columns.iter().map(SummaryColumn::heading));
         let cells = || self.columns.iter().flat_map(|column| &column.cells);
-        // Every column has the models in one order, but none has all of them for certain.
+        // All columns have the models in the same order, but each may lack some.
         let longest = self.columns.iter().max_by_key(|column| column.cells.len());
         let models = longest.into_iter().flat_map(|column| &column.cells).chain(cells());
         let mut rows = Vec::new();
@@ -71,7 +71,7 @@ fn value(cell: &SummaryCell) -> Cell {
 
 fn published(cell: &SummaryCell) -> Cell {
     let reading = if cell.paper_is_reading { "≈ " } else { "" };
-    // As it was published: with more than two decimals if it has them.
+    // As published, with more than two decimals if it has them.
     let digits = |paper: f64| {
         let exact = paper.to_string();
         let decimals = exact.split_once('.').map_or(0, |(_, decimals)| decimals.len());
@@ -89,7 +89,7 @@ fn change(cell: &SummaryCell, higher_is_better: bool) -> Cell {
     )
 }
 
-/// Stride, shots and samples of columns.
+/// Protocols, stride, shots and samples of columns.
 fn terms(columns: &[&SummaryColumn]) -> String {
     let each = |value: &dyn Fn(&SummaryColumn) -> Option<u64>| {
         let pairs: Vec<(&str, String)> = columns
@@ -120,7 +120,7 @@ fn protocol_name(label: &str) -> String {
     label.split(',').next().unwrap_or(label).to_owned()
 }
 
-/// `32` if all have the same value, else `32 (PTB, 1BW), 1,024 (WikiText2)`.
+/// `32` if all have the same value, otherwise `32 (PTB, 1BW), 1,024 (WikiText2)`.
 fn by_value(pairs: &[(&str, String)]) -> String {
     let values = in_order(pairs.iter().map(|(_, value)| value.as_str()));
     if let [value] = values.as_slice() {
@@ -136,10 +136,10 @@ fn by_value(pairs: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::summary::tests::{paper_scores, paper_table};
+    use crate::report::summary::build::tests::{paper_scores, paper_table};
 
     #[test]
-    fn three_rows_a_size_that_the_paper_has() {
+    fn models_of_the_paper_have_three_rows() {
         let sections = paper_table();
         let [table_3, figures] = sections.as_slice() else { panic!("two groups") };
         assert_eq!(table_3.header[1], "LAMBADA\nPPL ↓");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn values_name_who_has_them() {
+    fn differing_values_name_their_columns() {
         assert_eq!(
             by_value(&[("a", "1".to_owned()), ("b", "2".to_owned()), ("a", "1".to_owned())]),
             "1 (a), 2 (b)"
