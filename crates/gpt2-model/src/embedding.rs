@@ -47,7 +47,7 @@ impl TokenEmbedding {
     }
 
     /// Entries of the vocabulary.
-    pub fn vocabulary(&self) -> usize {
+    pub fn vocab_size(&self) -> usize {
         self.vocabulary
     }
 

@@ -124,7 +124,7 @@ impl Gpt2 {
         let has_room = cache.as_ref().is_none_or(|cache| cache.room_behind(length).is_some());
         assert!(has_room, "{length} more tokens do not fit into the cache");
 
-        let width = self.width();
+        let width = self.n_embd();
         let mut hidden = self.token_embedding.lookup(tokens, &device).reshape([batch, length, width])
             + self.positions(&starts, length);
         let heads = self.blocks.first().map_or(1, |block| block.attention.heads);
@@ -170,17 +170,17 @@ impl Gpt2 {
     }
 
     /// Entries of the vocabulary.
-    pub fn vocabulary(&self) -> usize {
-        self.token_embedding.vocabulary()
+    pub fn vocab_size(&self) -> usize {
+        self.token_embedding.vocab_size()
     }
 
     /// The most tokens that the model sees at once.
-    pub fn context(&self) -> usize {
+    pub fn n_positions(&self) -> usize {
         self.position_embedding.lazy_shape()[0]
     }
 
     /// Width of the residual stream.
-    pub fn width(&self) -> usize {
+    pub fn n_embd(&self) -> usize {
         self.position_embedding.lazy_shape()[1]
     }
 
@@ -190,8 +190,8 @@ impl Gpt2 {
     }
 
     /// Bytes of the keys and values of one token.
-    pub fn key_value_bytes(&self) -> usize {
-        2 * self.blocks.len() * self.width() * size_of::<f32>()
+    pub fn kv_cache_bytes_per_token(&self) -> usize {
+        2 * self.blocks.len() * self.n_embd() * size_of::<f32>()
     }
 }
 

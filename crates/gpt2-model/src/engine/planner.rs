@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::plan::{Continuation, PlanError, ScoredSequence, TokenSet, Work};
 use super::windows::document_windows;
+use super::work::{PlanError, Prompt, ScoredSequence, TokenSet, Work};
 use crate::request::{Decoding, Document, Overflow, Request, Side, Trim, Window};
 use crate::tokenizer::Gpt2Tokenizer;
 use untrusted_input::split_trailing_white_space;
@@ -158,10 +158,9 @@ impl<'a> Planner<'a> {
             tokens.push(self.tokenizer.end_of_text());
         }
         let truncated_tokens = tokens.len().saturating_sub(self.window - max_new_tokens);
-        let prompt = self.trimmed(tokens, truncated_tokens, trim);
+        let tokens = self.trimmed(tokens, truncated_tokens, trim);
         let stop = stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
-        let continuation = Continuation { prompt, stop, max_new_tokens, decoding };
-        Ok(Work::Continue { continuation, truncated_tokens })
+        Ok(Work::Generate(Prompt { tokens, stop, max_new_tokens, decoding, truncated_tokens }))
     }
 
     /// `tokens` without `drop` of them: first those that lie within the bytes of `trim`, from its side, then the
@@ -226,7 +225,7 @@ mod tests {
                 let sequence = sequences.remove(0);
                 (sequence.input, sequence.targets, truncated_tokens)
             }
-            Work::Continue { .. } => panic!("not a score"),
+            Work::Generate(_) => panic!("not a score"),
         }
     }
 
@@ -280,10 +279,10 @@ mod tests {
             decoding: Decoding::Greedy,
         };
         match Planner::new(&tokenizer, 5).plan(&request).unwrap() {
-            Work::Continue { continuation, truncated_tokens } => {
-                assert_eq!((continuation.prompt.len(), truncated_tokens), (3, 1));
+            Work::Generate(prompt) => {
+                assert_eq!((prompt.tokens.len(), prompt.truncated_tokens), (3, 1));
             }
-            Work::Score { .. } => panic!("not a continuation"),
+            Work::Score { .. } => panic!("not a prompt"),
         }
     }
 }

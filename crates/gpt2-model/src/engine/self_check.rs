@@ -1,39 +1,41 @@
-//! A GPU is believed only after it has agreed with the CPU.
+//! Checks a GPU against the CPU before it is used.
 //!
-//! Drivers, shader compilers and kernel fusion have all been seen to return wrong numbers without an error
-//! (tracel-ai/burn#5257), so a few log-probabilities of a bundled model are computed on both first.
+//! Drivers, shader compilers and kernel fusion have returned wrong numbers without an error (tracel-ai/burn#5257). So a few
+//! log-probabilities and completions of a bundled model are computed on both first.
 
-use super::plan::{Continuation, ScoredSequence, TokenSet};
-use super::{EngineError, generate, score};
-use crate::request::Decoding;
+use super::burn::BurnBackend;
+use super::work::{Prompt, ScoredSequence, TokenSet, Work};
+use super::{Engine, EngineError, Event};
+use crate::request::{Completion, Decoding, LogLikelihood, Response};
 use crate::{BUNDLED_MODELS, Checkpoint, CheckpointError, ComputeDevice, DeviceError};
 
-/// Largest difference of a log-probability that is put down to rounding, nats.
+/// Largest difference of a log-probability that rounding explains, nats.
 const TOLERANCE: f64 = 2e-4;
 
-/// Why a device is not to be used.
+/// Why a device is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum SelfCheckError {
-    /// It computes something else than the CPU.
+    /// Its log-probabilities differ from the CPU's.
     #[error(
-        "{device} computes wrong numbers: in a short check its log-probabilities differ from the CPU's by up to \
-         {difference:.2e} nats (allowed {TOLERANCE:.0e}); use `--device flex`, or update the driver"
+        "{device} computes wrong numbers: its log-probabilities differ from the CPU's by up to {difference:.2e} nats \
+         (allowed {TOLERANCE:.0e}); update the driver or use `--device cpu`"
     )]
     Disagrees {
-        /// Which.
+        /// Name of the device.
         device: String,
         /// Largest difference, nats.
         difference: f64,
     },
-    /// It writes another text than the CPU.
+    /// Its completions differ from the CPU's.
     #[error(
-        "{device} writes another text than the CPU in a short check; use `--device flex`, or update the driver"
+        "{device} computes wrong numbers: its greedy completions differ from the CPU's; update the driver or use \
+         `--device cpu`"
     )]
-    WritesOtherText {
-        /// Which.
+    OtherCompletions {
+        /// Name of the device.
         device: String,
     },
-    /// It fails.
+    /// The device failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// There is no CPU backend in this build.
@@ -46,12 +48,11 @@ pub enum SelfCheckError {
 
 struct Answers {
     log_probs: Vec<f64>,
-    written: Vec<u32>,
+    generated: Vec<u32>,
 }
 
-/// Compares `device` with the CPU on a padded batch, with and without excluded tokens, and on cached
-/// continuations of two prompts of different lengths.
-/// Nothing is done for a CPU device.
+/// Compares `device` with the CPU on a padded batch, with and without excluded tokens, and on greedy completions of two
+/// prompts of different lengths. Does nothing for a CPU device.
 pub fn check_device(device: &ComputeDevice) -> Result<(), SelfCheckError> {
     if device.is_host() {
         return Ok(());
@@ -80,57 +81,68 @@ fn compare(device: &str, expected: &Answers, found: &Answers) -> Result<(), Self
     if difference.is_nan() || difference > TOLERANCE {
         return Err(SelfCheckError::Disagrees { device: device.to_owned(), difference });
     }
-    if expected.written != found.written {
-        return Err(SelfCheckError::WritesOtherText { device: device.to_owned() });
+    if expected.generated != found.generated {
+        return Err(SelfCheckError::OtherCompletions { device: device.to_owned() });
     }
     Ok(())
 }
 
 fn answer(checkpoint: &Checkpoint, device: &ComputeDevice) -> Result<Answers, SelfCheckError> {
-    let model = checkpoint.load(device).map_err(CheckpointError::from)?;
+    let backend = BurnBackend::load(checkpoint, device).map_err(CheckpointError::from)?;
     let encode = |text| checkpoint.tokenizer.encode(text).map_err(EngineError::from);
     let end = checkpoint.tokenizer.end_of_text();
-    let sequence = |tokens: Vec<u32>, excluded: &TokenSet| {
+    let score = |tokens: Vec<u32>, excluded: &TokenSet| {
         let mut input = vec![end];
         input.extend(&tokens[..tokens.len() - 1]);
-        ScoredSequence { input, targets: tokens, excluded: excluded.clone() }
+        let sequence = ScoredSequence { input, targets: tokens, excluded: excluded.clone() };
+        Work::Score { sequences: vec![sequence], rolling_bytes: None, truncated_tokens: 0 }
     };
-    let none = TokenSet::default();
-    let common = TokenSet::new(encode(" the a and of to")?);
-    let sequences = [
-        sequence(encode("The old man looked at the sea, and the sea looked back at the old man.")?, &none),
-        sequence(encode("Once upon a time there was a queen")?, &common),
-        sequence(encode("Hello")?, &none),
-    ];
-    let scores = score::score_batch(&model, device, &sequences.iter().collect::<Vec<_>>())?;
-    let log_probs = scores
-        .into_iter()
-        .flatten()
-        .flat_map(|score| [Some(score.log_prob), score.filtered.map(|(log_prob, _)| log_prob)])
-        .flatten()
-        .collect();
-    let prompts = ["The old man looked at the sea and", "Once upon a time"].map(|text| {
-        encode(text).map(|prompt| Continuation {
-            prompt,
+    let generate = |tokens| {
+        Work::Generate(Prompt {
+            tokens,
             stop: Vec::new(),
             max_new_tokens: 4,
             decoding: Decoding::Greedy,
+            truncated_tokens: 0,
         })
-    });
-    let [first, second] = prompts;
-    let (first, second) = (first?, second?);
-    let prompts = [(&first, 0), (&second, 0)];
-    let (texts, _) = generate::generate(&model, device, &checkpoint.tokenizer, &prompts, &mut |_, _| {})?;
-    let written = texts.into_iter().flat_map(|text| text.tokens).collect();
-    Ok(Answers { log_probs, written })
+    };
+    let none = TokenSet::default();
+    let common = TokenSet::new(encode(" the a and of to")?);
+    let work = [
+        score(encode("The old man looked at the sea, and the sea looked back at the old man.")?, &none),
+        score(encode("Once upon a time there was a queen")?, &common),
+        score(encode("Hello")?, &none),
+        generate(encode("The old man looked at the sea and")?),
+        generate(encode("Once upon a time")?),
+    ];
+    let work: Vec<&Work> = work.iter().collect();
+    let mut responses: Vec<Option<Response>> = vec![None; work.len()];
+    Engine::new(&backend, &checkpoint.tokenizer, 1024).run::<EngineError>(&work, |event| {
+        if let Event::Response { index, response } = event {
+            responses[index] = Some(response);
+        }
+        Ok(())
+    })?;
+    let mut answers = Answers { log_probs: Vec::new(), generated: Vec::new() };
+    for response in responses.into_iter().flatten() {
+        match response {
+            Response::LogLikelihood(LogLikelihood { token_log_probs, filtered, .. }) => {
+                answers.log_probs.extend(token_log_probs.into_iter().map(f64::from));
+                answers.log_probs.extend(filtered.map(|filtered| filtered.log_likelihood));
+            }
+            Response::Generate(Completion { tokens, .. }) => answers.generated.extend(tokens),
+            Response::Rolling(_) => {}
+        }
+    }
+    Ok(answers)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answers(log_probs: &[f64], written: &[u32]) -> Answers {
-        Answers { log_probs: log_probs.to_vec(), written: written.to_vec() }
+    fn answers(log_probs: &[f64], generated: &[u32]) -> Answers {
+        Answers { log_probs: log_probs.to_vec(), generated: generated.to_vec() }
     }
 
     #[test]
@@ -148,6 +160,6 @@ mod tests {
             assert!(matches!(refused, Err(SelfCheckError::Disagrees { .. })), "{refused:?}");
         }
         let other_text = compare("gpu", &expected, &answers(&[-1.0, -2.0, -3.0], &[8]));
-        assert!(matches!(other_text, Err(SelfCheckError::WritesOtherText { .. })));
+        assert!(matches!(other_text, Err(SelfCheckError::OtherCompletions { .. })));
     }
 }

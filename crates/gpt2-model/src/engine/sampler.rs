@@ -1,22 +1,13 @@
-//! Drawing the next token: temperature, top-k and top-p, as transformers filters, from a stream of numbers that
-//! belongs to one text alone.
+//! Choosing the next token: greedy, or sampled with temperature, top-k and top-p as transformers filters.
 
+use gpt2_kernels::NextToken;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::reduce::largest_and_log_sum;
+use super::softmax::argmax_and_log_sum;
 use crate::request::{Decoding, Sampling};
 
-/// What is written next.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct NextToken {
-    /// Its id.
-    pub token: u32,
-    /// log P under the model's own distribution, nats.
-    pub log_prob: f64,
-}
-
-/// How one text is decoded. Its draws depend on its seed and their number, never on its neighbours in a batch.
+/// Chooses the tokens of one completion. Its random numbers depend on its seed alone, never on the rest of a batch.
 pub(super) enum Sampler {
     Greedy,
     Sample { sampling: Sampling, numbers: Box<ChaCha8Rng> },
@@ -39,7 +30,7 @@ impl Sampler {
 
     /// The next token by its logits, with its log-probability before any filter.
     pub fn next(&mut self, logits: &[f32]) -> NextToken {
-        let (most_probable, log_sum) = largest_and_log_sum(logits);
+        let (most_probable, log_sum) = argmax_and_log_sum(logits);
         let token = match self {
             Self::Greedy => most_probable,
             Self::Sample { sampling, numbers } => {
@@ -52,10 +43,10 @@ impl Sampler {
     }
 }
 
-/// The tokens that may be drawn and their probabilities, most probable first, the lower id first among equals.
+/// The tokens that can be sampled and their probabilities, most probable first; the lower id first on a tie.
 ///
-/// As transformers' `TopKLogitsWarper` and `TopPLogitsWarper`: of tokens that tie with the k-th all are kept, and the
-/// token that reaches `top_p` is kept too.
+/// Equal to transformers' `TopKLogitsWarper` and `TopPLogitsWarper`: all tokens that tie with the k-th stay, and the token
+/// that reaches `top_p` stays.
 pub fn filtered_distribution(logits: &[f32], sampling: &Sampling) -> Vec<(u32, f64)> {
     let mut kept: Vec<(u32, f64)> = logits
         .iter()

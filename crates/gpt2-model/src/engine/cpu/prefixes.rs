@@ -1,27 +1,27 @@
-//! What token sequences have in common at their start.
+//! Prefixes that token sequences share.
 
-/// Tokens below which a common start is not worth a stretch of its own.
+/// Shortest shared prefix worth caching, in tokens.
 pub const MIN_SHARED_PREFIX: usize = 8;
 
-/// Sequences with a common start.
+/// Sequences with a shared prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Tokens that all members begin with.
+    /// Length of the prefix that all members share, in tokens.
     pub shared: usize,
     /// Indices of the members.
     pub members: Vec<usize>,
 }
 
-/// Tokens that both sequences begin with.
-pub fn common_start(a: &[u32], b: &[u32]) -> usize {
+/// Length of the common prefix of two sequences.
+pub fn common_prefix(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
-/// Groups sequences so that much is computed once: in lexicographic order, each joins the group before it where that
-/// saves more tokens than beginning another.
+/// Groups sequences so that shared prefixes run once. In lexicographic order, each sequence joins the group before it if
+/// that saves more tokens than a new group would.
 ///
-/// `limits` are the most tokens of each sequence that may be shared: those before the first that something is asked
-/// about. Every sequence is in one group; the result depends on the sequences alone.
+/// `limits[i]` is the largest prefix of sequence `i` that may be shared: the positions before the first that needs logits.
+/// Every sequence is in exactly one group. The result depends on the sequences alone.
 pub fn groups(sequences: &[&[u32]], limits: &[usize]) -> Vec<Group> {
     let mut order: Vec<usize> = (0..sequences.len()).collect();
     order.sort_by(|&a, &b| sequences[a].cmp(sequences[b]).then(a.cmp(&b)));
@@ -31,7 +31,7 @@ pub fn groups(sequences: &[&[u32]], limits: &[usize]) -> Vec<Group> {
             let first = group.members[0];
             let alone = group.members.len() == 1;
             let before = if alone { limits[first] } else { group.shared };
-            let shared = common_start(sequences[first], sequences[index]).min(before).min(limits[index]);
+            let shared = common_prefix(sequences[first], sequences[index]).min(before).min(limits[index]);
             let saved = (group.members.len() - 1) * group.shared;
             if shared >= MIN_SHARED_PREFIX && group.members.len() * shared > saved {
                 group.shared = shared;

@@ -1,4 +1,4 @@
-//! The engine's two primitives: score these positions of these tokens, and continue these tokens.
+//! The engine's two primitives in tokens: score these positions, and continue this prompt.
 
 use std::sync::Arc;
 
@@ -72,54 +72,51 @@ impl TokenSet {
 /// Tokens whose last positions are scored: position `input.len() - targets.len() + i` predicts `targets[i]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ScoredSequence {
-    /// What the model reads.
+    /// Tokens that the model reads.
     pub input: Vec<u32>,
-    /// What its last positions are held against.
+    /// Tokens that its last positions predict.
     pub targets: Vec<u32>,
-    /// Tokens left out of a second reading; empty for none.
+    /// Tokens left out of a second, filtered score; empty for none.
     pub excluded: TokenSet,
 }
 
-/// A prompt that the model continues.
+/// A prompt and how to continue it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Continuation {
-    /// What the model reads.
-    pub prompt: Vec<u32>,
-    /// Strings that end the text.
+pub struct Prompt {
+    /// Tokens that the model reads; at least one.
+    pub tokens: Vec<u32>,
+    /// Strings that end the completion.
     pub stop: Vec<String>,
-    /// Most tokens to write.
+    /// Largest number of tokens to generate; at least 1.
     pub max_new_tokens: usize,
     /// How the next token is chosen.
     pub decoding: Decoding,
+    /// Tokens that were dropped to make the prompt fit.
+    pub truncated_tokens: usize,
 }
 
-/// The two primitives of the engine.
+/// What the engine runs for one request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Work {
-    /// Score these target positions of these token sequences; several for a long document.
+    /// Score the targets of these sequences; several for a long document.
     Score {
         /// In document order.
         sequences: Vec<ScoredSequence>,
-        /// Bytes that the targets are, where the answer is a document's.
+        /// Bytes that the targets cover, for a part of a document.
         rolling_bytes: Option<usize>,
         /// Tokens dropped on the left.
         truncated_tokens: usize,
     },
-    /// Continue this sequence.
-    Continue {
-        /// What and how.
-        continuation: Continuation,
-        /// Tokens dropped on the left.
-        truncated_tokens: usize,
-    },
+    /// Continue a prompt.
+    Generate(Prompt),
 }
 
 impl Work {
-    /// Tokens that the model reads or writes at most, the measure of progress.
+    /// Tokens that the model reads or generates at most, the measure of progress.
     pub fn tokens(&self) -> usize {
         match self {
             Self::Score { sequences, .. } => sequences.iter().map(|sequence| sequence.input.len()).sum(),
-            Self::Continue { continuation, .. } => continuation.prompt.len() + continuation.max_new_tokens,
+            Self::Generate(prompt) => prompt.tokens.len() + prompt.max_new_tokens,
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Σ exp over a row of logits, written so that the compiler can use the processor's vectors; the order of the sum
-//! depends on the row alone.
+//! Softmax over one row of logits on the CPU, for sampling.
+//!
+//! Written so that the compiler vectorizes it. The order of the sum depends on the row alone.
 
 /// Elements that are handled together.
 const LANES: usize = 16;
@@ -7,11 +8,11 @@ const LANES: usize = 16;
 const BLOCKS: usize = 8;
 
 /// Σ exp(x − shift) over `values`; `shift` is at least the largest of them.
-pub fn sum_of_exponentials(values: &[f32], shift: f32) -> f64 {
+fn sum_of_exponentials(values: &[f32], shift: f32) -> f64 {
     let mut sums = [0f64; LANES];
-    for stretch in values.chunks(LANES * BLOCKS) {
+    for chunk in values.chunks(LANES * BLOCKS) {
         let mut partial = [0f32; LANES];
-        let (blocks, rest) = stretch.as_chunks::<LANES>();
+        let (blocks, rest) = chunk.as_chunks::<LANES>();
         for block in blocks {
             for (sum, &value) in partial.iter_mut().zip(block) {
                 *sum += exponential(value - shift);
@@ -50,8 +51,8 @@ fn exponential(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { series * scale }
 }
 
-/// The largest of `values` and the first place that has it; `(0, −∞)` without values or where all are NaN.
-pub fn largest(values: &[f32]) -> (usize, f32) {
+/// Index of the first of the largest values, and that value; `(0, −∞)` without values or where all are NaN.
+fn largest(values: &[f32]) -> (usize, f32) {
     let mut largest = [f32::NEG_INFINITY; LANES];
     let (blocks, rest) = values.as_chunks::<LANES>();
     for block in blocks {
@@ -61,6 +62,12 @@ pub fn largest(values: &[f32]) -> (usize, f32) {
     }
     let value = largest.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
     (values.iter().position(|&other| other == value).unwrap_or(0), value)
+}
+
+/// The first token with the largest logit, and ln Σ exp(logit), added in f64 in the order of the vocabulary.
+pub(super) fn argmax_and_log_sum(logits: &[f32]) -> (u32, f64) {
+    let (token, logit) = largest(logits);
+    (token as u32, f64::from(logit) + sum_of_exponentials(logits, logit).ln())
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! From the scores of sequences, in whatever order they come, to the answers of requests.
+//! Puts the scores of sequences, in whatever order they come, together to responses.
 
-use super::plan::{ScoredSequence, Work};
-use super::score::TokenScore;
-use super::{EngineError, Event};
+use super::Event;
+use super::backend::TokenScore;
+use super::work::{ScoredSequence, Work};
 use crate::request::{Filtered, LogLikelihood, Response, RollingLogLikelihood};
 
-/// Work to be scored and what of it is there.
-pub(super) struct Answers<'a> {
+/// Scoring work and the scores that are there.
+pub(super) struct Responses<'a> {
     work: &'a [&'a Work],
-    /// For each piece of work, the indices that it answers.
+    /// For each piece of work, the indices that its response answers.
     same: &'a [Vec<usize>],
-    /// Piece of work, place within it, tokens.
+    /// Index of the work, index of the sequence in it, the sequence.
     sequences: Vec<(usize, usize, &'a ScoredSequence)>,
     pending: Vec<Pending>,
 }
@@ -21,8 +21,8 @@ struct Pending {
     scores: Vec<Vec<TokenScore>>,
 }
 
-impl<'a> Answers<'a> {
-    /// Nothing is there yet.
+impl<'a> Responses<'a> {
+    /// No score is there yet.
     pub fn new(work: &'a [&'a Work], same: &'a [Vec<usize>]) -> Self {
         let mut sequences = Vec::new();
         let mut pending = Vec::new();
@@ -39,21 +39,18 @@ impl<'a> Answers<'a> {
         Self { work, same, sequences, pending }
     }
 
-    /// The sequences to be scored.
+    /// The sequences to score.
     pub fn sequences(&self) -> Vec<&'a ScoredSequence> {
         self.sequences.iter().map(|(_, _, sequence)| *sequence).collect()
     }
 
-    /// The index of the work that each sequence is for.
-    pub fn indices(&self) -> Vec<usize> {
+    /// For each sequence, the index of its work.
+    pub fn work_indices(&self) -> Vec<usize> {
         self.sequences.iter().map(|(index, _, _)| *index).collect()
     }
 
-    /// Answers the work that has no sequences.
-    pub fn answer_empty<E: From<EngineError>>(
-        &mut self,
-        sink: &mut impl FnMut(Event) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// Reports the responses of work without sequences.
+    pub fn finish_empty<E>(&mut self, sink: &mut dyn FnMut(Event) -> Result<(), E>) -> Result<(), E> {
         for (index, item) in self.work.iter().enumerate() {
             if matches!(item, Work::Score { sequences, .. } if sequences.is_empty()) {
                 self.finish(index, sink)?;
@@ -62,16 +59,15 @@ impl<'a> Answers<'a> {
         Ok(())
     }
 
-    /// Takes the scores of a batch, by the places of their sequences, hands over the answers that are whole, and tells
-    /// the progress.
-    pub fn take<E: From<EngineError>>(
+    /// Takes the scores of a batch, by sequence index. Reports the responses that are complete, then the progress.
+    pub fn take<E>(
         &mut self,
-        batch: impl IntoIterator<Item = (usize, Vec<TokenScore>)>,
-        sink: &mut impl FnMut(Event) -> Result<(), E>,
+        batch: Vec<(usize, Vec<TokenScore>)>,
+        sink: &mut dyn FnMut(Event) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut tokens = 0;
-        for (place, scores) in batch {
-            let (index, part, sequence) = self.sequences[place];
+        for (index, scores) in batch {
+            let (index, part, sequence) = self.sequences[index];
             tokens += sequence.input.len() * self.same[index].len();
             let pending = &mut self.pending[index];
             pending.scores[part] = scores;
@@ -83,27 +79,19 @@ impl<'a> Answers<'a> {
         sink(Event::Progress { tokens })
     }
 
-    fn finish<E: From<EngineError>>(
-        &mut self,
-        index: usize,
-        sink: &mut impl FnMut(Event) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn finish<E>(&mut self, index: usize, sink: &mut dyn FnMut(Event) -> Result<(), E>) -> Result<(), E> {
         let Work::Score { sequences, rolling_bytes, truncated_tokens } = self.work[index] else {
             return Ok(());
         };
         let scores: Vec<TokenScore> = std::mem::take(&mut self.pending[index].scores).concat();
-        let response = if let Some(bytes) = *rolling_bytes {
-            Response::Rolling(RollingLogLikelihood {
+        let response = match *rolling_bytes {
+            Some(bytes) => Response::Rolling(RollingLogLikelihood {
                 log_likelihood: scores.iter().map(|score| score.log_prob).sum(),
                 tokens: scores.len(),
                 bytes,
                 windows: sequences.len(),
-            })
-        } else {
-            let context_tokens: usize =
-                sequences.iter().map(|sequence| sequence.input.len() + 1 - sequence.targets.len()).sum();
-            let tokens = sequences.iter().flat_map(|sequence| &sequence.targets).copied().collect();
-            Response::LogLikelihood(log_likelihood(&scores, tokens, context_tokens, *truncated_tokens))
+            }),
+            None => Response::LogLikelihood(log_likelihood(sequences, &scores, *truncated_tokens)),
         };
         for &index in &self.same[index] {
             sink(Event::Response { index, response: response.clone() })?;
@@ -113,23 +101,24 @@ impl<'a> Answers<'a> {
 }
 
 fn log_likelihood(
+    sequences: &[ScoredSequence],
     scores: &[TokenScore],
-    tokens: Vec<u32>,
-    context_tokens: usize,
     truncated_tokens: usize,
 ) -> LogLikelihood {
+    let filtered = scores.iter().map(|score| score.filtered).collect::<Option<Vec<_>>>();
     LogLikelihood {
         log_likelihood: scores.iter().map(|score| score.log_prob).sum(),
         greedy: scores.iter().all(|score| score.is_argmax),
-        tokens,
+        tokens: sequences.iter().flat_map(|sequence| &sequence.targets).copied().collect(),
         token_log_probs: scores.iter().map(|score| score.log_prob as f32).collect(),
-        filtered: scores.iter().map(|score| score.filtered).collect::<Option<Vec<_>>>().map(|filtered| {
-            Filtered {
-                log_likelihood: filtered.iter().map(|(log_prob, _)| log_prob).sum(),
-                greedy: filtered.iter().all(|(_, greedy)| *greedy),
-            }
+        filtered: filtered.map(|filtered| Filtered {
+            log_likelihood: filtered.iter().map(|(log_prob, _)| log_prob).sum(),
+            greedy: filtered.iter().all(|(_, greedy)| *greedy),
         }),
-        context_tokens,
+        context_tokens: sequences
+            .iter()
+            .map(|sequence| sequence.input.len() + 1 - sequence.targets.len())
+            .sum(),
         truncated_tokens,
     }
 }
