@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::Parser;
 use gpt2_kernels::{Precision, SimdLevel};
-use gpt2_model::{Checkpoint, DeviceRequest, LanguageModel, NewTokens, PackedGpt2, Stretch};
+use gpt2_model::{Checkpoint, DeviceRequest, KvSegment, NewTokens, PackedGpt2};
 
 #[derive(Parser)]
 struct Arguments {
@@ -50,10 +50,7 @@ fn main() -> anyhow::Result<()> {
     let precision = Precision::find(&arguments.precision).with_context(|| {
         format!("unknown precision `{}`: expected f32, bf16x3 or bf16", arguments.precision)
     })?;
-    let LanguageModel::Packed(model) = Checkpoint::open(&arguments.model)?.load_for(&device, precision)?
-    else {
-        bail!("the model is not one for the kernels");
-    };
+    let model = Checkpoint::open(&arguments.model)?.load_packed(&device, precision)?;
     let simd_level = match arguments.simd_level.as_deref() {
         None => SimdLevel::detect(),
         Some("avx512bf16") => SimdLevel::Avx512Bf16,
@@ -87,19 +84,19 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read(rows: &[Vec<u32>], asked: usize) -> Vec<NewTokens<'_>> {
-    rows.iter().enumerate().map(|(stretch, tokens)| NewTokens { stretch, tokens, asked }).collect()
+fn read(rows: &[Vec<u32>], outputs: usize) -> Vec<NewTokens<'_>> {
+    rows.iter().enumerate().map(|(segment, tokens)| NewTokens { segment, tokens, outputs }).collect()
 }
 
-fn prefill(model: &PackedGpt2, rows: &[Vec<u32>], asked: usize) -> f64 {
+fn prefill(model: &PackedGpt2, rows: &[Vec<u32>], outputs: usize) -> f64 {
     let start = Instant::now();
-    let mut stretches: Vec<Stretch> = rows.iter().map(|_| model.stretch(None, 0, false)).collect();
-    let hidden = model.forward(&mut stretches, &read(rows, asked));
-    if asked > 1 {
+    let mut segments: Vec<KvSegment> = rows.iter().map(|_| model.segment(None, 0, false)).collect();
+    let hidden = model.forward(&mut segments, &read(rows, outputs));
+    if outputs > 1 {
         let targets: Vec<u32> = rows.concat();
-        assert_eq!(model.score(&hidden, &targets, &[]).len(), targets.len());
+        assert_eq!(model.score_targets(&hidden, &targets, &[]).len(), targets.len());
     } else {
-        assert_eq!(model.greedy(&hidden).len(), rows.len());
+        assert_eq!(model.greedy_tokens(&hidden).len(), rows.len());
     }
     start.elapsed().as_secs_f64()
 }
@@ -107,13 +104,13 @@ fn prefill(model: &PackedGpt2, rows: &[Vec<u32>], asked: usize) -> f64 {
 /// With the prompt, as transformers' `generate` has it.
 fn decode(model: &PackedGpt2, rows: &[Vec<u32>], new_tokens: usize) -> f64 {
     let start = Instant::now();
-    let mut stretches: Vec<Stretch> = rows.iter().map(|_| model.stretch(None, 0, true)).collect();
-    let hidden = model.forward(&mut stretches, &read(rows, 1));
-    let mut next = model.greedy(&hidden);
+    let mut segments: Vec<KvSegment> = rows.iter().map(|_| model.segment(None, 0, true)).collect();
+    let hidden = model.forward(&mut segments, &read(rows, 1));
+    let mut next = model.greedy_tokens(&hidden);
     for _ in 1..new_tokens {
-        let written: Vec<Vec<u32>> = next.iter().map(|token| vec![token.token]).collect();
-        let hidden = model.forward(&mut stretches, &read(&written, 1));
-        next = model.greedy(&hidden);
+        let generated: Vec<Vec<u32>> = next.iter().map(|token| vec![token.token]).collect();
+        let hidden = model.forward(&mut segments, &read(&generated, 1));
+        next = model.greedy_tokens(&hidden);
     }
     start.elapsed().as_secs_f64()
 }

@@ -155,9 +155,10 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
             max_new_tokens: arguments.max_new_tokens,
             decoding,
         };
-        let Work::Continue { continuation, truncated_tokens } = planner.plan(&request)? else {
+        let Work::Generate(planned) = planner.plan(&request)? else {
             bail!("the prompt cannot be continued");
         };
+        let truncated_tokens = planned.truncated_tokens;
         if truncated_tokens > 0 && number == 0 {
             super::warn(&format!(
                 "prompt and completion are longer than the context of {} tokens: the first {truncated_tokens} tokens of \
@@ -171,7 +172,7 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
         }
         let begin = Instant::now();
         let mut stream = Stream::new(&arguments.stop, is_text);
-        let completion = engine.write(&continuation, truncated_tokens, |text| stream.show(text))?;
+        let completion = engine.generate(&planned, |text| stream.show(text))?;
         stream.finish(&completion.text)?;
         if !is_text {
             let label = &model.label;

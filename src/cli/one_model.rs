@@ -9,8 +9,8 @@ use super::models::{Size, models_of};
 use super::progress::Progress;
 use crate::download::Downloads;
 use crate::models::{self, ModelChoice, ModelOrigin};
-use gpt2_model::engine::{Engine, check_device, default_batch_tokens};
-use gpt2_model::{Checkpoint, ComputeDevice, LanguageModel};
+use gpt2_model::Checkpoint;
+use gpt2_model::engine::{Backend, Engine, check_device, default_batch_tokens};
 
 #[derive(Debug, Args)]
 pub(super) struct ModelArguments {
@@ -38,8 +38,7 @@ pub(super) struct ModelArguments {
 pub(super) struct OneModel {
     pub label: String,
     pub checkpoint: Checkpoint,
-    device: ComputeDevice,
-    model: LanguageModel,
+    backend: Box<dyn Backend>,
     batch_tokens: usize,
 }
 
@@ -64,12 +63,12 @@ impl OneModel {
         let configs = std::iter::once(&checkpoint.config);
         let batch_tokens =
             default_batch_tokens(configs, Machine::new().available_bytes(), device.largest_buffer_bytes());
-        let model = checkpoint.load_for(&device, compute.precision)?;
-        Ok(Self { label, checkpoint, device, model, batch_tokens })
+        let backend = gpt2_model::engine::load(&checkpoint, &device, compute.precision)?;
+        Ok(Self { label, checkpoint, backend, batch_tokens })
     }
 
     pub fn engine(&self) -> Engine<'_> {
-        Engine::new(&self.model, &self.checkpoint.tokenizer, &self.device, self.batch_tokens)
+        Engine::new(&*self.backend, &self.checkpoint.tokenizer, self.batch_tokens)
     }
 }
 

@@ -116,7 +116,7 @@ pub(super) fn score_text(arguments: &ScoreTextArguments) -> anyhow::Result<Strin
         match event {
             Event::Response { response: Response::LogLikelihood(score), .. } => scored = Some(score),
             Event::Progress { tokens } => progress.advance(tokens as u64),
-            Event::Note(note) => progress.note(&note),
+            Event::Warning(warning) => progress.note(&format!("warning: {warning}")),
             Event::Response { .. } => {}
         }
         Ok(())

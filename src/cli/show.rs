@@ -131,12 +131,12 @@ fn describe(
                 line("dropped", &format!("{truncated_tokens} tokens on the left"));
             }
         }
-        Work::Continue { continuation, truncated_tokens } => {
-            line("reads", &tokens(tokenizer, &continuation.prompt));
-            if truncated_tokens > 0 {
-                line("dropped", &format!("{truncated_tokens} tokens of the prompt"));
+        Work::Generate(prompt) => {
+            line("reads", &tokens(tokenizer, &prompt.tokens));
+            if prompt.truncated_tokens > 0 {
+                line("dropped", &format!("{} tokens of the prompt", prompt.truncated_tokens));
             }
-            line("generates", &format!("at most {} tokens", continuation.max_new_tokens));
+            line("generates", &format!("at most {} tokens", prompt.max_new_tokens));
         }
     }
     Ok(())

@@ -10,8 +10,8 @@ use super::task_run::TaskRun;
 use super::{Journal, RunDirectory, RunError};
 use crate::record::{Identity, ModelIdentity, SampleResult, TaskUsage};
 use gpt2_kernels::Precision;
-use gpt2_model::engine::Engine;
-use gpt2_model::{CheckpointError, ComputeDevice, LanguageModel};
+use gpt2_model::engine::{self, Backend, Engine};
+use gpt2_model::{CheckpointError, ComputeDevice};
 
 /// How a plan is run; none of it changes a result.
 pub struct RunOptions<'a> {
@@ -73,7 +73,7 @@ pub fn execute(
     let mut failures = Failures::default();
     for model in &preflight.models {
         // Loaded when the first sample needs it: a finished run is shown again at once.
-        let mut loaded: Option<LanguageModel> = None;
+        let mut loaded: Option<Box<dyn Backend>> = None;
         for (number, task) in preflight.tasks.iter().enumerate() {
             let part = Part { preflight, options, model, task, number };
             match part.run(&mut loaded, directory, observer) {
@@ -105,7 +105,7 @@ impl Part<'_> {
     /// Measures it; returns how many of its samples failed.
     fn run(
         &self,
-        loaded: &mut Option<LanguageModel>,
+        loaded: &mut Option<Box<dyn Backend>>,
         directory: &mut RunDirectory,
         observer: &mut dyn Observer,
     ) -> Result<usize, RunError> {
@@ -124,12 +124,12 @@ impl Part<'_> {
         let missing = tokens_of(pending.iter().filter_map(|&sample| work[sample].as_ref().ok()).flatten());
         observer.begin(label, &task.planned.task, total - missing);
         if !pending.is_empty() {
-            let language_model = match loaded {
-                Some(language_model) => language_model,
+            let backend = match loaded {
+                Some(backend) => backend,
                 None => loaded.insert(load(model, options.device, preflight.precision)?),
             };
             let tokenizer = &model.checkpoint.tokenizer;
-            let engine = Engine::new(language_model, tokenizer, options.device, options.batch_tokens);
+            let engine = Engine::new(&**backend, tokenizer, options.batch_tokens);
             let run = TaskRun { task, keys: &keys, work, pending: &pending, options };
             let start = Instant::now();
             let usage = run.run(&engine, &mut journal, &mut records, observer)?;
@@ -137,12 +137,12 @@ impl Part<'_> {
                 model: label.clone(),
                 task: task.planned.task.clone(),
                 protocol: task.label.to_string(),
-                kernels: language_model.kernels(),
+                kernels: backend.description(),
                 seconds: start.elapsed().as_secs_f64(),
                 requested_tokens: missing,
                 read_tokens: usage.read_tokens,
                 padding_tokens: usage.padding_tokens,
-                kv_cache_bytes: usage.key_value_bytes,
+                kv_cache_bytes: usage.kv_cache_bytes,
             });
         }
         let ordered: Vec<SampleResult> =
@@ -153,8 +153,12 @@ impl Part<'_> {
     }
 }
 
-fn load(model: &ReadyModel, device: &ComputeDevice, precision: Precision) -> Result<LanguageModel, RunError> {
-    model.checkpoint.load_for(device, precision).map_err(|source| RunError::Checkpoint {
+fn load(
+    model: &ReadyModel,
+    device: &ComputeDevice,
+    precision: Precision,
+) -> Result<Box<dyn Backend>, RunError> {
+    engine::load(&model.checkpoint, device, precision).map_err(|source| RunError::Checkpoint {
         label: model.planned.label.clone(),
         source: CheckpointError::Weights(source),
     })

@@ -65,8 +65,8 @@ impl TaskRun<'_> {
                 journal.flush()?;
                 if (self.options.stop_wanted)() { Err(RunError::Stopped) } else { Ok(()) }
             }
-            Event::Note(text) => {
-                observer.note(&text);
+            Event::Warning(text) => {
+                observer.note(&format!("warning: {text}"));
                 Ok(())
             }
             Event::Response { index, response } => {

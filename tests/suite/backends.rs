@@ -25,35 +25,42 @@ fn ndarray_agrees() {
     say("SKIPPED: built without the feature ndarray");
 }
 
-/// The fused block against its plain form on another backend: with and without kept keys, behind a shared stretch, and
-/// where something is asked about some of the tokens only.
+/// The fused block against the Burn modules: with and without a kept cache, after a shared prefix, and with outputs for
+/// some of the tokens only.
 #[test]
-#[cfg(feature = "ndarray")]
-fn ndarray_runs_the_fused_block_in_plain_operations() {
+#[cfg(feature = "flex")]
+fn fused_blocks_equal_burn_modules() {
     use crate::common::open;
-    use gpt2_model::{Checkpoint, NewTokens, Stretch};
+    use gpt2_model::{Checkpoint, KvSegment, NewTokens};
 
     let checkpoint = Checkpoint::bundled("tiny-8M").unwrap().unwrap();
-    let hidden = |device: &str| {
-        let model = checkpoint.load_packed(&open(device), gpt2_kernels::Precision::F32).unwrap();
-        let mut stretches: Vec<Stretch> = vec![
-            model.stretch(None, 0, true),
-            model.stretch(Some(0), 5, true),
-            model.stretch(Some(0), 5, false),
-            model.stretch(None, 0, false),
-        ];
-        let read = |stretch, tokens, asked| NewTokens { stretch, tokens, asked };
-        let first = model.forward(
-            &mut stretches,
-            &[read(0, &[464, 2933, 318, 257, 1049], 0), read(1, &[11, 290], 1), read(3, &[2061, 318], 2)],
-        );
-        let second = model.forward(&mut stretches, &[read(1, &[788], 1), read(2, &[13, 198, 198], 2)]);
-        (first, second)
+    let device = open("flex");
+    let packed = checkpoint.load_packed(&device, gpt2_kernels::Precision::F32).unwrap();
+    let mut segments: Vec<KvSegment> = vec![
+        packed.segment(None, 0, true),
+        packed.segment(Some(0), 5, true),
+        packed.segment(Some(0), 5, false),
+        packed.segment(None, 0, false),
+    ];
+    let new = |segment, tokens, outputs| NewTokens { segment, tokens, outputs };
+    let prefix: &[u32] = &[464, 2933, 318, 257, 1049];
+    let first =
+        packed.forward(&mut segments, &[new(0, prefix, 0), new(1, &[11, 290], 1), new(3, &[2061, 318], 2)]);
+    let second = packed.forward(&mut segments, &[new(1, &[788], 1), new(2, &[13, 198, 198], 2)]);
+
+    let modules = checkpoint.load(&device).unwrap();
+    // The last `outputs` hidden states of a whole sequence.
+    let expected = |tokens: &[u32], outputs: usize| -> Vec<f32> {
+        let hidden = modules.forward(tokens, 1, None).into_data().try_into_vec::<f32>().unwrap();
+        hidden[(tokens.len() - outputs) * packed.n_embd()..].to_vec()
     };
-    let (fused, plain) = (hidden("flex"), hidden("ndarray"));
-    for (fused, plain) in [(fused.0, plain.0), (fused.1, plain.1)] {
-        assert_eq!((fused.len(), fused.is_empty()), (plain.len(), false));
-        let largest = fused.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+    let after = |tokens: &[u32]| [prefix, tokens].concat();
+    for (fused, modules) in [
+        (first, [expected(&after(&[11, 290]), 1), expected(&[2061, 318], 2)].concat()),
+        (second, [expected(&after(&[11, 290, 788]), 1), expected(&after(&[13, 198, 198]), 2)].concat()),
+    ] {
+        assert_eq!((fused.len(), fused.is_empty()), (modules.len(), false));
+        let largest = fused.iter().zip(&modules).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         assert!(largest < 2e-4, "{largest:e}");
     }
 }

@@ -34,7 +34,10 @@ fn names_that_do_not_exist() {
         &run("lambada:papr", "tiny", "flex"),
         &["no protocol `papr`", "did you mean `paper`?", "harness"],
     );
-    contains(&run("lambada", "117", "flex"), &["invalid value '117' for '--sizes", "a similar value exists: '117M'"]);
+    contains(
+        &run("lambada", "117", "flex"),
+        &["invalid value '117' for '--sizes", "a similar value exists: '117M'"],
+    );
     contains(&run("lambada", "tiny", "wgup"), &["unknown device `wgup`", "did you mean `wgpu`?"]);
     contains(&run("lambada", "tiny", "flex:0"), &["unknown device `flex:0`"]);
     if !cfg!(feature = "cuda") {
@@ -45,12 +48,25 @@ fn names_that_do_not_exist() {
     contains(&in_new_directory(&["--tasks", "lambada", "--size", "tiny"]), &["'--sizes'"]);
     contains(
         &in_new_directory(&["--tasks", "lambada", "--sizes", "tiny", "--split", "tset"]),
-        &["invalid value 'tset'", "possible values: test, validation, train", "a similar value exists: 'test'"],
+        &[
+            "invalid value 'tset'",
+            "possible values: test, validation, train",
+            "a similar value exists: 'test'",
+        ],
     );
     contains(&in_new_directory(&["--tasks", "cnn_dailymail", "--seeds", "2"]), &["'--seeds'", "'--repeats'"]);
     contains(
         &in_new_directory(&[
-            "--tasks", "all", "--sizes", "tiny", "--data", "sample", "--device", "gpu", "--precision", "bf16",
+            "--tasks",
+            "all",
+            "--sizes",
+            "tiny",
+            "--data",
+            "sample",
+            "--device",
+            "gpu",
+            "--precision",
+            "bf16",
         ]),
         &["--precision bf16 is not supported by --device wgpu"],
     );

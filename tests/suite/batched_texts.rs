@@ -71,7 +71,7 @@ fn compare(found: &[Completion], expected: &[Completion], what: &str) {
 pub fn check(loaded: &Loaded) {
     let work = planned(loaded, &requests());
     let prompt = |work: &Work| match work {
-        Work::Continue { continuation, .. } => continuation.prompt.len(),
+        Work::Generate(prompt) => prompt.tokens.len(),
         Work::Score { .. } => unreachable!(),
     };
     let lengths: Vec<usize> = work.iter().map(prompt).collect();
@@ -88,7 +88,7 @@ pub fn check(loaded: &Loaded) {
     // Greedy and drawn texts together, greedy ones only, and two at a time.
     let (together, usage) = write(loaded, &work, 4096);
     compare(&together, &alone, &format!("{} in one batch", loaded.device));
-    assert_eq!(usage.key_value_bytes as usize, work.len() * (longest + 12 - 1) * KEY_VALUE_BYTES);
+    assert_eq!(usage.kv_cache_bytes as usize, work.len() * (longest + 12 - 1) * KEY_VALUE_BYTES);
     assert_eq!(usage.read_tokens, efforts.iter().map(|usage| usage.read_tokens).sum::<u64>());
     let padding = work.len() * longest - lengths.iter().sum::<usize>();
     assert!(usage.padding_tokens as usize >= padding);
@@ -97,7 +97,7 @@ pub fn check(loaded: &Loaded) {
     compare(&greedy, &alone[..5], &format!("{}, greedy only", loaded.device));
     let (pairs, usage) = write(loaded, &work[2..5], 2 * (lengths[2] + 12));
     compare(&pairs, &alone[2..5], &format!("{} in pairs", loaded.device));
-    assert_eq!(usage.key_value_bytes as usize, 2 * (lengths[2] + 12 - 1) * KEY_VALUE_BYTES);
+    assert_eq!(usage.kv_cache_bytes as usize, 2 * (lengths[2] + 12 - 1) * KEY_VALUE_BYTES);
 }
 
 #[test]

@@ -47,8 +47,8 @@ pub fn write(directory: &Path, tensors: &Tensors, dtype: Dtype) {
 pub fn load(directory: &Path) -> Loaded {
     let device = open("flex");
     let checkpoint = Checkpoint::open(directory).unwrap();
-    let model = checkpoint.load_for(&device, Precision::F32).unwrap();
-    Loaded { checkpoint, model, device }
+    let backend = gpt2_model::engine::load(&checkpoint, &device, Precision::F32).unwrap();
+    Loaded { checkpoint, backend, device }
 }
 
 /// Log-probabilities of a sentence, bit for bit.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use gpt2_eval::record::SampleResult;
 use gpt2_kernels::Precision;
-use gpt2_model::engine::{Engine, EngineError, Event, Usage, Work};
+use gpt2_model::engine::{self, Backend, Engine, EngineError, Event, Usage, Work};
 use gpt2_model::request::{LogLikelihood, Response};
-use gpt2_model::{Checkpoint, ComputeDevice, DeviceRequest, LanguageModel};
+use gpt2_model::{Checkpoint, ComputeDevice, DeviceRequest};
 
 /// Says something past the capturing of the test runner.
 pub fn say(message: &str) {
@@ -31,7 +31,7 @@ pub fn shared(relative: &str) -> Option<PathBuf> {
 /// A bundled model on a device.
 pub struct Loaded {
     pub checkpoint: Checkpoint,
-    pub model: LanguageModel,
+    pub backend: Box<dyn Backend>,
     pub device: ComputeDevice,
 }
 
@@ -42,8 +42,8 @@ pub fn bundled(label: &str) -> Loaded {
 
 pub fn bundled_on(label: &str, device: ComputeDevice) -> Loaded {
     let checkpoint = Checkpoint::bundled(label).expect("a bundled model").unwrap();
-    let model = checkpoint.load_for(&device, Precision::F32).unwrap();
-    Loaded { checkpoint, model, device }
+    let backend = engine::load(&checkpoint, &device, Precision::F32).unwrap();
+    Loaded { checkpoint, backend, device }
 }
 
 pub fn open(device: &str) -> ComputeDevice {
@@ -58,14 +58,14 @@ impl Loaded {
 
     /// Answers to `work`, in its order, and what they cost.
     pub fn run_and_count(&self, work: &[Work], batch_tokens: usize) -> (Vec<Response>, Usage) {
-        let engine = Engine::new(&self.model, &self.checkpoint.tokenizer, &self.device, batch_tokens);
+        let engine = Engine::new(&*self.backend, &self.checkpoint.tokenizer, batch_tokens);
         let mut responses = vec![None; work.len()];
         let outcome: Result<_, EngineError> = engine.run(&work.iter().collect::<Vec<_>>(), |event| {
             match event {
                 Event::Response { index, response } => {
                     assert!(responses[index].replace(response).is_none(), "answered twice");
                 }
-                Event::Note(text) => panic!("{text}"),
+                Event::Warning(text) => panic!("{text}"),
                 Event::Progress { .. } => {}
             }
             Ok(())

@@ -221,7 +221,10 @@ fn failed_samples_and_wrong_arguments() {
         assert!(message.contains("--format svg: figures need a directory: --out DIR"), "{message}");
     }
     let message = refused(path, &["report", "run", "--format", "xml"]);
-    assert!(message.contains("[possible values: table, markdown, latex, csv, json, html, eee, svg, png]"), "{message}");
+    assert!(
+        message.contains("[possible values: table, markdown, latex, csv, json, html, eee, svg, png]"),
+        "{message}"
+    );
     let message = refused(path, &["report", "."]);
     assert!(message.contains("no run is here"), "{message}");
 }

@@ -74,7 +74,10 @@ fn what_cannot_be_meant_is_refused() {
             &["generate", "--prompt", "x", "--size", "tiny-9M"],
             &["invalid value 'tiny-9M'", "possible values: 117M", "similar values exist", "'tiny-8M'"],
         ),
-        (&["generate", "--prompt", "x", "--size", "tiny-3M", "--temperature", "-1"], &["expected a number from 0"]),
+        (
+            &["generate", "--prompt", "x", "--size", "tiny-3M", "--temperature", "-1"],
+            &["expected a number from 0"],
+        ),
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "--top-p", "1.5"], &["at most 1"]),
         (
             &["generate", "--prompt", "x", "--size", "tiny-3M", "--repeats", "2"],

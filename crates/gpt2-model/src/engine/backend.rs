@@ -17,7 +17,7 @@ pub struct TokenScore {
 }
 
 /// A GPT-2 on a device, in the form that is fastest there.
-pub trait Backend {
+pub trait Backend: Sync {
     /// Name for the manifest: `burn`, or the CPU kernels with precision and SIMD level.
     fn description(&self) -> String;
 
