@@ -139,7 +139,7 @@ fn the_harness_protocol_cuts_long_passages_and_says_so() {
         &table,
         &[
             "data=unverified",
-            "not known to be the published test set",
+            "not verified as the published test set",
             "1 of 1 samples are longer than the window",
         ],
     );

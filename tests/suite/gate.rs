@@ -1,4 +1,4 @@
-//! Comparing runs, baselines, gates.
+//! `compare`, `baseline` and `check`.
 
 use std::path::Path;
 
@@ -26,11 +26,11 @@ fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// The baseline with other log-likelihoods of the first model on LAMBADA.
-fn shifted(baseline: &Value, by: f64) -> String {
+/// The baseline with shifted log-likelihoods of the first model on LAMBADA.
+fn shifted(baseline: &Value, shift: f64) -> String {
     let mut baseline = baseline.clone();
     for value in model(&mut baseline, "lambada")["values"]["log_likelihood"].as_array_mut().unwrap() {
-        *value = (value.as_f64().unwrap() + by).into();
+        *value = (value.as_f64().unwrap() + shift).into();
     }
     baseline.to_string()
 }
@@ -42,14 +42,14 @@ fn model<'a>(baseline: &'a mut Value, task: &str) -> &'a mut Value {
 }
 
 #[test]
-fn two_runs_side_by_side() {
+fn compare_has_every_metric_and_the_changed_samples() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let tasks = "lambada,winograd,cbt-cn,wikitext2,coqa,wmt14-fr-en,nq";
     run(path, tasks, "tiny-3M", "small", &[]);
     run(path, tasks, "tiny-8M", "large", &[]);
 
-    // One model each: they are paired without being told.
+    // One model each: they are paired by default.
     let (code, stdout, stderr) = outcome(path, &["compare", "small", "large", "--format", "json"]);
     assert_eq!(code, 0, "{stderr}");
     let found: Value = serde_json::from_str(&stdout).unwrap();
@@ -83,7 +83,7 @@ fn two_runs_side_by_side() {
         );
     }
 
-    // The text: a known change, with its place, prompt and target.
+    // A changed sample with its location, prompt and target.
     let (_, text, _) = outcome(path, &["compare", "small", "large", "--samples", "2"]);
     for part in
         ["LAMBADA (paper,data=sample)", "tiny-3M → tiny-8M", "tasks/lambada/sample.jsonl:", "·", "target"]
@@ -95,7 +95,7 @@ fn two_runs_side_by_side() {
     let (_, text, _) = outcome(path, &["compare", "small", "small"]);
     assert!(!text.contains("worst first"), "nothing changed: {text}");
 
-    // Runs that did not measure the same.
+    // Runs that measured different things.
     run(path, "lambada", "tiny-3M", "less", &["--limit", "20"]);
     let message = refused(path, &["compare", "small", "less"]);
     let part = "lambada protocol: paper,data=sample in the first, paper,data=sample,limit=20 in the second";
@@ -110,7 +110,7 @@ fn two_runs_side_by_side() {
 }
 
 #[test]
-fn a_gate_fails_for_what_is_worse_and_nothing_else() {
+fn only_regressions_and_missing_results_fail_the_gate() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     run(path, "lambada,coqa,wikitext2,nq", "tiny", "run", &[]);
@@ -123,7 +123,7 @@ fn a_gate_fails_for_what_is_worse_and_nothing_else() {
     let parsed = json(&path.join("base.json"));
     assert_eq!((&parsed["tasks"][0]["samples"], &parsed["tasks"][0].get("clusters")), (&60.into(), &None));
     let coqa = parsed["tasks"].as_array().unwrap().iter().find(|task| task["task"] == "coqa").unwrap();
-    assert_eq!(coqa["clusters"].as_array().unwrap().len(), 60, "turns of a story stand together");
+    assert_eq!(coqa["clusters"].as_array().unwrap().len(), 60, "turns of a story share a cluster");
 
     // A run against itself, by file and by directory.
     for base in ["base.json", "run"] {
@@ -131,7 +131,7 @@ fn a_gate_fails_for_what_is_worse_and_nothing_else() {
         assert_eq!(code, 0, "{stderr}");
         assert!(text.contains("The gate passed"), "{text}");
     }
-    // Two perplexities are lower in one model, and sixty samples are too few to be sure of it among 22 metrics.
+    // Two perplexities are lower in one model, but 60 samples are too few for significance among 22 metrics.
     let mapped = ["check", "base.json", "run", "--models", "tiny-8M=tiny-3M"];
     let (code, text, _) = outcome(path, &mapped);
     assert!(code == 0 && !text.contains("tiny-8M"), "{text}");
@@ -163,23 +163,23 @@ fn a_gate_fails_for_what_is_worse_and_nothing_else() {
     assert!(code == 0 && text.contains("worse, tolerated"), "{stderr}");
     assert_eq!(outcome(path, &["check", "better.json", "run", "--tolerance", "lambada.*=638%"]).0, 1);
 
-    // A metric that is not there.
+    // A metric that the run lacks.
     let mut more = parsed.clone();
     let metrics = model(&mut more, "nq")["metrics"].as_array_mut().unwrap();
     metrics.push(serde_json::json!({"metric": "beauty", "value": 1.0}));
     std::fs::write(path.join("more.json"), more.to_string()).unwrap();
     let (code, text, _) = outcome(path, &["check", "more.json", "run", "--format", "junit"]);
     assert_eq!(code, 1);
-    assert!(text.contains("beauty is 1 in the baseline and is not in the run"), "{text}");
+    assert!(text.contains("beauty is 1 in the baseline and missing in the run"), "{text}");
 
-    // Records that are not the same.
+    // Records that differ.
     let journal = path.join("run/samples/tiny-3M/lambada.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
     run(path, "lambada,coqa,wikitext2,nq", "tiny", "other", &[]);
     let changed = text.replacen("\"greedy\":false", "\"greedy\":true", 1);
     assert_ne!(changed, text);
     std::fs::write(&journal, changed).unwrap();
-    assert_eq!(outcome(path, &["check", "other", "run"]).0, 0, "no statistic changed");
+    assert_eq!(outcome(path, &["check", "other", "run"]).0, 0, "no value changed");
     let (code, text, _) = outcome(path, &["check", "other", "run", "--exact"]);
     assert_eq!(code, 1);
     assert!(text.contains("1 records differ: 00000"), "{text}");
@@ -187,7 +187,7 @@ fn a_gate_fails_for_what_is_worse_and_nothing_else() {
     assert_eq!(code, 1);
     assert!(text.contains("give a run directory as the baseline"), "{text}");
 
-    // A run that lost samples is no worse, and no success.
+    // A run that lost samples passes the gate but is incomplete.
     let kept: String = text_without_last_line(&journal);
     std::fs::write(&journal, kept).unwrap();
     let (code, _, stderr) = outcome(path, &["check", "base.json", "run"]);
@@ -203,7 +203,7 @@ fn text_without_last_line(path: &Path) -> String {
 }
 
 #[test]
-fn gates_refuse_what_they_cannot_judge() {
+fn unusable_baselines_and_options_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     run(path, "lambada", "tiny-3M", "run", &[]);

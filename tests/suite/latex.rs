@@ -1,4 +1,4 @@
-//! `table.tex` compiles as it is, whatever stands in it.
+//! `table.tex` compiles, whatever text it contains.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,8 @@ use gpt2_eval::report::{Section, latex};
 
 use crate::common::{copy_model, gpt2_eval, say};
 
-/// Compiles a document, which must go without an error; what it printed. `None`, said aloud, where there is no LaTeX. Where `GPT2_EVAL_KEEP_PDF` names a directory, the PDF is left there.
+/// Compiles a document without errors and returns the log. Returns `None` and says so where LaTeX is missing. Keeps the PDF
+/// in the directory that `GPT2_EVAL_KEEP_PDF` names.
 fn compiles(document: &str, name: &str) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("table.tex"), document).unwrap();
@@ -34,7 +35,7 @@ fn a_run_with_a_hostile_label_compiles() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     copy_model("tiny-3M", &path.join("model"));
-    // What a label may have; any text is held against the exporter below.
+    // The most unusual label that is allowed; `any_text_compiles` tests arbitrary text.
     let label = "50_a--b@c+d中é";
     let model = format!("{label}=model");
     let output = gpt2_eval(path)
@@ -44,14 +45,14 @@ fn a_run_with_a_hostile_label_compiles() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let document = std::fs::read_to_string(path.join("run/table.tex")).unwrap();
-    assert!(path.join("run/table.txt").exists(), "the run itself writes all formats that it was asked for");
-    assert!(document.is_ascii(), "nothing that depends on fonts");
+    assert!(path.join("run/table.txt").exists(), "a run writes all formats of --format");
+    assert!(document.is_ascii(), "no character needs a special font");
     assert!(document.contains("50\\_a-{}-b@c+d{[}U+4E2D{]}\\'{e}"), "{document}");
     let terms = "; protocol paper; stride 32; shots 0; n = 4; ";
-    assert!(document.contains(terms), "the caption states the terms");
+    assert!(document.contains(terms), "the caption has the terms");
     let log = compiles(&document, "run").unwrap_or_default();
-    assert!(!log.contains("Overfull"), "lines stick out: {log}");
-    // Made again from the run's files, it is the same.
+    assert!(!log.contains("Overfull"), "overfull lines: {log}");
+    // `report` makes the same document from the run's files.
     let again = gpt2_eval(path).args(["report", "run", "--format", "latex"]).output().unwrap();
     assert_eq!(String::from_utf8(again.stdout).unwrap(), document);
 }
@@ -75,7 +76,7 @@ fn any_text_compiles() {
         let section = Section::new(text.clone(), 1, header, rows);
         sections.push(Section { footnotes: vec![text.clone()], terms: text.clone(), ..section });
     }
-    // As many tables, columns and rows as LaTeX has to be helped with.
+    // More tables, columns and rows than LaTeX can place by itself.
     let wide: Vec<String> = (0..40).map(|column| format!("a long name {column} ↑")).collect();
     sections.push(Section::new(
         "wide".to_owned(),
@@ -94,6 +95,6 @@ fn any_text_compiles() {
     }
     let document = latex(&sections, &hostile[1], &hostile[..3]);
     assert!(document.is_ascii());
-    // Lines of it may stick out: there is nowhere to break some of it.
+    // Overfull lines are allowed: some of the text cannot be broken.
     compiles(&document, "hostile");
 }

@@ -16,7 +16,7 @@ fn run(directory: &Path, out: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Standard output and standard error of a report.
+/// Runs `report`, checks its exit code, and returns standard output and standard error.
 fn report(directory: &Path, code: i32, arguments: &[&str]) -> (String, String) {
     let output = gpt2_eval(directory).arg("report").args(arguments).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
@@ -24,7 +24,7 @@ fn report(directory: &Path, code: i32, arguments: &[&str]) -> (String, String) {
     (String::from_utf8(output.stdout).unwrap(), error)
 }
 
-/// Models and values of `perplexity` on `task`, of a report as CSV.
+/// Models and values of `perplexity` on `task` in a CSV report.
 fn perplexities(csv: &str, task: &str) -> Vec<(String, String)> {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let rows = reader.records().map(Result::unwrap);
@@ -37,7 +37,7 @@ fn models(csv: &str, task: &str) -> Vec<String> {
     perplexities(csv, task).into_iter().map(|(model, _)| model).collect()
 }
 
-/// Changes a text of a run's manifest.
+/// Replaces text in a run's manifest.
 fn change_manifest(run: &Path, from: &str, to: &str) {
     let path = run.join("manifest.json");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -46,7 +46,7 @@ fn change_manifest(run: &Path, from: &str, to: &str) {
 }
 
 #[test]
-fn sizes_of_different_days_stand_in_one_table() {
+fn runs_of_two_models_merge_into_one_table() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let tasks = ["--tasks", "lambada,cbt-cn,wikitext2", "--data", "sample"];
@@ -54,9 +54,9 @@ fn sizes_of_different_days_stand_in_one_table() {
     run(path, "small", &[&tasks[..], &["--sizes", "tiny-3M"]].concat());
     run(path, "both", &[&tasks[..], &["--sizes", "tiny"]].concat());
 
-    // Byte for byte what one run has, with the smallest first and methods without a model once.
+    // The rows of a single run of both models, the smallest first, heuristic baselines once.
     let (csv, error) = report(path, 0, &["large", "small", "--format", "csv"]);
-    assert_eq!(error, "", "nothing to warn of");
+    assert_eq!(error, "", "no warnings");
     let sorted = |csv: &str| {
         let mut lines: Vec<String> = csv.lines().map(str::to_owned).collect();
         lines.sort();
@@ -79,14 +79,14 @@ fn sizes_of_different_days_stand_in_one_table() {
     assert_eq!(names, ["large", "small"]);
     assert_eq!(document["summary"]["groups"][0]["columns"][0]["cells"][1]["model"], "tiny-8M");
 
-    // Every Eval Ever has no tables to merge: it gets every run.
+    // Every Eval Ever has no tables to merge: it exports every run.
     let (written, _) = report(path, 0, &["large", "small", "--format", "eee,latex", "--out", "out"]);
     assert_eq!(written.lines().count(), 5, "{written}");
     assert!(written.contains("tiny-3M") && written.contains("tiny-8M") && written.contains("out/table.tex"));
 }
 
 #[test]
-fn what_is_twice_the_same_stands_once_and_what_differs_twice() {
+fn equal_scores_are_shown_once_and_different_scores_per_run() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let tasks = ["--tasks", "lambada", "--data", "sample", "--sizes", "tiny-3M"];
@@ -100,7 +100,7 @@ fn what_is_twice_the_same_stands_once_and_what_differs_twice() {
         "{table}"
     );
 
-    // Another program and device, and a score that is not the same.
+    // Another program version, another device, and a changed score.
     change_manifest(&path.join("second"), "\"program_version\": \"", "\"program_version\": \"9.");
     change_manifest(&path.join("second"), "\"device\": \"flex\"", "\"device\": \"cuda:0\"");
     let journal = path.join("second/samples/tiny-3M/lambada.jsonl");
@@ -127,7 +127,7 @@ fn what_is_twice_the_same_stands_once_and_what_differs_twice() {
 }
 
 #[test]
-fn a_label_of_two_models_and_two_data_files() {
+fn one_label_for_two_models_and_two_data_files() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     for (out, model) in [("days/one", "tiny-3M"), ("nights/one", "tiny-8M")] {
@@ -142,12 +142,12 @@ fn a_label_of_two_models_and_two_data_files() {
     }
     let runs = ["days/one/run", "nights/one/run"];
     let (csv, error) = report(path, 0, &[&runs[..], &["--format", "csv"]].concat());
-    // The directories have one name, so the paths tell them apart.
+    // The directories have the same name, so the paths distinguish them.
     assert_eq!(models(&csv, "lambada"), ["mine (days/one/run)", "mine (nights/one/run)"]);
     assert!(error.contains("mine is not the same model in days/one/run and nights/one/run"), "{error}");
     assert!(error.contains("warning: lambada: the data differ (sha256): "), "{error}");
 
-    // Other options are named, and stand in rows of their own.
+    // Different options are named in a warning and have their own rows.
     run(path, "shots", &["--tasks", "lambada", "--data", "sample", "--sizes", "tiny-3M", "--shots", "2"]);
     run(path, "plain", &["--tasks", "lambada", "--data", "sample", "--sizes", "tiny-3M"]);
     let (csv, error) = report(path, 0, &["shots", "plain", "--format", "csv"]);
@@ -163,7 +163,7 @@ fn a_label_of_two_models_and_two_data_files() {
 }
 
 #[test]
-fn a_run_that_is_not_complete_names_itself() {
+fn an_incomplete_run_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     run(path, "whole", &["--tasks", "lambada,cbt-cn", "--data", "sample", "--sizes", "tiny-3M"]);
@@ -175,5 +175,5 @@ fn a_run_that_is_not_complete_names_itself() {
     assert!(error.contains("part: 2 samples are missing"), "{error}");
     assert!(table.contains("§ part: tiny-8M: not measured: 1 of 3 samples are there"), "{table}");
     let row = table.lines().find(|line| line.starts_with("│ tiny-8M")).unwrap();
-    assert!(row.contains("–§"), "the summary's cell says so: {row}");
+    assert!(row.contains("–§"), "the summary's cell has the symbol: {row}");
 }

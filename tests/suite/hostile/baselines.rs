@@ -1,4 +1,4 @@
-//! Baselines of regression gates: one that was changed is refused by its name, or holds a run without harm.
+//! Mutated regression baselines are refused by name, or checks against them stay sound.
 
 use gpt2_eval::gate::{CheckOptions, RegressionBaseline, check, check_sections, junit};
 use proptest::prop_assert;
