@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Runs the tests of the kernels on an emulated processor with AMX-BF16 (Bochs as a Sapphire Rapids, under Debian's cloud
-# kernel), and ends as they end. For x86-64 Debian 12 or later, as root or with sudo; about 15 minutes on two cores the
-# first time, 5 thereafter. Not part of the gate.
+# Runs the tests of crates/gpt2-kernels on an emulated CPU with AMX-BF16 (Bochs as a Sapphire Rapids, under Debian's cloud
+# kernel), and fails if they fail. For x86-64 Debian 12 or later, as root or with sudo. Takes about 15 minutes on two
+# cores the first time, 5 thereafter. Not part of the gate.
 #
 #   tests/amx/run.sh [arguments of the test binary, such as --test-threads=1 tiles]
 #
-# Installs g++, make, cpio, genisoimage, isolinux and syslinux-common. Bochs' sources, its BIOS and the kernel come from
-# Debian 13 into $AMX_WORK (/tmp/gpt2-eval-amx unless set), where Bochs is built; nothing of Debian 13 is installed.
+# Installs g++, make, cpio, genisoimage, isolinux and syslinux-common. Downloads Bochs' sources, its BIOS and the kernel
+# from Debian 13 into $AMX_WORK (default: /tmp/gpt2-eval-amx) and builds Bochs there. Nothing of Debian 13 is installed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+repository=$(cd "$here/../.." && pwd)
 work=${AMX_WORK:-/tmp/gpt2-eval-amx}
 mkdir -p "$work" && cd "$work"
 
@@ -22,7 +23,7 @@ install_tools() {
         g++ make cpio genisoimage isolinux syslinux-common
 }
 
-# Debian 13 for apt, in this folder alone; the mirror is that of this machine.
+# Sets apt up for Debian 13, in this folder only, from the mirror that this machine uses.
 use_debian_13() {
     local mirror
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | head -n 1)
@@ -43,9 +44,9 @@ EOF
     apt-get update -q
 }
 
-# What Bochs 3.0 lacks or gets wrong. Linux uses tiles only on processors with XFD (extended feature disable: the first
-# instruction on tiles traps, and the kernel makes room for them).
-mend() {
+# Patches what Bochs 3.0 lacks or gets wrong. Linux uses tiles only on CPUs with XFD (extended feature disable): the first
+# instruction on tiles traps, and the kernel then makes room for their state.
+patch_bochs() {
     cd "$1/cpu"
     # XFD: two registers, two bits of CPUID, and the trap.
     sed -i '/Bit32u xcr0_suppmask, ia32_xss_suppmask;/a\  Bit64u ia32_xfd, ia32_xfd_err;' cpu.h
@@ -61,8 +62,8 @@ mend() {
     sed -i -e 's/^  if (! long64_mode() || ! BX_CPU_THIS_PTR cr4.get_OSXSAVE() ||$/& (BX_CPU_THIS_PTR ia32_xfd \& BX_XCR0_XTILEDATA_MASK) ||/' \
         -e '/::BxNoAMX(/,/^}/s/^  BX_ASSERT(0);$/  BX_CPU_THIS_PTR ia32_xfd_err |= BX_XCR0_XTILEDATA_MASK;\
   exception(BX_NM_EXCEPTION, 0);/' proc_ctrl.cc
-    # XSAVE, with which the kernel switches threads: tiles in use were taken for unused, rows and bytes of the
-    # configuration were mixed up, and half of the rows were left out.
+    # XSAVE, with which the kernel switches threads: Bochs takes tiles in use for unused, swaps rows and bytes of the
+    # configuration, and leaves out half of the rows.
     sed -i -e '/::xsave_tiledata_state_xinuse(/,/^}/s/tile_use_tracker == 0);.*/tile_use_tracker != 0) \&\& ! (BX_CPU_THIS_PTR ia32_xfd \& BX_XCR0_XTILEDATA_MASK);/' \
         -e '/::x\(save\|rstor\)_tiledata_state(/,/^}/s/row < BX_TILE_REGISTERS/row < BX_TILE_MAX_ROWS/' \
         -e '/::xsave_tilecfg_state(/,/^}/{s/tilecfg\[n\].rows/tilecfg[n].OTHER/;s/tilecfg\[n\].bytes_per_row/tilecfg[n].rows/;s/OTHER/bytes_per_row/}' xsave.cc
@@ -72,10 +73,10 @@ mend() {
 }
 
 build_bochs() {
-    # A mirror may lack the file that describes the sources; the sources' checksum is checked without it too.
+    # A mirror may lack the file that describes the sources. apt checks the checksum of the sources without it too.
     apt-get source -q --download-only bochs || ls bochs_3.0*.orig.tar.*
     tar -xf bochs_3.0*.orig.tar.*
-    mend bochs-3.0
+    patch_bochs bochs-3.0
     cd bochs-3.0
     ./configure --with-nogui --enable-x86-64 --enable-cpu-level=6 --enable-avx --enable-evex --enable-amx --enable-pci \
         --enable-long-phy-address --enable-all-optimizations --disable-debugger --disable-debugger-gui \
@@ -94,20 +95,20 @@ fetch_kernel_and_bios() {
 }
 
 build_tests() {
-    export CARGO_TARGET_DIR=$work/target RUSTFLAGS="-C target-feature=+crt-static"
-    local target=x86_64-unknown-linux-gnu
-    cargo build --release --locked --manifest-path "$here/Cargo.toml" --target $target --bin init
-    local tests
-    tests=$(cargo test --release --locked --manifest-path "$here/Cargo.toml" --target $target --no-run --test kernels 2>&1 |
-        tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
     mkdir -p initial iso
-    cp "target/$target/release/init" initial/init
+    rustc --edition 2024 -O -C target-feature=+crt-static -o initial/init "$here/init.rs"
+    # A target directory of its own: in the workspace's, the flags would rebuild every dependency.
+    local tests
+    tests=$(CARGO_TARGET_DIR=$work/target RUSTFLAGS="-C target-feature=+crt-static" \
+        cargo test --release --locked --manifest-path "$repository/Cargo.toml" --package gpt2-kernels \
+        --target x86_64-unknown-linux-gnu --no-run --test kernels 2>&1 |
+        tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
     cp "$tests" initial/kernels
     strip initial/*
     (cd initial && printf 'init\nkernels\n' | cpio -o -H newc --quiet | gzip -1) >iso/initrd.gz
 }
 
-# The arguments become those of the test binary.
+# Passes its arguments to the test binary.
 run_tests() {
     cp root/boot/vmlinuz-* iso/vmlinuz
     cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 iso/
@@ -158,5 +159,5 @@ step "Kernel and BIOS"
 [ -e root/usr/share/vgabios/vgabios.bin ] || fetch_kernel_and_bios
 step "Tests"
 build_tests
-step "The tests, on the emulated processor"
+step "The tests, on the emulated CPU"
 run_tests "${@:---test-threads=2}"

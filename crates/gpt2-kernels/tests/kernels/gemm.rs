@@ -24,7 +24,7 @@ fn gelu(x: f64) -> f64 {
 }
 
 #[test]
-fn products_are_those_of_the_plain_loop() {
+fn sums_are_chains_of_fused_multiply_adds() {
     for simd_level in available() {
         for (rows, inputs, outputs) in SHAPES {
             let (input, weights, bias) =
@@ -43,7 +43,7 @@ fn products_are_those_of_the_plain_loop() {
                 let mut expected = Vec::new();
                 for row in 0..rows {
                     for column in 0..outputs {
-                        // The chain that is promised, to the bit.
+                        // The documented chain, to the bit.
                         let mut chain = 0f32;
                         for index in 0..inputs {
                             chain =
@@ -82,14 +82,14 @@ fn gelu_is_exact_to_a_millionth() {
         assert!(worst < 1e-6, "{worst}");
         all.push(bits(&output));
     }
-    assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "the same on all instructions");
+    assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "the same at all SIMD levels");
     let mut output = [0.0];
     gemm(SimdLevel::detect(), &[f32::NAN], 1, &one, None, Epilogue::GeluTanh, &mut output);
     assert!(output[0].is_nan());
 }
 
 #[test]
-fn rows_do_not_depend_on_the_batch_the_threads_or_the_instructions() {
+fn rows_do_not_depend_on_the_batch_the_threads_or_the_simd_level() {
     let (rows, inputs, outputs) = (157, 600, 333);
     let (input, bias) = (numbers(rows * inputs, 5), numbers(outputs, 6));
     let packed = PackedMatrix::from_outputs(Precision::F32, &numbers(inputs * outputs, 7), inputs, outputs);

@@ -1,9 +1,9 @@
-//! The kernels against plain loops in f64, and against themselves bit for bit.
+//! Compares the kernels with plain loops in f64, and with themselves bit for bit.
 
+mod amx;
 mod attention;
 mod gemm;
-mod norm;
+mod layer_norm;
 mod precision;
 mod support;
-mod tiles;
 mod vocabulary;

@@ -24,16 +24,16 @@ const SHAPES: [(usize, usize, usize); 15] = [
     (5, 3, 0),
 ];
 
-/// To the nearest number of 8 bits, the even one on a tie.
+/// The nearest number of 8 bits, to even on a tie.
 fn rounded(value: f64) -> f64 {
     if value == 0.0 {
         return value;
     }
-    let place = (value.abs().log2().floor() - 7.0).exp2();
-    (value / place).round_ties_even() * place
+    let unit = (value.abs().log2().floor() - 7.0).exp2();
+    (value / unit).round_ties_even() * unit
 }
 
-/// What `precision` makes of a number, as a higher and a lower part.
+/// A number as `precision` stores it: a high and a low part.
 pub fn parts(precision: Precision, value: f32) -> [f64; 2] {
     let value = f64::from(value);
     let high = rounded(value);
@@ -44,7 +44,7 @@ pub fn parts(precision: Precision, value: f32) -> [f64; 2] {
     }
 }
 
-/// Bound of the error of a term, as a part of it: each rounding to 8 bits adds 2⁻⁸ to the error of a product.
+/// Bound of the relative error of a term. Each rounding to 8 bits adds 2⁻⁸.
 fn bound(precision: Precision) -> f64 {
     match precision {
         Precision::F32 => 0.0,
@@ -61,7 +61,7 @@ fn product(simd_level: SimdLevel, input: &[f32], weights: &PackedMatrix, bias: O
 }
 
 #[test]
-fn products_are_those_of_the_rounded_numbers() {
+fn sums_are_those_of_the_rounded_numbers() {
     for precision in REDUCED {
         let (mut squares, mut norm) = (0.0, 0.0);
         for (rows, inputs, outputs) in SHAPES {
@@ -98,13 +98,13 @@ fn products_are_those_of_the_rounded_numbers() {
             }
         }
         let error = (squares / norm).sqrt();
-        println!("{precision:?}: relative to the norm {error:e}");
+        println!("{precision:?}: error relative to the norm {error:e}");
         assert!(error < if precision == Precision::Bf16 { 4e-3 } else { 1e-5 }, "{error}");
     }
 }
 
 #[test]
-fn bias_and_epilogue_are_those_of_single_precision() {
+fn bias_and_epilogue_are_computed_in_f32() {
     let (rows, inputs, outputs) = (5, 33, 40);
     let (input, bias) = (numbers(rows * inputs, 1), numbers(outputs, 3));
     for precision in REDUCED {
@@ -149,30 +149,30 @@ fn rows_do_not_depend_on_the_batch_or_the_threads() {
         for (simd_level, sums) in &emulated {
             let different = sums.iter().zip(&emulated.last().unwrap().1).filter(|(a, b)| a != b);
             println!(
-                "{precision:?}: {} of {} sums are others with {simd_level:?} than with portable code",
+                "{precision:?}: {} of {} sums differ between {simd_level:?} and portable code",
                 different.count(),
                 rows * outputs
             );
         }
-        // Fused gemm-adds give the same everywhere; the instructions for bf16 need not.
+        // Fused multiply-adds give the same sums everywhere, unlike the instructions for bf16.
         emulated.retain(|(simd_level, _)| !matches!(simd_level, SimdLevel::Amx | SimdLevel::Avx512Bf16));
         assert!(emulated.windows(2).all(|pair| pair[0].1 == pair[1].1));
     }
 }
 
 #[test]
-fn rows_of_weights_are_those_that_are_kept() {
+fn rows_are_the_rounded_weights() {
     for precision in Precision::ALL {
         for (inputs, outputs) in [(1, 1), (7, 5), (64, 40), (33, 17)] {
             let weights: Vec<f32> = numbers(inputs * outputs, 8);
             let packed = PackedMatrix::from_outputs(precision, &weights, inputs, outputs);
-            // The same by ranges of inputs, so that pairs are cut.
-            let mut parts_of_it = PackedMatrix::zeros(precision, inputs, outputs);
+            // The same weights input by input, so that pairs of inputs are set in two calls.
+            let mut by_input = PackedMatrix::zeros(precision, inputs, outputs);
             for input in (0..inputs).rev() {
                 let row: Vec<f32> = (0..outputs).map(|output| weights[output * inputs + input]).collect();
-                parts_of_it.set_inputs(input, &row);
+                by_input.set_inputs(input, &row);
             }
-            assert_eq!(packed, parts_of_it);
+            assert_eq!(packed, by_input);
             for (output, weights) in weights.chunks(inputs).enumerate() {
                 let mut row = vec![f32::NAN; inputs];
                 packed.row(output, &mut row);
@@ -187,7 +187,7 @@ fn rows_of_weights_are_those_that_are_kept() {
 }
 
 #[test]
-fn scores_are_those_of_the_logits() {
+fn scores_agree_with_the_logits() {
     let (rows, width, vocabulary) = (150, 41, 1100);
     let hidden: Vec<f32> = numbers(rows * width, 31).iter().map(|x| 4.0 * x).collect();
     let targets: Vec<u32> = (0..rows as u32).map(|row| row * 7 % vocabulary as u32).collect();
@@ -230,7 +230,7 @@ fn scores_are_those_of_the_logits() {
 }
 
 #[test]
-fn what_is_no_number_stays_none() {
+fn nan_stays_nan() {
     for precision in REDUCED {
         for simd_level in available() {
             let weights = PackedMatrix::from_inputs(precision, &[1.0, 2.0, f32::NAN, 1.0], 2, 2);
@@ -242,7 +242,7 @@ fn what_is_no_number_stays_none() {
 }
 
 #[test]
-fn only_instructions_for_bf16_make_it_worthwhile() {
+fn a_format_is_native_where_the_cpu_has_its_instructions() {
     assert!(Precision::F32.is_native());
     assert_eq!(Precision::Bf16.is_native(), SimdLevel::Avx512Bf16.is_available());
     assert_eq!(Precision::Bf16x3.is_native(), SimdLevel::Amx.is_available());

@@ -1,9 +1,9 @@
-//! Numbers, references and thread pools for the tests.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+//! Inputs, comparisons and thread pools for the tests.
+#![allow(clippy::unwrap_used)]
 
 use gpt2_kernels::SimdLevel;
 
-/// Numbers in −1..1 that look random and are always the same.
+/// Pseudo-random numbers in −1..1, the same for the same seed.
 pub fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x1234_5678_9ABC_DEF1;
     (0..count)
@@ -14,12 +14,12 @@ pub fn numbers(count: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-/// What this machine has.
+/// The SIMD levels of this machine.
 pub fn available() -> impl Iterator<Item = SimdLevel> {
     SimdLevel::ALL.into_iter().filter(|simd_level| simd_level.is_available())
 }
 
-/// Runs `test` in a pool of so many threads.
+/// Runs `test` in a pool of `threads` threads.
 pub fn with_threads<R: Send>(threads: usize, test: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(test)
 }
@@ -33,7 +33,7 @@ pub fn assert_close(actual: &[f32], expected: &[f64], tolerance: f64) {
     }
 }
 
-/// The bits, so that 0 is not −0.
+/// The bits of the numbers, which tell 0 from −0.
 pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }

@@ -23,7 +23,7 @@ fn log_probability(row: &[f32], target: u32, excluded: &[u32]) -> f64 {
 }
 
 #[test]
-fn scores_are_those_of_the_plain_loop() {
+fn scores_agree_with_a_plain_loop() {
     for (rows, width, vocabulary) in
         [(0, 4, 9), (1, 1, 1), (2, 8, 16), (3, 5, 513), (15, 33, 1500), (150, 64, 777)]
     {
@@ -65,7 +65,7 @@ fn scores_are_those_of_the_plain_loop() {
             }
             scores.push(scored);
         }
-        assert!(scores.windows(2).all(|pair| pair[0] == pair[1]), "the same on all instructions");
+        assert!(scores.windows(2).all(|pair| pair[0] == pair[1]), "the same at all SIMD levels");
     }
 }
 
@@ -83,10 +83,11 @@ fn ties_and_extremes() {
     let filtered = score.filtered.unwrap();
     assert_eq!(filtered.argmax, 701);
     assert!((filtered.log_prob + 2f64.ln()).abs() < 1e-12);
-    // Nothing but the target is left, and that is excluded too.
+    // The first token that is not excluded wins; a target that is excluded with all others has probability 1.
     let everything: Vec<u32> = (0..20).collect();
     assert_eq!(one(&[1.0; 20], 4, &everything[..4]).filtered.unwrap().argmax, 4);
-    // A logit that is not a number makes the sum none.
+    assert_eq!(one(&[1.0; 20], 4, &everything).filtered.unwrap().log_prob, 0.0);
+    // A NaN logit makes every log-probability NaN.
     let mut logits = vec![0.0; 600];
     logits[599] = f32::NAN;
     assert!(one(&logits, 1, &[]).log_prob.is_nan());

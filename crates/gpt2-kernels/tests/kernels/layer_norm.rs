@@ -3,7 +3,7 @@ use gpt2_kernels::{SimdLevel, layer_norm};
 use crate::support::{assert_close, available, bits, numbers, with_threads};
 
 #[test]
-fn rows_have_the_mean_and_deviation_asked_for() {
+fn rows_agree_with_a_plain_loop() {
     for (rows, width) in [(0, 8), (1, 1), (2, 5), (3, 16), (4, 63), (5, 64), (9, 100), (40, 768), (7, 1600)] {
         let (gamma, beta) = (numbers(width, 1), numbers(width, 2));
         let input: Vec<f32> = numbers(rows * width, 3).iter().map(|x| 5.0 * x + 2.0).collect();
@@ -24,7 +24,7 @@ fn rows_have_the_mean_and_deviation_asked_for() {
             assert_close(&output, &expected, if width == 1 { 1e-3 } else { 5e-6 });
             all.push(bits(&output));
         }
-        assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "the same on all instructions");
+        assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "the same at all SIMD levels");
     }
 }
 
