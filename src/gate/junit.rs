@@ -2,7 +2,7 @@
 
 use super::check::{Check, CheckedMetric, CheckedRecords, Verdict};
 use super::check_tables::check_summary;
-use crate::report::p_value;
+use crate::report::{escape, p_value};
 
 /// One test per model, task and metric, and one per model and task whose records were compared.
 pub fn junit(check: &Check, records: &[CheckedRecords]) -> String {
@@ -15,11 +15,11 @@ pub fn junit(check: &Check, records: &[CheckedRecords]) -> String {
             Verdict::Untested => {
                 format!(
                     "      <skipped message=\"{}\"/>\n",
-                    attribute("this metric has no paired test, or too few samples for one")
+                    escape("this metric has no paired test, or too few samples for one")
                 )
             }
             Verdict::Passed | Verdict::Improved | Verdict::Tolerated => {
-                format!("      <system-out>{}</system-out>\n", attribute(&explanation(metric)))
+                format!("      <system-out>{}</system-out>\n", escape(&explanation(metric)))
             }
         };
         cases.push_str(&case(&class, &metric.metric, &body));
@@ -39,17 +39,17 @@ pub fn junit(check: &Check, records: &[CheckedRecords]) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"gpt2-eval check\" {counts}>\n  \
          <testsuite name=\"{}\" {counts}>\n{cases}  </testsuite>\n</testsuites>\n",
-        attribute(&check_summary(check, records))
+        escape(&check_summary(check, records))
     )
 }
 
 fn case(class: &str, name: &str, body: &str) -> String {
-    let (class, name) = (attribute(class), attribute(name));
+    let (class, name) = (escape(class), escape(name));
     format!("    <testcase classname=\"{class}\" name=\"{name}\" time=\"0\">\n{body}    </testcase>\n")
 }
 
 fn failure(kind: &str, message: &str) -> String {
-    let message = attribute(message);
+    let message = escape(message);
     format!("      <failure type=\"{kind}\" message=\"{message}\">{message}</failure>\n")
 }
 
@@ -72,23 +72,6 @@ fn explanation(metric: &CheckedMetric) -> String {
         metric.n,
         metric.tolerance
     )
-}
-
-/// Text that may stand in an attribute or between tags; what XML cannot have becomes U+FFFD.
-fn attribute(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            '\n' | '\r' | '\t' => escaped.push_str(&format!("&#{};", u32::from(character))),
-            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            other => escaped.push(other),
-        }
-        escaped
-    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::style::{Look, Marker};
 use super::text::clean;
+use crate::report::escape;
 
 /// The bundled font of PNGs, then a common one with the same widths.
 const FONTS: &str = "DejaVu Sans, Verdana, sans-serif";
@@ -27,18 +28,9 @@ fn coordinate(value: f64) -> String {
     format!("{}", if rounded == 0.0 { 0.0 } else { rounded })
 }
 
-/// Text as it stands between tags and in attributes.
-pub(super) fn escape(text: &str) -> String {
-    clean(text).chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-        escaped
-    })
+/// Cleans and escapes a label.
+fn label(text: &str) -> String {
+    escape(&clean(text))
 }
 
 fn points(points: &[(f64, f64)]) -> String {
@@ -55,7 +47,7 @@ impl Svg {
     /// A white picture. `name`, of letters, digits, `-` and `_`, makes ids unique where a page has several pictures.
     pub fn new(name: &str, (width, height): (f64, f64), title: &str, description: &str) -> Self {
         let (width, height) = (coordinate(width), coordinate(height));
-        let (title, description) = (escape(title), escape(description));
+        let (title, description) = (label(title), label(description));
         let text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
              role=\"img\" aria-labelledby=\"{name}-title {name}-desc\" font-family=\"{FONTS}\">\n\
@@ -75,7 +67,7 @@ impl Svg {
     pub fn open(&mut self, class: &str, tooltip: &str) {
         self.text.push_str(&format!("<g class=\"{class}\">"));
         if !tooltip.is_empty() {
-            self.text.push_str(&format!("<title>{}</title>", escape(tooltip)));
+            self.text.push_str(&format!("<title>{}</title>", label(tooltip)));
         }
         self.text.push('\n');
     }
@@ -96,7 +88,7 @@ impl Svg {
         self.text.push_str(&format!(
             "<text x=\"{x}\" y=\"{y}\"{anchor} font-size=\"{}\" fill=\"{colour}\">{}</text>\n",
             coordinate(size),
-            escape(content)
+            label(content)
         ));
     }
 
