@@ -35,7 +35,7 @@ use anyhow::Context;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
-use crate::run::MergeError;
+use crate::run::RunError;
 
 /// Measures GPT-2 models zero-shot, exactly as the GPT-2 paper did, and prints the paper's table beside its own.
 #[derive(Debug, Parser)]
@@ -154,8 +154,7 @@ pub fn main() -> ExitCode {
         Ok(Some(Problem::Incomplete(reason))) => (reason, INCOMPLETE),
         Err(error) => {
             let is_incomplete = error.chain().any(|cause| {
-                cause.is::<Incomplete>()
-                    || matches!(cause.downcast_ref(), Some(MergeError::Incomplete { .. }))
+                cause.is::<Incomplete>() || matches!(cause.downcast_ref(), Some(RunError::Incomplete(_)))
             });
             (describe(&error), if is_incomplete { INCOMPLETE } else { WRONG_INPUT })
         }

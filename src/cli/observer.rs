@@ -27,14 +27,16 @@ impl Reporter {
     ) -> Result<Self, RunError> {
         let mut results = Results::new(made_by);
         let tasks = preflight.finished_tasks()?;
-        tasks.iter().for_each(|task| results.add_task(task));
+        for task in &tasks {
+            results.add_task(task);
+        }
         let reporter = Self { directory: directory.to_owned(), progress, results, tasks };
         reporter.write()?;
         Ok(reporter)
     }
 
     fn write(&self) -> Result<(), RunError> {
-        let files = self.results.files().map_err(|error| write_error(self.directory.clone(), error))?;
+        let files = self.results.files().map_err(|error| write_error(&self.directory, error))?;
         files.iter().try_for_each(|(name, content)| write_atomically(&self.directory.join(name), content))
     }
 

@@ -1,5 +1,7 @@
 //! From a run's files to its tables.
 
+use std::path::Path;
+
 use super::{Problem, Report};
 use crate::report::{Results, Screen};
 use crate::run::{FinishedRun, RunError, write_atomically};
@@ -25,6 +27,6 @@ pub(super) fn problem(run: &FinishedRun) -> Option<String> {
 }
 
 /// The same for a file that cannot be made of scores.
-pub(super) fn write_error(path: std::path::PathBuf, error: csv::Error) -> RunError {
-    RunError::Write { path, source: std::io::Error::other(error) }
+pub(super) fn write_error(path: &Path, error: csv::Error) -> RunError {
+    RunError::write(path, &std::io::Error::other(error))
 }

@@ -18,7 +18,7 @@ use crate::data::Split;
 use crate::plan::{ModelSource, Plan};
 use crate::record::{Identity, Manifest, Shard, Status};
 use crate::report::{Format, Screen, made_by};
-use crate::run::{Failures, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute, write_inputs};
+use crate::run::{Failures, LoadedTask, Preflight, RunDirectory, RunError, RunOptions, execute};
 use crate::text::command_line;
 use gpt2_model::ComputeDevice;
 use gpt2_model::engine::{SelfCheckError, check_device, default_batch_tokens};
@@ -112,7 +112,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
     let choice = RunChoice::new(arguments)?;
     let device = arguments.compute.open_device()?;
     let (plan, hub_files) = choice.provision(arguments.compute.offline, arguments.quiet)?;
-    let preflight = Preflight::new(&plan, &device, arguments.fail_fast)?;
+    let mut preflight = Preflight::new(&plan, &device, arguments.fail_fast)?;
     let machine = Machine::new();
     let batch_tokens = arguments.batch_tokens.unwrap_or_else(|| {
         let configs = preflight.models.iter().map(|model| &model.checkpoint.config);
@@ -126,7 +126,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
     let mut environment = machine.environment(&preflight, &device, batch_tokens);
     environment.hub = hub_files;
     let made_by = made_by(&preflight.identity, &environment);
-    let tasks = preflight.tasks.iter().map(ReadyTask::measured).collect();
+    let tasks = preflight.tasks.iter().map(LoadedTask::measured).collect();
     let manifest = Manifest::begin(plan, preflight.identity.clone(), tasks, environment);
     let mut directory = RunDirectory::open(&path, manifest, arguments.fresh)?;
 
@@ -139,7 +139,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
         fail_fast: arguments.fail_fast,
         stop_wanted: &|| stop.is_wanted(),
     };
-    match measure(&preflight, &options, &mut directory, progress, made_by) {
+    match measure(&mut preflight, &options, &mut directory, progress, made_by) {
         Ok((table, failures)) => end(&mut directory, &table, &failures, &arguments.format),
         Err(error) => Err(cut_off(&mut directory, error)),
     }
@@ -194,13 +194,13 @@ fn cut_off(directory: &mut RunDirectory, error: anyhow::Error) -> anyhow::Error 
 }
 
 fn measure(
-    preflight: &Preflight,
+    preflight: &mut Preflight,
     options: &RunOptions<'_>,
     directory: &mut RunDirectory,
     progress: Progress,
     made_by: String,
 ) -> anyhow::Result<(String, Failures)> {
-    write_inputs(directory.path(), preflight)?;
+    preflight.write_inputs(directory.path())?;
     let mut reporter = Reporter::new(directory.path(), preflight, progress, made_by)?;
     check_device(options.device)?;
     let failures = execute(preflight, options, directory, &mut reporter)?;

@@ -19,6 +19,6 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), RunError> {
     write().map_err(|source| {
         // Nothing to keep of a file that could not be finished.
         let _ = std::fs::remove_file(&temporary);
-        RunError::Write { path: path.to_owned(), source }
+        RunError::write(path, &source)
     })
 }

@@ -1,28 +1,25 @@
-//! A run directory that is read back, without data and model.
+//! Reads a run directory, without data and models.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::inputs::ShardPlaces;
-use super::manifest::MAX_MANIFEST_BYTES;
-use super::{JournalError, RunError};
+use super::RunError;
+use super::directory::MAX_MANIFEST_BYTES;
+use super::journal::damaged;
 use crate::record::{HeuristicResult, Manifest, MeasuredTask, PromptRecord, SCHEMA_VERSION, SampleResult};
 use crate::tasks::{HeuristicBaseline, Registry, TaskConfig};
 use text_metrics::{Breakdown, Metric};
 use untrusted_input::clipped;
 use untrusted_input::{is_plain_name, read_bounded};
 
-/// Most bytes of a `shard.json`; the places of a million samples have about ten million.
-const MAX_PLACES_BYTES: u64 = 1_000_000_000;
-
-/// A run as its files have it. It need not be complete.
+/// A run as its files have it; it can be incomplete.
 #[derive(Debug)]
 pub struct FinishedRun {
-    /// Where it is.
+    /// The run directory.
     pub path: PathBuf,
-    /// Its manifest.
+    /// Content of `manifest.json`.
     pub manifest: Manifest,
     /// In the plan's order.
     pub tasks: Vec<FinishedTask>,
@@ -52,8 +49,7 @@ impl FinishedTask {
     ///
     /// `Err` if it is not in `registry`.
     pub fn new(measured: MeasuredTask, registry: &Registry) -> Result<Self, RunError> {
-        let task =
-            registry.find(&measured.task).ok_or_else(|| RunError::UnknownTask(measured.task.clone()))?;
+        let task = registry.find(&measured.task).ok_or_else(|| RunError::unknown_task(&measured.task))?;
         Ok(Self {
             config: task.config(),
             metrics: task.metrics(&measured.protocol),
@@ -102,7 +98,7 @@ impl FinishedRun {
         Ok(Self { path: path.to_owned(), manifest, tasks })
     }
 
-    /// Samples that the run should have and has not, over all tasks and models.
+    /// Samples without a result, over all tasks and models.
     pub fn missing(&self) -> usize {
         let missing = |task: &FinishedTask, records: &Vec<SampleResult>| {
             task.measured.samples.saturating_sub(records.len())
@@ -113,33 +109,24 @@ impl FinishedRun {
             .sum()
     }
 
-    /// Samples that have an error instead of statistics, over all tasks and models.
+    /// Samples with an error instead of values, over all tasks and models.
     pub fn failed(&self) -> usize {
         let records = self.tasks.iter().flat_map(|task| task.records.iter().flatten());
         records.filter(|record| record.error.is_some()).count()
     }
 }
 
-/// The places of a shard's samples.
-pub(super) fn read_places(path: &Path) -> Result<ShardPlaces, RunError> {
-    let file = path.join("shard.json");
-    let read_error = |reason: String| RunError::Read { path: file.clone(), reason };
-    let bytes = read_bounded(&file, MAX_PLACES_BYTES).map_err(|error| read_error(error.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|error| read_error(clipped(&error.to_string())))
-}
-
-/// The manifest of the run at `path`, with names in it that stay inside.
+/// Reads the manifest of the run at `path` and checks that its names are plain file names.
 pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
     let file = path.join("manifest.json");
-    let read_error = |reason: String| RunError::Read { path: file.clone(), reason };
+    let read_error = |reason: String| RunError::read(&file, reason);
     let bytes = match read_bounded(&file, MAX_MANIFEST_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let reason =
-                "no run is here: there is no manifest.json; name the directory of a run, such as one below \
-                          results/"
-                    .to_owned();
-            return Err(RunError::NotARun { directory: path.to_owned(), reason });
+            return Err(RunError::Other(format!(
+                "{}: not a run directory: it has no manifest.json; name the directory of a run, such as one in results/",
+                path.display()
+            )));
         }
         Err(error) => return Err(read_error(error.to_string())),
     };
@@ -147,46 +134,40 @@ pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
         serde_json::from_slice(&bytes).map_err(|error| read_error(clipped(&error.to_string())))?;
     let version = value.get("schema_version").and_then(serde_json::Value::as_u64);
     if version != Some(u64::from(SCHEMA_VERSION)) {
-        let found = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+        let found = version.map_or_else(|| "missing".to_owned(), |version| version.to_string());
         return Err(read_error(format!(
-            "its schema_version is {found}, this program reads {SCHEMA_VERSION}: read it with the version that wrote it, or run it again"
+            "schema_version is {found}, but this version of gpt2-eval reads only {SCHEMA_VERSION}: read the directory with \
+             the version that wrote it, or run it again"
         )));
     }
     let manifest: Manifest =
         serde_json::from_value(value).map_err(|error| read_error(clipped(&error.to_string())))?;
     if manifest.tasks.len() != manifest.identity.tasks.len() {
-        return Err(read_error("`tasks` and `identity.tasks` have not the same length".to_owned()));
+        return Err(read_error("`tasks` and `identity.tasks` have different lengths".to_owned()));
     }
     let labels = manifest.identity.models.iter().map(|model| &model.label);
     let journals = manifest.tasks.iter().map(|task| &task.journal);
     for name in labels.chain(journals) {
         if !is_plain_name(name) {
-            return Err(read_error(format!("`{}` is no name of a file", clipped(name))));
+            return Err(read_error(format!("`{}` is not a plain file name", clipped(name))));
         }
     }
     Ok(manifest)
 }
 
-/// The values of a file of JSON lines; none if the file is not there. A last line without its end is left out.
+/// The values of a file of JSON lines; none if there is no file. An unterminated last line is dropped.
 fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(RunError::Read { path: path.to_owned(), reason: error.to_string() }),
+        Err(error) => return Err(RunError::read(path, error)),
     };
-    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    let lines = bytes[..whole].split(|&byte| byte == b'\n').enumerate();
+    let terminated = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let lines = bytes[..terminated].split(|&byte| byte == b'\n').enumerate();
     lines
         .filter(|(_, line)| !line.is_empty())
         .map(|(index, line)| {
-            serde_json::from_slice(line).map_err(|error| {
-                JournalError::Damaged {
-                    path: path.to_owned(),
-                    line: index + 1,
-                    reason: clipped(&error.to_string()),
-                }
-                .into()
-            })
+            serde_json::from_slice(line).map_err(|error| damaged(path, index + 1, &error.to_string()))
         })
         .collect()
 }

@@ -11,39 +11,11 @@ use crate::record::SampleResult;
 use gpt2_model::request::Response;
 use untrusted_input::clipped;
 
-/// The most work that a power failure can take: what was written is made durable that often.
-const SYNC_EVERY: Duration = Duration::from_secs(10);
+/// Time between two syncs to disk: a power failure loses at most this much work.
+const SYNC_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What can be wrong with a journal.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// A line before the last is no record.
-    #[error(
-        "{path}:{line}: the journal is damaged: {reason}; delete the file to run this task again, or use --fresh to run \
-         all of them"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A record was made with other weights or another request.
-    #[error(
-        "{path}:{line}: sample {id} was answered by another model, engine or prompt; delete the file to run this \
-         task again, or use --fresh to run all of them"
-    )]
-    OtherKey {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// The sample.
-        id: String,
-    },
-}
+/// End of every message about a journal that cannot be used.
+const REMEDY: &str = "delete the file to run this task again, or use --fresh to run all of them";
 
 /// An open journal.
 #[derive(Debug)]
@@ -54,27 +26,30 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens or creates the journal at `path` and returns what it holds, by sample id. Torn lines at the end, left by a
-    /// process that was killed while it wrote or by a power failure, are dropped. `expected_key` gives the key that a sample must have, or
-    /// `None` for a sample that the run does not have.
+    /// Opens or creates the journal at `path` and returns its results by sample id. Torn lines at the end, from a process
+    /// that was killed while it wrote or from a power failure, are dropped. `expected_key` gives the key of a sample, or
+    /// `None` for an id that the run does not have.
     ///
     /// `Err` names file and line.
     pub fn open<'a>(
         path: &Path,
         expected_key: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<(Self, BTreeMap<String, SampleResult>), RunError> {
-        let write_error = |source| RunError::Write { path: path.to_owned(), source };
+        let write_error = |error| RunError::write(path, &error);
         let existing = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(RunError::Read { path: path.to_owned(), reason: error.to_string() }),
+            Err(error) => return Err(RunError::read(path, error)),
         };
         let (records, good_bytes) = read_records(path, &existing)?;
         let mut by_id = BTreeMap::new();
         for (line, record) in records {
             if expected_key(&record.id) != Some(record.key.as_str()) {
-                let (path, id) = (path.to_owned(), clipped(&record.id));
-                return Err(JournalError::OtherKey { path, line, id }.into());
+                return Err(RunError::Journal(format!(
+                    "{}:{line}: sample {} was answered by another model, engine or prompt; {REMEDY}",
+                    path.display(),
+                    clipped(&record.id)
+                )));
             }
             by_id.insert(record.id.clone(), record);
         }
@@ -86,48 +61,53 @@ impl Journal {
         Ok((Self { path: path.to_owned(), writer, synced: Instant::now() }, by_id))
     }
 
-    /// Appends a record.
+    /// Appends a result.
     pub fn append(&mut self, record: &SampleResult) -> Result<(), RunError> {
         let line = serde_json::to_vec(record).map_err(std::io::Error::from);
         line.and_then(|mut line| {
             line.push(b'\n');
             self.writer.write_all(&line)
         })
-        .map_err(|source| RunError::Write { path: self.path.clone(), source })
+        .map_err(|error| RunError::write(&self.path, &error))
     }
 
-    /// Hands everything appended so far to the system, and now and then to the disk.
+    /// Hands everything appended so far to the operating system, and from time to time to the disk.
     pub fn flush(&mut self) -> Result<(), RunError> {
         let mut flush = || {
             self.writer.flush()?;
-            if self.synced.elapsed() >= SYNC_EVERY {
+            if self.synced.elapsed() >= SYNC_INTERVAL {
                 self.writer.get_ref().sync_data()?;
                 self.synced = Instant::now();
             }
             Ok(())
         };
-        flush().map_err(|source| RunError::Write { path: self.path.clone(), source })
+        flush().map_err(|error| RunError::write(&self.path, &error))
     }
 
-    /// Closes the journal of a finished task with its records in the order of the data, so that the file does not
-    /// depend on the order in which they were computed.
+    /// Closes the journal of a finished task with its results in the order of the data, so that the file does not depend
+    /// on the order in which they were computed.
     pub fn finish<'a>(mut self, records: impl Iterator<Item = &'a SampleResult>) -> Result<(), RunError> {
         self.flush()?;
         let mut content = Vec::new();
         for record in records {
             serde_json::to_writer(&mut content, record)
-                .map_err(|error| RunError::Write { path: self.path.clone(), source: error.into() })?;
+                .map_err(|error| RunError::write(&self.path, &error.into()))?;
             content.push(b'\n');
         }
         write_atomically(&self.path, &content)
     }
 }
 
-/// The records of a journal's content with their lines, and how many bytes they are.
+/// A line of the journal, or of another file of JSON lines in a run directory, is not valid.
+pub(super) fn damaged(path: &Path, line: usize, reason: &str) -> RunError {
+    RunError::Journal(format!("{}:{line}: damaged line: {}; {REMEDY}", path.display(), clipped(reason)))
+}
+
+/// The results in a journal's content with their lines, and how many bytes they take.
 ///
-/// A last line without its end is left out, and so is what follows a line with zero bytes, which are what a power failure
-/// leaves of blocks that were not written, unless a record follows. Anything else that is no record is damage.
-fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleResult)>, usize), JournalError> {
+/// An unterminated last line is dropped. A line with zero bytes is where a power failure left blocks unwritten: it is
+/// dropped with what follows, unless a valid result follows. Any other invalid line is an error.
+fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleResult)>, usize), RunError> {
     let mut records = Vec::new();
     let mut good_bytes = 0;
     let mut position = 0;
@@ -139,27 +119,18 @@ fn read_records(path: &Path, content: &[u8]) -> Result<(Vec<(usize, SampleResult
             continue;
         }
         let record = serde_json::from_slice(line).map_err(|error| error.to_string());
-        // A text such as `1e300` is read as an f32 without end, which no journal can hold.
+        // `1e300` is read as an infinite f32, which no run writes.
         let is_finite = |record: &SampleResult| record.responses.iter().all(Response::is_finite);
-        let beyond = || "a log-probability is beyond every f32".to_owned();
+        let beyond = || "a log-probability is beyond the range of f32".to_owned();
         let record = record.and_then(|record| if is_finite(&record) { Ok(record) } else { Err(beyond()) });
         match (record, &torn) {
             (Ok(record), None) => {
                 records.push((index + 1, record));
                 good_bytes = position;
             }
-            (Ok(_), Some((line, reason))) => {
-                return Err(JournalError::Damaged {
-                    path: path.to_owned(),
-                    line: *line,
-                    reason: reason.clone(),
-                });
-            }
-            (Err(error), None) if line.contains(&0) => torn = Some((index + 1, clipped(&error))),
-            (Err(error), None) => {
-                let (path, reason) = (path.to_owned(), clipped(&error));
-                return Err(JournalError::Damaged { path, line: index + 1, reason });
-            }
+            (Ok(_), Some((line, reason))) => return Err(damaged(path, *line, reason)),
+            (Err(reason), None) if line.contains(&0) => torn = Some((index + 1, reason)),
+            (Err(reason), None) => return Err(damaged(path, index + 1, &reason)),
             (Err(_), Some(_)) => {}
         }
     }
@@ -195,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_is_dropped_and_the_rest_comes_back_bit_for_bit() {
+    fn torn_lines_are_dropped_and_results_keep_every_bit() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("t.jsonl");
         let (mut journal, records) = Journal::open(&path, key_of).unwrap();
@@ -206,7 +177,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         let mut torn = whole.clone();
         torn.extend(&whole[..whole.len() / 2]);
-        // Blocks that a power failure left empty, and a line end that came through.
+        // Blocks that a power failure left unwritten, and a line end that was written.
         torn.extend([0; 100]);
         torn.extend(b"\n}\n{");
         std::fs::write(&path, torn).unwrap();
@@ -232,6 +203,6 @@ mod tests {
         assert!(error.contains("t.jsonl:1: sample a was answered by another model"), "{error}");
         std::fs::write(&path, format!("{{\n{line}")).unwrap();
         let error = Journal::open(&path, key_of).unwrap_err().to_string();
-        assert!(error.contains("t.jsonl:1: the journal is damaged"), "{error}");
+        assert!(error.contains("t.jsonl:1: damaged line"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Puts the shards of a run together.
+//! Merges the shards of a run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,119 +6,72 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::finished::read_places;
-use super::inputs::write_lines;
-use super::manifest::identity_differences;
+use super::directory::identity_differences;
+use super::inputs::{ShardSamples, write_lines};
 use super::{FinishedRun, RunDirectory, RunError};
 use crate::record::{HeuristicResult, Identity, Manifest, Shard, ShardSummary, Status};
 use crate::text::command_line;
-
-/// Why shards cannot be put together.
-#[derive(Debug, thiserror::Error)]
-pub enum MergeError {
-    /// A directory has no shard.
-    #[error(
-        "{0}: no shards are here: name a directory with shards/0-of-N, or the directories of runs made with --shard"
-    )]
-    NoShards(PathBuf),
-    /// Shards of two runs.
-    #[error("{second} and {first} are not of one run:\n{}", differences.join("\n"))]
-    Different {
-        /// A shard.
-        first: PathBuf,
-        /// Another.
-        second: PathBuf,
-        /// One line a field.
-        differences: Vec<String>,
-    },
-    /// A shard stands twice.
-    #[error("shard {shard} is in {first} and in {second}: name one of them")]
-    Duplicate {
-        /// Which.
-        shard: Shard,
-        /// Where.
-        first: PathBuf,
-        /// And where else.
-        second: PathBuf,
-    },
-    /// Something is left to compute.
-    #[error("the run is not complete:\n{}", missing.join("\n"))]
-    Incomplete {
-        /// For each shard what is missing, and the command that fills it.
-        missing: Vec<String>,
-    },
-    /// The places of the samples do not fit together.
-    #[error(
-        "{directory}: shard.json does not fit the records of {journal}: run this shard again with --fresh"
-    )]
-    Places {
-        /// Of the shard.
-        directory: PathBuf,
-        /// Of the task.
-        journal: String,
-    },
-    /// Several directories, and none to write to.
-    #[error("say where to write the merged run: --out DIR")]
-    NoOut,
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    Run(#[from] RunError),
-}
 
 /// A shard that has been read.
 struct ReadShard {
     run: FinishedRun,
     shard: Shard,
-    places: BTreeMap<String, Vec<usize>>,
+    /// By journal: for each sample its index in the whole run.
+    indices: BTreeMap<String, Vec<usize>>,
 }
 
-/// Puts the shards in `directories` together in `out`, or in the one directory that they share, and returns where. The
-/// files in `samples/`, `prompts/` and `baselines/` are those of a run without shards, byte for byte; the scores are the
-/// caller's to compute from them.
+/// Merges the shards in `directories` into `out`, or into the only directory, and returns that path. The files in
+/// `samples/`, `prompts/` and `baselines/` are those of a run without shards, byte for byte; the caller computes the scores
+/// from them.
 ///
-/// `Err` if a shard is missing, incomplete, there twice, or of another run.
-pub fn merge(directories: &[PathBuf], out: Option<&Path>) -> Result<PathBuf, MergeError> {
+/// `Err` if a shard is missing, incomplete, a duplicate, or part of another run.
+pub fn merge(directories: &[PathBuf], out: Option<&Path>) -> Result<PathBuf, RunError> {
     let mut shards = Vec::new();
     for directory in directories {
         shards.extend(shards_in(directory)?);
     }
     shards.sort_by_key(|shard| shard.shard);
-    check_one_run(&shards)?;
-    check_complete(&shards)?;
+    let Some(first) = shards.first() else { return Err(RunError::Other("merge: no directories".to_owned())) };
+    check_one_run(&shards, first)?;
+    check_complete(&shards, first)?;
     let out = match (out, directories) {
         (Some(out), _) => out,
         (None, [directory]) if directory.join("shards").is_dir() => directory,
-        _ => return Err(MergeError::NoOut),
+        _ => return Err(RunError::Other("say where to write the merged run: --out DIR".to_owned())),
     };
-    write(&shards, out)?;
+    write(&shards, first, out)?;
     Ok(out.to_owned())
 }
 
-/// The shards of a directory: those below `shards/`, or the one that it is.
-fn shards_in(directory: &Path) -> Result<Vec<ReadShard>, MergeError> {
-    let read_error =
-        |error: std::io::Error| RunError::Read { path: directory.to_owned(), reason: error.to_string() };
+fn no_shards(directory: &Path) -> RunError {
+    RunError::Other(format!(
+        "{}: no shards: name a directory with shards/0-of-N, or the directories of runs made with --shard",
+        directory.display()
+    ))
+}
+
+/// The shards of a directory: those in `shards/`, or the directory itself.
+fn shards_in(directory: &Path) -> Result<Vec<ReadShard>, RunError> {
     let mut paths: Vec<PathBuf> = match std::fs::read_dir(directory.join("shards")) {
         Ok(entries) => {
             let paths: Result<_, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
-            paths.map_err(read_error)?
+            paths.map_err(|error| RunError::read(directory, error))?
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => vec![directory.to_owned()],
-        Err(error) => return Err(read_error(error).into()),
+        Err(error) => return Err(RunError::read(directory, error)),
     };
-    // A shard that was killed before it wrote its places down is one that is missing.
+    // A shard that was killed before it wrote shard.json counts as missing.
     paths.retain(|path| path == directory || path.join("shard.json").exists());
     paths.sort();
     if paths.is_empty() {
-        return Err(MergeError::NoShards(directory.to_owned()));
+        return Err(no_shards(directory));
     }
     paths
         .into_iter()
         .map(|path| {
             let run = FinishedRun::open(&path)?;
-            let Some(shard) = run.manifest.identity.shard else { return Err(MergeError::NoShards(path)) };
-            let places = read_places(&path)?.places;
-            Ok(ReadShard { run, shard, places })
+            let Some(shard) = run.manifest.identity.shard else { return Err(no_shards(&path)) };
+            Ok(ReadShard { run, shard, indices: ShardSamples::read(&path)?.indices })
         })
         .collect()
 }
@@ -128,36 +81,39 @@ fn whole_identity(shard: &ReadShard) -> Identity {
     Identity { shard: None, ..shard.run.manifest.identity.clone() }
 }
 
-fn check_one_run(shards: &[ReadShard]) -> Result<(), MergeError> {
-    let Some(first) = shards.first() else { return Err(MergeError::NoOut) };
+fn check_one_run(shards: &[ReadShard], first: &ReadShard) -> Result<(), RunError> {
     let value = serde_json::to_value(whole_identity(first)).unwrap_or(Value::Null);
     for pair in shards.windows(2) {
         let (before, shard) = (&pair[0], &pair[1]);
+        let path = shard.run.path.display();
         let mut differences = identity_differences(&value, &whole_identity(shard))?;
         if shard.shard.count != first.shard.count {
             differences.push(format!("  shards: there {}, here {}", first.shard.count, shard.shard.count));
         }
         if !differences.is_empty() {
-            let (first, second) = (first.run.path.clone(), shard.run.path.clone());
-            return Err(MergeError::Different { first, second, differences });
+            let first = first.run.path.display();
+            let differences = differences.join("\n");
+            return Err(RunError::Other(format!("{path} and {first} are not of one run:\n{differences}")));
         }
         if before.shard == shard.shard {
-            let (first, second) = (before.run.path.clone(), shard.run.path.clone());
-            return Err(MergeError::Duplicate { shard: shard.shard, first, second });
+            let (shard, first) = (shard.shard, before.run.path.display());
+            return Err(RunError::Other(format!(
+                "shard {shard} is in {first} and in {path}: name one of them"
+            )));
         }
     }
     Ok(())
 }
 
-fn check_complete(shards: &[ReadShard]) -> Result<(), MergeError> {
+fn check_complete(shards: &[ReadShard], first: &ReadShard) -> Result<(), RunError> {
     let mut missing = Vec::new();
-    let count = shards.first().map_or(0, |first| first.shard.count);
+    let count = first.shard.count;
     for index in 0..count {
         let wanted = Shard { index, count };
         match shards.iter().find(|shard| shard.shard == wanted) {
             None => {
-                let command = shards.first().map(|first| command_for(&first.run.manifest, wanted));
-                missing.push(format!("  shard {wanted} is missing; run: {}", command.unwrap_or_default()));
+                let command = command_for(&first.run.manifest, wanted);
+                missing.push(format!("  shard {wanted} is missing; run: {command}"));
             }
             Some(shard) if shard.run.missing() > 0 => missing.push(format!(
                 "  shard {wanted} in {} lacks {} samples; run: {}",
@@ -168,43 +124,44 @@ fn check_complete(shards: &[ReadShard]) -> Result<(), MergeError> {
             Some(_) => {}
         }
     }
-    if missing.is_empty() { Ok(()) } else { Err(MergeError::Incomplete { missing }) }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(RunError::Incomplete(format!("the run is not complete:\n{}", missing.join("\n"))))
 }
 
-/// The command that runs a shard, from that of any shard.
+/// The command that runs `shard`, from the command of any shard.
 fn command_for(manifest: &Manifest, shard: Shard) -> String {
     let mut words = manifest.environment.command.clone();
-    for place in 0..words.len() {
-        if words[place].starts_with("--shard=") {
-            words[place] = format!("--shard={shard}");
-        } else if words[place] == "--shard" && place + 1 < words.len() {
-            words[place + 1] = shard.to_string();
+    for index in 0..words.len() {
+        if words[index].starts_with("--shard=") {
+            words[index] = format!("--shard={shard}");
+        } else if words[index] == "--shard" && index + 1 < words.len() {
+            words[index + 1] = shard.to_string();
         }
     }
     command_line(&words)
 }
 
-fn write(shards: &[ReadShard], out: &Path) -> Result<(), MergeError> {
-    let Some(first) = shards.first() else { return Err(MergeError::NoOut) };
+fn write(shards: &[ReadShard], first: &ReadShard, out: &Path) -> Result<(), RunError> {
     let manifest = merged_manifest(shards, first);
     let (tasks, models) = (manifest.tasks.clone(), manifest.identity.models.clone());
     let failed = manifest.failed_samples;
-    // A merge writes everything again: there is nothing of an older one to keep but its claim on the directory.
+    // A merge writes every file again; an older merge only has to be of the same run.
     let mut directory =
         RunDirectory::open(out, Manifest { status: Status::Started, ..manifest.clone() }, false)?;
     for (number, task) in tasks.iter().enumerate() {
         let prompts = in_order(shards, number, |shard| shard.run.tasks[number].prompts.clone())?;
-        for (place, model) in models.iter().enumerate() {
-            let records = in_order(shards, number, |shard| shard.run.tasks[number].records[place].clone())?;
-            // As many records as samples need not be those of the samples.
+        for (index, model) in models.iter().enumerate() {
+            let records = in_order(shards, number, |shard| shard.run.tasks[number].records[index].clone())?;
+            // Equal numbers of results and samples do not mean equal samples.
             if !records.iter().map(|record| &record.id).eq(prompts.iter().map(|prompt| &prompt.id)) {
-                let (directory, journal) = (first.run.path.clone(), task.journal.clone());
-                return Err(MergeError::Places { directory, journal });
+                return Err(mismatch(first, &task.journal));
             }
             write_lines(&out.join("samples").join(&model.label), &task.journal, &records)?;
         }
         let mut baselines = Vec::new();
-        // A shard without a sample of the task has no line from which its methods could be known.
+        // A shard without a sample of the task has no methods in its file.
         let mut methods: Vec<&str> = Vec::new();
         for baseline in shards.iter().flat_map(|shard| &shard.run.tasks[number].baselines) {
             if !methods.contains(&baseline.name.as_str()) {
@@ -234,33 +191,38 @@ fn write(shards: &[ReadShard], out: &Path) -> Result<(), MergeError> {
     Ok(())
 }
 
-/// What the shards have of a task, in the order of the data.
+/// The values that the shards have of a task, in the order of the data.
 fn in_order<T: Serialize>(
     shards: &[ReadShard],
     number: usize,
     mut of: impl FnMut(&ReadShard) -> Vec<T>,
-) -> Result<Vec<T>, MergeError> {
+) -> Result<Vec<T>, RunError> {
     let mut all: Vec<(usize, T)> = Vec::new();
     for shard in shards {
         let journal = &shard.run.tasks[number].measured.journal;
         let values = of(shard);
-        let places = shard.places.get(journal).map_or(&[][..], Vec::as_slice);
-        if places.len() != values.len() {
-            return Err(MergeError::Places { directory: shard.run.path.clone(), journal: journal.clone() });
+        let indices = shard.indices.get(journal).map_or(&[][..], Vec::as_slice);
+        if indices.len() != values.len() {
+            return Err(mismatch(shard, journal));
         }
-        all.extend(places.iter().copied().zip(values));
+        all.extend(indices.iter().copied().zip(values));
     }
-    all.sort_by_key(|(place, _)| *place);
-    if let Some(shard) =
-        shards.first().filter(|_| all.iter().enumerate().any(|(at, (place, _))| at != *place))
-    {
-        let journal = shard.run.tasks[number].measured.journal.clone();
-        return Err(MergeError::Places { directory: shard.run.path.clone(), journal });
+    all.sort_by_key(|(index, _)| *index);
+    let is_complete = all.iter().enumerate().all(|(expected, (index, _))| expected == *index);
+    if let Some(shard) = shards.first().filter(|_| !is_complete) {
+        return Err(mismatch(shard, &shard.run.tasks[number].measured.journal));
     }
     Ok(all.into_iter().map(|(_, value)| value).collect())
 }
 
-/// The manifest of a run without shards that had the work of all.
+fn mismatch(shard: &ReadShard, journal: &str) -> RunError {
+    RunError::Other(format!(
+        "{}: shard.json does not match the results of {journal}: run this shard again with --fresh",
+        shard.run.path.display()
+    ))
+}
+
+/// The manifest of a run without shards that did the work of all shards.
 fn merged_manifest(shards: &[ReadShard], first: &ReadShard) -> Manifest {
     let mut manifest = first.run.manifest.clone();
     let manifests = || shards.iter().map(|shard| &shard.run.manifest);

@@ -1,142 +1,87 @@
-//! Running a plan: preflight, journal, executor, manifest.
+//! Running a plan: preflight, journals, execution; and reading and merging run directories.
 
+mod directory;
 mod executor;
 mod files;
 mod finished;
 mod inputs;
 mod journal;
-mod manifest;
+mod loaded;
 mod merge;
 mod preflight;
-mod shard;
-mod subset;
+mod selection;
 mod task_run;
 
-use std::path::PathBuf;
+use std::path::Path;
 
+pub use directory::{RunDirectory, now};
 pub use executor::{Failures, Observer, RunOptions, execute};
 pub use files::write_atomically;
 pub use finished::{FinishedRun, FinishedTask};
-pub use inputs::{ShardPlaces, write_inputs};
-pub use journal::{Journal, JournalError};
-pub use manifest::{RunDirectory, now};
-pub use merge::{MergeError, merge};
-pub use preflight::{Preflight, ReadyModel, ReadyTask};
+pub use inputs::ShardSamples;
+pub use journal::Journal;
+pub use loaded::LoadedTask;
+pub use merge::merge;
+pub use preflight::{Preflight, ReadyModel};
 
 use crate::data::DataError;
-use crate::tasks::{TaskConfigError, TaskError};
+use crate::tasks::TaskConfigError;
 use gpt2_model::CheckpointError;
-use gpt2_model::engine::{EngineError, PlanError};
+use gpt2_model::engine::EngineError;
 
-/// Why a run cannot begin or ended early.
+/// Why a run cannot begin, ended early, or cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A model cannot be used.
     #[error("model {label}: {source}")]
     Checkpoint {
-        /// Its label.
+        /// Label of the model.
         label: String,
         /// Why.
         source: CheckpointError,
     },
-    /// A task's data cannot be used.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The card of a user's own task cannot be used.
-    #[error(transparent)]
-    TaskConfig(#[from] TaskConfigError),
-    /// A task of the plan is not in the registry.
-    #[error("no task `{0}`")]
-    UnknownTask(String),
-    /// A sample cannot be asked of a model.
-    #[error("{location}: sample {id} of {task} cannot be run on {model}: {source}")]
-    Sample {
-        /// File and line.
-        location: String,
-        /// The sample.
-        id: String,
-        /// The task.
-        task: String,
-        /// The model.
-        model: String,
-        /// Why.
-        source: PlanError,
-    },
-    /// A file of the run directory cannot be written.
-    #[error(
-        "cannot write {path}: {source}; what was computed before is kept: make room and run the same command again"
-    )]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file of the run directory cannot be read.
-    #[error("cannot read {path}: {reason}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// The run directory belongs to another run.
-    #[error(
-        "{directory} was made by a different run:\n{}\nuse another --out, or --fresh to delete what is there and start anew",
-        differences.join("\n")
-    )]
-    OtherRun {
-        /// The directory.
-        directory: PathBuf,
-        /// One line a field.
-        differences: Vec<String>,
-    },
-    /// Another process writes to the run directory.
-    #[error("{0} is in use by another gpt2-eval: wait until it is done, or use another --out")]
-    Busy(PathBuf),
-    /// A journal is damaged.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
     /// The model failed while it ran.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A journal is damaged, or has results of another model, engine or prompt.
+    #[error("{0}")]
+    Journal(String),
+    /// Some shards of a merge are missing or not complete.
+    #[error("{0}")]
+    Incomplete(String),
     /// The user stopped the run.
     #[error("stopped")]
     Stopped,
-    /// A sample has no result.
-    #[error("{location}: sample {id} of {task} failed: {reason}")]
-    FailedSample {
-        /// File and line.
-        location: String,
-        /// The sample.
-        id: String,
-        /// The task.
-        task: String,
-        /// Why.
-        reason: String,
-    },
-    /// A directory has no run in it, or one that cannot be used as it is.
-    #[error("{directory}: {reason}")]
-    NotARun {
-        /// The directory.
-        directory: PathBuf,
-        /// What is missing and what to do.
-        reason: String,
-    },
-    /// A task could not score what the engine answered.
-    #[error("{task}, sample {id}: {source}")]
-    Task {
-        /// The task.
-        task: String,
-        /// The sample.
-        id: String,
-        /// Why.
-        source: TaskError,
-    },
+    /// A task's data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The task config of a custom task cannot be used.
+    #[error(transparent)]
+    TaskConfig(#[from] TaskConfigError),
+    /// Any other error, with its location and remedy.
+    #[error("{0}")]
+    Other(String),
 }
 
 impl RunError {
-    /// Whether the other tasks of a run can be measured after this error.
+    /// The file or directory at `path` cannot be written.
+    pub fn write(path: &Path, error: &std::io::Error) -> Self {
+        Self::Other(format!(
+            "cannot write {}: {error}; finished results are kept: remove the cause and run the same command again",
+            path.display()
+        ))
+    }
+
+    /// The file at `path` cannot be read or is not valid.
+    fn read(path: &Path, reason: impl std::fmt::Display) -> Self {
+        Self::Other(format!("cannot read {}: {reason}", path.display()))
+    }
+
+    fn unknown_task(name: &str) -> Self {
+        Self::Other(format!("unknown task `{name}`: `gpt2-eval ls` lists the tasks"))
+    }
+
+    /// Whether the other tasks of the run can be measured after this error.
     fn affects_only_this_task(&self) -> bool {
         matches!(self, Self::Engine(_) | Self::Checkpoint { .. })
     }

@@ -1,68 +1,137 @@
-//! The samples of one task on one model that are not in the journal yet.
+//! One task on one model: runs the samples that its journal does not have yet.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
 
 use super::executor::{Observer, RunOptions};
-use super::preflight::{ReadyTask, TaskWork};
-use super::{Journal, RunError};
-use crate::record::SampleResult;
-use gpt2_model::engine::{Engine, Event, Usage, Work};
+use super::loaded::{LoadedSample, LoadedTask};
+use super::preflight::{Preflight, ReadyModel, TaskWork, tokens_of};
+use super::{Journal, RunDirectory, RunError};
+use crate::record::{Identity, ModelIdentity, SampleResult, TaskUsage};
+use gpt2_model::CheckpointError;
+use gpt2_model::engine::{self, Backend, Engine, Event, Usage, Work};
 use gpt2_model::request::Response;
 
-/// What is to be run.
+/// A task on a model with its open journal.
 pub(super) struct TaskRun<'a> {
-    /// The task.
-    pub task: &'a ReadyTask,
-    /// The key of each sample's record, by id.
-    pub keys: &'a BTreeMap<String, String>,
-    /// What the model is asked about each selected sample.
-    pub work: &'a TaskWork,
-    /// The samples that are missing, by their place in the selection.
-    pub pending: &'a [usize],
-    /// How to run.
-    pub options: &'a RunOptions<'a>,
+    preflight: &'a Preflight,
+    options: &'a RunOptions<'a>,
+    model: &'a ReadyModel,
+    /// Index of the task in the plan.
+    number: usize,
+    task: &'a LoadedTask,
+    work: &'a TaskWork,
+    /// Journal key of each sample.
+    keys: Vec<String>,
+    journal: Journal,
+    /// Results that are in the journal, by sample id.
+    records: BTreeMap<String, SampleResult>,
 }
 
-impl TaskRun<'_> {
-    /// Runs the pending samples; each is scored and journalled when its last answer is there.
+impl<'a> TaskRun<'a> {
+    /// Opens the journal and checks its content.
+    pub fn open(
+        preflight: &'a Preflight,
+        options: &'a RunOptions<'a>,
+        model: &'a ReadyModel,
+        number: usize,
+        directory: &RunDirectory,
+    ) -> Result<Self, RunError> {
+        let (task, work) = (&preflight.tasks[number], &model.work[number]);
+        let keys = sample_keys(&preflight.identity, &model.identity, task);
+        let ids = task.samples.iter().map(|sample| task.id(sample));
+        let key_of: BTreeMap<&str, &str> = ids.zip(keys.iter().map(String::as_str)).collect();
+        let path = directory.journal(&model.planned.label, &task.journal_name())?;
+        let (journal, mut records) = Journal::open(&path, |id| key_of.get(id).copied())?;
+        // Failed samples are retried.
+        records.retain(|_, record| record.error.is_none());
+        Ok(Self { preflight, options, model, number, task, work, keys, journal, records })
+    }
+
+    /// Runs the samples without a result, completes the journal and returns how many samples failed.
     pub fn run(
-        &self,
+        mut self,
+        loaded: &mut Option<Box<dyn Backend>>,
+        directory: &mut RunDirectory,
+        observer: &mut dyn Observer,
+    ) -> Result<usize, RunError> {
+        let Self { preflight, options, model, number, task, work, .. } = self;
+        let label = &model.planned.label;
+        let is_pending = |sample: &LoadedSample| !self.records.contains_key(task.id(sample));
+        let pending: Vec<bool> = task.samples.iter().map(is_pending).collect();
+        let total = tokens_of(work.iter().flatten().flatten());
+        let missing = work.iter().zip(&pending).filter(|(_, is_pending)| **is_pending);
+        let missing = tokens_of(missing.flat_map(|(work, _)| work.iter().flatten()));
+        observer.begin(label, &task.planned.task, total - missing);
+        if pending.contains(&true) {
+            let backend = match loaded {
+                Some(backend) => backend,
+                None => {
+                    let opened = engine::load(&model.checkpoint, options.device, preflight.precision);
+                    loaded.insert(opened.map_err(|source| RunError::Checkpoint {
+                        label: label.clone(),
+                        source: CheckpointError::Weights(source),
+                    })?)
+                }
+            };
+            let tokenizer = &model.checkpoint.tokenizer;
+            let engine = Engine::new(&**backend, tokenizer, options.batch_tokens);
+            let start = Instant::now();
+            let usage = self.compute(&engine, &pending, observer)?;
+            directory.add_usage(TaskUsage {
+                model: label.clone(),
+                task: task.planned.task.clone(),
+                protocol: task.label.to_string(),
+                kernels: backend.description(),
+                seconds: start.elapsed().as_secs_f64(),
+                requested_tokens: missing,
+                read_tokens: usage.read_tokens,
+                padding_tokens: usage.padding_tokens,
+                kv_cache_bytes: usage.kv_cache_bytes,
+            });
+        }
+        let ordered: Vec<SampleResult> =
+            task.samples.iter().filter_map(|sample| self.records.remove(task.id(sample))).collect();
+        self.journal.finish(ordered.iter())?;
+        observer.finished(&model.identity, number, &ordered)?;
+        Ok(ordered.iter().filter(|record| record.error.is_some()).count())
+    }
+
+    /// Runs the pending samples; each is scored and written to the journal when its last response arrives.
+    fn compute(
+        &mut self,
         engine: &Engine<'_>,
-        journal: &mut Journal,
-        records: &mut BTreeMap<String, SampleResult>,
+        pending: &[bool],
         observer: &mut dyn Observer,
     ) -> Result<Usage, RunError> {
-        // All of the task's work is planned, whatever is missing of it: where neighbours in a batch count, the batches
-        // are those of a run that was never cut off.
+        // All of the task's work goes to the engine, also that of samples with a result: where a batch changes bits, the
+        // batches are those of a run that was never interrupted.
         let mut flat: Vec<&Work> = Vec::new();
-        let mut place: Vec<(usize, usize)> = Vec::new();
-        let mut answers: Vec<Option<Vec<Option<Response>>>> = vec![None; self.work.len()];
-        for (sample, of_sample) in self.work.iter().enumerate() {
-            for (column, work) in of_sample.iter().flatten().enumerate() {
+        // Sample and request of each piece of work.
+        let mut origins: Vec<(usize, usize)> = Vec::new();
+        let mut responses: Vec<Option<Vec<Option<Response>>>> = vec![None; self.work.len()];
+        for (sample, (work, &is_pending)) in self.work.iter().zip(pending).enumerate() {
+            for (request, work) in work.iter().flatten().enumerate() {
                 flat.push(work);
-                place.push((sample, column));
+                origins.push((sample, request));
+            }
+            match work {
+                _ if !is_pending => {}
+                Ok(work) => responses[sample] = Some(vec![None; work.len()]),
+                Err(reason) => self.add(self.failed(sample, reason.clone()))?,
             }
         }
-        for &sample in self.pending {
-            match &self.work[sample] {
-                Ok(of_sample) => answers[sample] = Some(vec![None; of_sample.len()]),
-                Err(reason) => {
-                    let record = self.failed(sample, reason.clone());
-                    journal.append(&record)?;
-                    records.insert(record.id.clone(), record);
-                }
-            }
-        }
-        let is_pending: Vec<bool> = answers.iter().map(Option::is_some).collect();
         if (self.options.stop_wanted)() {
-            journal.flush()?;
+            self.journal.flush()?;
             return Err(RunError::Stopped);
         }
-        let is_wanted = |index: usize| is_pending[place[index].0];
-        let outcome = engine.run_wanted(&flat, is_wanted, |event| match event {
+        let is_wanted = |index: usize| pending[origins[index].0];
+        let usage = engine.run_wanted(&flat, is_wanted, |event| match event {
             Event::Progress { tokens } => {
                 observer.progress(tokens);
-                journal.flush()?;
+                self.journal.flush()?;
                 if (self.options.stop_wanted)() { Err(RunError::Stopped) } else { Ok(()) }
             }
             Event::Warning(text) => {
@@ -70,79 +139,71 @@ impl TaskRun<'_> {
                 Ok(())
             }
             Event::Response { index, response } => {
-                let (sample, column) = place[index];
-                let Some(of_sample) = &mut answers[sample] else { return Ok(()) };
-                of_sample[column] = Some(response);
+                let (sample, request) = origins[index];
+                let Some(of_sample) = &mut responses[sample] else { return Ok(()) };
+                of_sample[request] = Some(response);
                 if of_sample.iter().all(Option::is_some) {
-                    let responses = answers[sample].take().into_iter().flatten().flatten().collect();
-                    let record = self.record(sample, responses)?;
-                    journal.append(&record)?;
-                    records.insert(record.id.clone(), record);
+                    let of_sample = responses[sample].take().into_iter().flatten().flatten().collect();
+                    self.add(self.scored(sample, of_sample)?)?;
                 }
                 Ok(())
             }
         });
-        journal.flush()?;
-        outcome
+        self.journal.flush()?;
+        usage
     }
 
-    /// The record of a sample that was answered; one with an error if the answers cannot be scored.
-    fn record(&self, sample: usize, responses: Vec<Response>) -> Result<SampleResult, RunError> {
-        let index = self.task.selected[sample];
+    fn add(&mut self, record: SampleResult) -> Result<(), RunError> {
+        self.journal.append(&record)?;
+        self.records.insert(record.id.clone(), record);
+        Ok(())
+    }
+
+    /// The result of a sample with responses; a failed one if they cannot be scored.
+    fn scored(&self, sample: usize, responses: Vec<Response>) -> Result<SampleResult, RunError> {
+        let index = self.task.samples[sample].index;
         if !responses.iter().all(Response::is_finite) {
-            let reason = "a log-probability is no number: the weights hold or make values that are none, or the device computes \
-                          wrongly";
+            let reason = "log-probability is NaN or infinite: the weights have such values, activations overflow, or the device \
+                          computes wrongly; check the checkpoint, and on a GPU compare with --device cpu";
             return self.give_up(sample, reason.to_owned());
         }
-        let values = match self.task.loaded.score(index, &responses) {
+        let values = match self.task.all.score(index, &responses) {
             Ok(values) => values,
-            Err(source) if self.options.fail_fast => {
-                return Err(RunError::Task {
-                    task: self.task.planned.task.clone(),
-                    id: self.task.loaded.id(index).to_owned(),
-                    source,
-                });
-            }
-            Err(source) => return Ok(self.failed(sample, source.to_string())),
+            Err(error) => return self.give_up(sample, error.to_string()),
         };
         if let Some((name, value)) = values.iter().find(|(_, value)| !value.is_finite()) {
-            return self.give_up(sample, format!("the statistic `{name}` is {value}, no number"));
+            return self.give_up(sample, format!("the value `{name}` is {value}"));
         }
         Ok(SampleResult {
             context_tokens: responses.iter().map(Response::context_tokens).sum(),
             target_tokens: responses.iter().map(Response::target_tokens).sum(),
             truncated_tokens: responses.iter().map(Response::truncated_tokens).sum(),
             responses,
-            candidate_sets: self.task.loaded.candidate_sets(index),
+            candidate_sets: self.task.all.candidate_sets(index),
             values,
             error: None,
             ..self.failed(sample, String::new())
         })
     }
 
-    /// A failed record, or the end of the run where the first failure is to end it.
+    /// A failed result, or with `fail_fast` the end of the run.
     fn give_up(&self, sample: usize, reason: String) -> Result<SampleResult, RunError> {
         if !self.options.fail_fast {
             return Ok(self.failed(sample, reason));
         }
-        let index = self.task.selected[sample];
-        Err(RunError::FailedSample {
-            location: self.task.loaded.location(index),
-            task: self.task.planned.task.clone(),
-            id: self.task.loaded.id(index).to_owned(),
-            reason,
-        })
+        let (task, sample) = (self.task, &self.task.samples[sample]);
+        let (location, id, task) = (task.location(sample), task.id(sample), &task.planned.task);
+        Err(RunError::Other(format!("{location}: sample {id} of {task} failed: {reason}")))
     }
 
-    /// The record of a sample that has no answers.
-    fn failed(&self, sample: usize, reason: String) -> SampleResult {
-        let index = self.task.selected[sample];
-        let id = self.task.loaded.id(index);
+    /// The result of a sample without responses.
+    fn failed(&self, number: usize, reason: String) -> SampleResult {
+        let sample = &self.task.samples[number];
         SampleResult {
-            id: id.to_owned(),
-            cluster: self.task.loaded.cluster(index).map(str::to_owned),
-            key: self.keys.get(id).cloned().unwrap_or_default(),
-            prompt_sha256: self.task.prompt_sha256[sample].clone(),
+            id: self.task.id(sample).to_owned(),
+            cluster: self.task.all.cluster(sample.index).map(str::to_owned),
+            key: self.keys[number].clone(),
+            prompt_sha256: sample.prompt_sha256.clone(),
             context_tokens: 0,
             target_tokens: 0,
             truncated_tokens: 0,
@@ -152,4 +213,25 @@ impl TaskRun<'_> {
             error: Some(reason),
         }
     }
+}
+
+/// The journal key of each sample: a hash of everything that decides its responses, so that a journal never serves the
+/// responses of another model.
+fn sample_keys(identity: &Identity, model: &ModelIdentity, task: &LoadedTask) -> Vec<String> {
+    let mut common = Sha256::new();
+    for part in [
+        &model.config_sha256,
+        &model.weights_sha256,
+        &model.tokenizer_sha256,
+        &identity.dtype,
+        &identity.backend,
+        &identity.engine_version.to_string(),
+    ] {
+        common.update(part.as_bytes());
+        common.update([0]);
+    }
+    let key = |sample: &LoadedSample| {
+        hex::encode(common.clone().chain_update(sample.prompt_sha256.as_bytes()).finalize())
+    };
+    task.samples.iter().map(key).collect()
 }

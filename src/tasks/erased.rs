@@ -35,9 +35,9 @@ pub trait AnyTask: Sync {
         &'static self,
         source: &Source<'_>,
         protocol: &Protocol,
-    ) -> Result<Box<dyn LoadedTask>, DataError>;
+    ) -> Result<Box<dyn TaskSamples>, DataError>;
     /// Reads its examples from a file that is in memory; those of few-shot prompts are drawn from it too.
-    fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn LoadedTask>, DataError>;
+    fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn TaskSamples>, DataError>;
     /// What is computed from the statistics, headline first.
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric>;
     /// Tables that split the samples into groups.
@@ -45,7 +45,7 @@ pub trait AnyTask: Sync {
 }
 
 /// A task with its examples in memory.
-pub trait LoadedTask: Send + Sync {
+pub trait TaskSamples: Send + Sync {
     /// Examples.
     fn len(&self) -> usize;
     /// Whether there are none.
@@ -114,7 +114,7 @@ impl<T: Task + 'static> AnyTask for T {
         &'static self,
         source: &Source<'_>,
         protocol: &Protocol,
-    ) -> Result<Box<dyn LoadedTask>, DataError> {
+    ) -> Result<Box<dyn TaskSamples>, DataError> {
         let config = Task::config(self);
         let TaskConfig { name, data, .. } = config;
         let open = |split| Task::open(self, source.data, split);
@@ -135,7 +135,7 @@ impl<T: Task + 'static> AnyTask for T {
         Ok(Box::new(Loaded::new(self, protocol, (file, items), training, (source.split, source.seed))?))
     }
 
-    fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn LoadedTask>, DataError> {
+    fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn TaskSamples>, DataError> {
         let items = self.docs(&file, protocol)?;
         let split = Task::config(self).data.split;
         Ok(Box::new(Loaded::new(self, protocol, (file, items), None, (split, 0))?))
@@ -199,7 +199,7 @@ impl<T: Task> Loaded<T> {
     }
 }
 
-impl<T: Task> LoadedTask for Loaded<T> {
+impl<T: Task> TaskSamples for Loaded<T> {
     fn len(&self) -> usize {
         self.items.len()
     }

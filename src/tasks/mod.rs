@@ -20,7 +20,7 @@ mod winograd;
 
 pub use config::{ProtocolConfig, TaskConfig};
 pub use custom::{CUSTOM_GROUP, CustomTaskConfig, FieldPath, Record, TaskConfigError, Template};
-pub use erased::{AnyTask, LoadedTask, Source};
+pub use erased::{AnyTask, Source, TaskSamples};
 pub use perplexity::PAPER_STRIDE;
 pub use registry::Registry;
 

@@ -2,7 +2,9 @@
 
 use gpt2_eval::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
 use gpt2_eval::record::{Environment, Manifest, ModelIdentity, Protocol, SampleResult};
-use gpt2_eval::run::{Failures, Observer, Preflight, ReadyTask, RunDirectory, RunError, RunOptions, execute};
+use gpt2_eval::run::{
+    Failures, LoadedTask, Observer, Preflight, RunDirectory, RunError, RunOptions, execute,
+};
 use gpt2_kernels::Precision;
 use gpt2_model::engine::EngineError;
 
@@ -77,7 +79,7 @@ fn weights_that_overflow_fail_their_samples_and_no_other_model() {
     assert!(!scores.lines().any(|line| line.starts_with("broken,") && line.contains(",lambada,")));
     let table = std::fs::read_to_string(directory.path().join("run/table.md")).unwrap();
     assert!(table.contains("§ broken: 60 of 60 samples failed"), "{table}");
-    assert!(table.contains("a log-probability is no number"), "{table}");
+    assert!(table.contains("log-probability is NaN or infinite"), "{table}");
 }
 
 #[test]
@@ -100,7 +102,7 @@ fn score_needs_neither_data_nor_model() {
     assert!(names.map(read) == before);
 
     let message = refused(directory.path(), &["score", "."]);
-    assert!(message.contains("no run is here: there is no manifest.json"), "{message}");
+    assert!(message.contains("not a run directory: it has no manifest.json"), "{message}");
     let manifest = directory.path().join("run/manifest.json");
     let text = std::fs::read_to_string(&manifest).unwrap();
     std::fs::write(
@@ -109,7 +111,7 @@ fn score_needs_neither_data_nor_model() {
     )
     .unwrap();
     let message = refused(directory.path(), &["score", "run"]);
-    assert!(message.contains("`../../lambada` is no name of a file"), "{message}");
+    assert!(message.contains("`../../lambada` is not a plain file name"), "{message}");
 }
 
 const TASKS: [&str; 2] = ["lambada", "winograd"];
@@ -170,7 +172,7 @@ fn one_failing_task_does_not_take_the_others_with_it() {
         "device": "d", "threads": 1, "batch_tokens": 2, "cpu": "p", "system": "s",
     });
     let environment: Environment = serde_json::from_value(environment).unwrap();
-    let tasks = preflight.tasks.iter().map(ReadyTask::measured).collect();
+    let tasks = preflight.tasks.iter().map(LoadedTask::measured).collect();
     let manifest = Manifest::begin(plan, preflight.identity.clone(), tasks, environment);
     let mut run = RunDirectory::open(&directory.path().join("run"), manifest, false).unwrap();
     let mut measure = |fail_fast: bool| -> (Result<Failures, RunError>, Unlucky) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gpt2_eval::record::{GroupScore, HeuristicResult, Manifest, PromptRecord, SampleResult, Score};
 use gpt2_eval::report::Document;
-use gpt2_eval::run::ShardPlaces;
+use gpt2_eval::run::ShardSamples;
 use schemars::generate::SchemaSettings;
 use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema};
@@ -35,7 +35,7 @@ fn published_schemas_match_the_types() {
         ("sample", schema::<SampleResult>()),
         ("baseline", schema::<HeuristicResult>()),
         ("prompt", schema::<PromptRecord>()),
-        ("shard", schema::<ShardPlaces>()),
+        ("shard", schema::<ShardSamples>()),
         ("score", schema::<Score>()),
         ("breakdown", schema::<GroupScore>()),
         ("report", schema::<Document<'static>>()),

@@ -128,7 +128,7 @@ fn a_damaged_journal_is_named() {
     let text = std::fs::read_to_string(journal(directory.path())).unwrap();
     std::fs::write(journal(directory.path()), format!("garbage\n{text}")).unwrap();
     let message = refused(directory.path(), &ARGUMENTS);
-    assert!(message.contains("lambada.jsonl:1: the journal is damaged"), "{message}");
+    assert!(message.contains("lambada.jsonl:1: damaged line"), "{message}");
 }
 
 #[test]

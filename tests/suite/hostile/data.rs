@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use gpt2_eval::data::{DataFile, Provenance};
 use gpt2_eval::record::Protocol;
-use gpt2_eval::tasks::{self, LoadedTask};
+use gpt2_eval::tasks::{self, TaskSamples};
 use gpt2_model::request::Request;
 use proptest::prelude::{Strategy, any};
 use proptest::test_runner::TestCaseError;
@@ -34,7 +34,7 @@ fn lines(bytes: &[u8]) -> usize {
 }
 
 /// What every loaded task keeps.
-pub fn is_sound(loaded: &dyn LoadedTask, bytes: &[u8], most: usize) -> Result<(), TestCaseError> {
+pub fn is_sound(loaded: &dyn TaskSamples, bytes: &[u8], most: usize) -> Result<(), TestCaseError> {
     prop_assert!(!loaded.is_empty() && loaded.len() <= most, "{} samples, at most {most}", loaded.len());
     let ids: BTreeSet<&str> = (0..loaded.len()).map(|index| loaded.id(index)).collect();
     prop_assert_eq!(ids.len(), loaded.len(), "every sample has its own id");

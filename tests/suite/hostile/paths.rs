@@ -74,7 +74,7 @@ fn journals_stay_in_the_run_directory() {
         ("a\\b", "j"),
     ] {
         let message = run.journal(model, journal).unwrap_err().to_string();
-        assert!(message.contains("run") && message.contains("is no name of a model or journal"), "{message}");
+        assert!(message.contains("run") && message.contains("is not a plain file name"), "{message}");
     }
     let path = run.journal("gpt2-1.5B_v2", "cnn_dailymail.paper,repeats=2.jsonl").unwrap();
     assert_eq!(path, directory.path().join("run/samples/gpt2-1.5B_v2/cnn_dailymail.paper,repeats=2.jsonl"));

@@ -192,7 +192,7 @@ fn finished_runs() {
             Ok(read) => prop_assert!(read.tasks.iter().all(|task| task.records.len() <= 1)),
             Err(error) => {
                 let message = error.to_string();
-                prop_assert!(message.contains(&name) || message.contains("no task `"), "{}", message);
+                prop_assert!(message.contains(&name) || message.contains("unknown task `"), "{}", message);
             }
         }
         Ok(())
@@ -209,7 +209,7 @@ fn a_number_beyond_f32_is_refused() {
     std::fs::write(&path, text.replace("[-0.5]", "[-1e308]")).unwrap();
     let message = Journal::open(&path, key_of).unwrap_err().to_string();
     assert!(
-        message.contains("t.jsonl:3: the journal is damaged: a log-probability is beyond every f32"),
+        message.contains("t.jsonl:3: damaged line: a log-probability is beyond the range of f32"),
         "{message}"
     );
 }

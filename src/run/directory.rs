@@ -11,49 +11,52 @@ use crate::record::{Environment, Identity, Manifest, MeasuredTask, SCHEMA_VERSIO
 use untrusted_input::clipped;
 use untrusted_input::{is_plain_name, read_bounded};
 
-/// Most bytes of a `manifest.json`; one of all tasks and models has about thirty thousand.
+/// Maximum size of a `manifest.json`; that of a run with all tasks and models takes about 30,000 bytes.
 pub(super) const MAX_MANIFEST_BYTES: u64 = 50_000_000;
 
-/// Most differences that a message lists.
+/// Maximum number of differences in a message.
 const MAX_DIFFERENCES: usize = 20;
 
-/// The present moment, RFC 3339 in UTC, to the second.
+/// The current time as RFC 3339 in UTC, in seconds.
 pub fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A run directory that this process alone writes to.
+/// A run directory, locked by this process.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
     manifest: Manifest,
-    /// Held until the process ends; the system lets go of it then, even after `kill -9`.
+    /// The operating system releases the lock when the process ends, even after `kill -9`.
     _lock: File,
 }
 
 impl RunDirectory {
-    /// Opens or creates the directory at `path` for the run that `manifest` describes and writes the manifest. What a
-    /// run of the same identity left there is kept and continued, its costs included; with `fresh`, any run that is
-    /// there is deleted first.
+    /// Opens or creates the directory at `path` for the run that `manifest` describes, and writes the manifest. The results
+    /// and the usage of a run with the same identity are kept and continued. With `fresh`, any run there is deleted first.
     ///
-    /// `Err` if it cannot be written, is in use, or belongs to a run of another identity.
+    /// `Err` if the directory cannot be written, is in use, or has a run with another identity.
     pub fn open(path: &Path, mut manifest: Manifest, fresh: bool) -> Result<Self, RunError> {
         let samples = path.join("samples");
-        let write_error = |path: &Path, source| RunError::Write { path: path.to_owned(), source };
-        std::fs::create_dir_all(&samples).map_err(|source| write_error(&samples, source))?;
+        std::fs::create_dir_all(&samples).map_err(|error| RunError::write(&samples, &error))?;
         let lock_path = path.join(".lock");
-        let lock = File::create(&lock_path).map_err(|source| write_error(&lock_path, source))?;
+        let lock = File::create(&lock_path).map_err(|error| RunError::write(&lock_path, &error))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RunError::Busy(path.to_owned())),
-            // Some network file systems have no locks; a run there is worth more than the check.
+            Err(TryLockError::WouldBlock) => {
+                return Err(RunError::Other(format!(
+                    "{} is in use by another gpt2-eval: wait until it ends, or use another --out",
+                    path.display()
+                )));
+            }
+            // Some network file systems have no locks; runs there go without.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(source)) => return Err(write_error(&lock_path, source)),
+            Err(TryLockError::Error(error)) => return Err(RunError::write(&lock_path, &error)),
         }
         let manifest_path = path.join("manifest.json");
         if fresh {
             delete_run(path)?;
-            std::fs::create_dir_all(&samples).map_err(|source| write_error(&samples, source))?;
+            std::fs::create_dir_all(&samples).map_err(|error| RunError::write(&samples, &error))?;
         } else if manifest_path.exists() {
             let old = old_manifest(path, &manifest_path, &manifest.identity)?;
             manifest.usage = old.usage;
@@ -63,36 +66,33 @@ impl RunDirectory {
         Ok(directory)
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Journal of a task and model. `Err` for names that could lead out of the run directory, wherever they are from.
+    /// Path of the journal of a model and task. `Err` for names that could lead out of the run directory.
     pub fn journal(&self, model: &str, file_name: &str) -> Result<PathBuf, RunError> {
         if let Some(name) = [model, file_name].into_iter().find(|name| !is_plain_name(name)) {
-            let reason =
-                format!("{name:?} is no name of a model or journal: it could lead out of the directory");
-            return Err(RunError::Read { path: self.path.clone(), reason });
+            let reason = format!("{name:?} is not a plain file name and could lead out of the directory");
+            return Err(RunError::Other(format!("{}: {reason}", self.path.display())));
         }
         let directory = self.path.join("samples").join(model);
-        std::fs::create_dir_all(&directory)
-            .map_err(|source| RunError::Write { path: directory.clone(), source })?;
+        std::fs::create_dir_all(&directory).map_err(|error| RunError::write(&directory, &error))?;
         Ok(directory.join(file_name))
     }
 
-    /// Notes what a task cost.
+    /// Adds the usage of a task.
     pub fn add_usage(&mut self, usage: TaskUsage) {
         self.manifest.usage.push(usage);
     }
 
-    /// Puts another manifest in the place of the one that the directory was opened with.
+    /// Replaces the manifest.
     pub(super) fn replace(&mut self, manifest: Manifest) -> Result<(), RunError> {
         self.manifest = manifest;
         self.write()
     }
 
-    /// Writes down how the run ended.
+    /// Records how the run ended.
     pub fn end(
         &mut self,
         status: Status,
@@ -109,14 +109,14 @@ impl RunDirectory {
     fn write(&self) -> Result<(), RunError> {
         let path = self.path.join("manifest.json");
         let mut json = serde_json::to_vec_pretty(&self.manifest)
-            .map_err(|error| RunError::Write { path: path.clone(), source: error.into() })?;
+            .map_err(|error| RunError::write(&path, &error.into()))?;
         json.push(b'\n');
         write_atomically(&path, &json)
     }
 }
 
 impl Manifest {
-    /// The manifest of a run that begins now.
+    /// The manifest of a run that starts now.
     pub fn begin(
         plan: crate::plan::Plan,
         identity: Identity,
@@ -140,29 +140,36 @@ impl Manifest {
     }
 }
 
-/// The manifest of the run that is there, if it is of the same identity.
+/// The manifest of the existing run, if it has the same identity.
 fn old_manifest(directory: &Path, manifest_path: &Path, identity: &Identity) -> Result<Manifest, RunError> {
-    let read_error = |reason: String| RunError::Read { path: manifest_path.to_owned(), reason };
+    let read_error = |reason: String| RunError::read(manifest_path, reason);
     let bytes =
         read_bounded(manifest_path, MAX_MANIFEST_BYTES).map_err(|error| read_error(error.to_string()))?;
     let remedy = "use another --out, or --fresh to delete what is there and start anew";
     let old: Value = serde_json::from_slice(&bytes).map_err(|error| {
-        read_error(format!("{}; it is no manifest of a run: {remedy}", clipped(&error.to_string())))
+        read_error(format!("{}; it is not the manifest of a run: {remedy}", clipped(&error.to_string())))
     })?;
+    let version = old.get("schema_version").and_then(Value::as_u64);
+    if version != Some(u64::from(SCHEMA_VERSION)) {
+        return Err(read_error(format!("another version of gpt2-eval wrote it: {remedy}")));
+    }
     let differences = identity_differences(old.get("identity").unwrap_or(&Value::Null), identity)?;
     if !differences.is_empty() {
-        return Err(RunError::OtherRun { directory: directory.to_owned(), differences });
+        return Err(RunError::Other(format!(
+            "{} was made by a different run:\n{}\n{remedy}",
+            directory.display(),
+            differences.join("\n")
+        )));
     }
     serde_json::from_value(old).map_err(|error| {
-        let reason = clipped(&error.to_string());
-        read_error(format!("{reason}; another version of this program wrote it: {remedy}"))
+        read_error(format!("{}; it is not the manifest of a run: {remedy}", clipped(&error.to_string())))
     })
 }
 
 /// The fields in which a manifest's identity differs from `new`, one line each.
 pub(super) fn identity_differences(old: &Value, new: &Identity) -> Result<Vec<String>, RunError> {
-    let new = serde_json::to_value(new)
-        .map_err(|error| RunError::Read { path: "manifest.json".into(), reason: error.to_string() })?;
+    let new =
+        serde_json::to_value(new).map_err(|error| RunError::Other(format!("manifest.json: {error}")))?;
     let mut differences = Vec::new();
     differing_fields("", old, &new, &mut differences);
     let more = differences.len().saturating_sub(MAX_DIFFERENCES);
@@ -173,18 +180,18 @@ pub(super) fn identity_differences(old: &Value, new: &Identity) -> Result<Vec<St
     Ok(differences)
 }
 
-/// Deletes what a run leaves in its directory, and nothing else.
+/// Deletes the files of a run from its directory, and no others.
 fn delete_run(directory: &Path) -> Result<(), RunError> {
     let delete = |name: &str| {
         let path = directory.join(name);
         let deleted =
             if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         match deleted {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(RunError::Write { path, source: error }),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(RunError::write(&path, &error)),
             _ => Ok(()),
         }
     };
-    // The manifest last: what it belongs to must not outlive it.
+    // The manifest last: files must not stay without it.
     [
         "samples",
         "prompts",
@@ -221,7 +228,7 @@ fn differing_fields(path: &str, old: &Value, new: &Value, differences: &mut Vec<
     }
 }
 
-/// A value on one line: of a list only the names.
+/// A value on one line; a list as the names of its elements.
 fn brief(value: &Value) -> String {
     let name = |value: &Value| {
         ["label", "task"].into_iter().find_map(|field| Some(value.get(field)?.as_str()?.to_owned()))

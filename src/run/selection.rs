@@ -1,0 +1,136 @@
+//! Which samples a run measures: the subset of `--limit`, and the part of each of several runs that share the work.
+
+use std::collections::BTreeMap;
+
+use super::loaded::LoadedSample;
+use crate::seeding::shuffled;
+use crate::tasks::TaskSamples;
+use gpt2_model::request::Request;
+
+/// Cost of generating a token, in bytes of text that could be read in the same time.
+const BYTES_PER_NEW_TOKEN: usize = 20;
+
+/// Indices of at most `limit` of the samples with these ids, ascending. The subset depends on the seed and the ids, not on
+/// their order, and contains the subset of every smaller limit.
+pub(super) fn nested_subset(ids: &[&str], limit: Option<usize>, seed: u64) -> Vec<usize> {
+    let Some(limit) = limit.filter(|&limit| limit < ids.len()) else {
+        return (0..ids.len()).collect();
+    };
+    let mut chosen = shuffled(ids, seed, "limit");
+    chosen.truncate(limit);
+    chosen.sort_unstable();
+    chosen
+}
+
+/// Distributes the samples of task after task over several shards, so that each shard has about the same cost in each
+/// task and over all tasks.
+///
+/// Depends on ids, clusters and requests of the samples only, never on a model or a machine: every shard computes the same
+/// distribution.
+pub(super) struct Dealer {
+    /// Cost of each shard so far.
+    costs: Vec<u64>,
+}
+
+impl Dealer {
+    pub fn new(shards: usize) -> Self {
+        Self { costs: vec![0; shards.max(1)] }
+    }
+
+    /// The shard of each of `samples`. A cluster stays together because its samples share prompts. Clusters come in
+    /// the order of a hash of their names; each goes to the shard with the lowest cost.
+    pub fn deal(&mut self, all: &dyn TaskSamples, samples: &[LoadedSample]) -> Vec<usize> {
+        let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (number, sample) in samples.iter().enumerate() {
+            let cluster = all.cluster(sample.index).unwrap_or(all.id(sample.index));
+            members.entry(cluster).or_default().push(number);
+        }
+        let names: Vec<&str> = members.keys().copied().collect();
+        let mut owners = vec![0; samples.len()];
+        let mut costs_of_task = vec![0; self.costs.len()];
+        for name in shuffled(&names, 0, "shard") {
+            let Some(cluster) = members.get(names[name]) else { continue };
+            let shards = 0..self.costs.len();
+            let cheapest = shards.min_by_key(|&shard| (costs_of_task[shard], self.costs[shard])).unwrap_or(0);
+            for &number in cluster {
+                let cost = cost_of(&samples[number].requests);
+                costs_of_task[cheapest] += cost;
+                self.costs[cheapest] += cost;
+                owners[number] = cheapest;
+            }
+        }
+        owners
+    }
+}
+
+/// Approximate cost of requests, in bytes of text.
+fn cost_of(requests: &[Request]) -> u64 {
+    let mut previous = "";
+    let mut cost = 0;
+    for request in requests {
+        cost += match request {
+            Request::LogLikelihood { context, continuation, .. } => {
+                // A repeated context is read once.
+                let read = if context == previous { 0 } else { context.len() };
+                previous = context;
+                read + continuation.len()
+            }
+            Request::Rolling { part, window, .. } => {
+                part.len() * window.context.div_ceil(window.stride.max(1))
+            }
+            Request::Generate { prompt, max_new_tokens, .. } => {
+                let read = if prompt == previous { 0 } else { prompt.len() };
+                previous = prompt;
+                read + max_new_tokens * BYTES_PER_NEW_TOKEN
+            }
+        };
+    }
+    cost as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::DataSource;
+    use crate::tasks::{REGISTRY, Source};
+
+    #[test]
+    fn subsets_are_nested_and_seeded() {
+        let names: Vec<String> = (0..200).map(|index| format!("{index:05}")).collect();
+        let ids: Vec<&str> = names.iter().map(String::as_str).collect();
+        let ten = nested_subset(&ids, Some(10), 7);
+        let fifty = nested_subset(&ids, Some(50), 7);
+        assert_eq!(ten.len(), 10);
+        assert!(ten.is_sorted());
+        assert!(ten.iter().all(|index| fifty.contains(index)));
+        assert_ne!(ten, nested_subset(&ids, Some(10), 8));
+        assert_eq!(nested_subset(&ids, Some(200), 7), (0..200).collect::<Vec<_>>());
+        assert_eq!(nested_subset(&ids, None, 7).len(), 200);
+        assert!(nested_subset(&ids, Some(0), 7).is_empty());
+    }
+
+    #[test]
+    fn every_sample_has_one_shard_and_shards_cost_about_the_same() {
+        let mut dealer = Dealer::new(4);
+        let mut counts = [0; 4];
+        for task in REGISTRY {
+            let config = task.config();
+            let protocol = config.planned(config.default_protocol()).protocol;
+            let all = task.load(&Source::new(&DataSource::Sample, config.data.split, 0), &protocol).unwrap();
+            let samples: Vec<LoadedSample> =
+                (0..all.len()).map(|index| LoadedSample::new(&*all, index, index)).collect();
+            let owners = dealer.deal(&*all, &samples);
+            assert_eq!(owners.len(), samples.len());
+            for (index, &owner) in owners.iter().enumerate() {
+                counts[owner] += 1;
+                let is_of_cluster = |other: &usize| {
+                    all.cluster(*other).is_some() && all.cluster(*other) == all.cluster(index)
+                };
+                assert!((0..all.len()).filter(is_of_cluster).all(|other| owners[other] == owner));
+            }
+        }
+        let (lowest, highest) = (dealer.costs.iter().min().unwrap(), dealer.costs.iter().max().unwrap());
+        assert!(*highest < lowest + lowest / 4, "{:?}", dealer.costs);
+        assert!(counts.iter().all(|&count| count > 50), "{counts:?}");
+    }
+}
