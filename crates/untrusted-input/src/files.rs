@@ -1,4 +1,4 @@
-//! Files from outside, read with care: a size that is known beforehand, and names that stay in their directory.
+//! Reads files from outside with a bounded size, and checks that names stay in their directory.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
@@ -6,53 +6,56 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::thousands;
 
-/// The bytes of the file at `path`, or of the file that a link there leads to.
+/// Reads the file at `path`, following links.
 ///
-/// `Err` if it is no regular file (a pipe or device may never end), or has more than `most` bytes; nothing of a file
-/// that is too large is read.
-pub fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
-    // Before it is opened: a pipe that nobody writes to would be waited for.
+/// # Errors
+/// If the file cannot be read, is not a regular file (a pipe or device may never end), or has more than `max_bytes` bytes. A
+/// file that is too large is not read.
+pub fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
+    // Checked before opening: opening a pipe waits for a writer.
     let metadata = std::fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
     }
     if !metadata.is_file() {
-        return Err(Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+        return Err(Error::new(ErrorKind::InvalidInput, "not a regular file"));
     }
     let too_large = |bytes: u64| {
-        let reason = format!("it has {} bytes; at most {} are read", thousands(bytes), thousands(most));
+        let reason =
+            format!("{} bytes are more than the limit of {}", thousands(bytes), thousands(max_bytes));
         Error::new(ErrorKind::FileTooLarge, reason)
     };
-    if metadata.len() > most {
+    if metadata.len() > max_bytes {
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    // It may have grown since, and files of /proc have no length.
-    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
+    // The file may have grown since, and files in /proc claim length 0.
+    File::open(path)?.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
         return Err(too_large(bytes.len() as u64));
     }
     Ok(bytes)
 }
 
-/// Whether `name` is the name of one file, on every system: no path, no drive, nothing that leads elsewhere.
+/// Whether `name` is the name of one file on every system: not a path, a drive, `.` or `..`.
 pub fn is_plain_name(name: &str) -> bool {
-    let leads_elsewhere = |character: char| matches!(character, '/' | '\\' | ':') || character.is_control();
-    !matches!(name, "" | "." | "..") && !name.contains(leads_elsewhere)
+    let is_forbidden = |character: char| matches!(character, '/' | '\\' | ':') || character.is_control();
+    !matches!(name, "" | "." | "..") && !name.contains(is_forbidden)
 }
 
-/// `directory/name`, where `name` may have folders but cannot lead out of `directory`; links that lie there may.
+/// Joins `directory` and `name`. The name may have folders but cannot lead out of `directory`; links in the directory may.
 ///
-/// `Err` says in words what is wrong with the name.
+/// # Errors
+/// A message, if the name could lead out of the directory on any system.
 pub fn path_below(directory: &Path, name: &str) -> std::result::Result<PathBuf, String> {
     let plain = name.split('/').all(is_plain_name);
-    // The same question, asked of the system's own understanding of paths.
+    // The same check by this system's own rules for paths.
     let normal = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     if plain && normal {
         return Ok(directory.join(name));
     }
     Err(format!(
-        "the name {name:?} could lead out of its directory; expected names with `/` between them, without `..`"
+        "the name {name:?} could lead out of its directory: expected file and folder names joined by `/`, without `..`"
     ))
 }
 
@@ -76,13 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn only_files_of_a_known_size_are_read() {
+    fn only_regular_files_of_bounded_size_are_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
         std::fs::write(&path, "12345").unwrap();
         assert_eq!(read_bounded(&path, 5).unwrap(), b"12345");
         let error = read_bounded(&path, 4).unwrap_err().to_string();
-        assert_eq!(error, "it has 5 bytes; at most 4 are read");
+        assert_eq!(error, "5 bytes are more than the limit of 4");
         assert!(read_bounded(directory.path(), 4).is_err());
         #[cfg(unix)]
         {
@@ -90,7 +93,7 @@ mod tests {
             std::os::unix::fs::symlink(&path, &link).unwrap();
             assert_eq!(read_bounded(&link, 5).unwrap(), b"12345");
             let error = read_bounded(Path::new("/dev/zero"), 4).unwrap_err().to_string();
-            assert_eq!(error, "it is no regular file");
+            assert_eq!(error, "not a regular file");
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Reads files and text that somebody else wrote, safely: sizes are bounded before anything is allocated, names cannot
-//! leave their directory, panics of parsers become errors, and excerpts are printable.
+//! Reads files and text that somebody else wrote: sizes are bounded before anything is allocated, names cannot leave their
+//! directory, panics of parsers become errors, and excerpts are printable. Also text helpers for error messages, and white
+//! space as Python defines it.
 
 mod files;
 mod message;

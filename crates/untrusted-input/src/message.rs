@@ -1,7 +1,7 @@
 //! Text for messages: printable excerpts, suggestions, grouped digits.
 
-/// `text` for a message about input: control characters are escaped, line ends aside, and of a long text only the
-/// first 600 characters are left.
+/// Makes text from outside printable in a message: escapes control characters except line ends, and cuts the text after 600
+/// characters.
 pub fn clipped(text: &str) -> String {
     const LIMIT: usize = 600;
     let mut shown = String::new();
@@ -19,9 +19,9 @@ pub fn clipped(text: &str) -> String {
     shown
 }
 
-/// `"; did you mean `x`?"` for the candidate closest to `given`, or nothing if none is close.
+/// `; did you mean …?` with the candidate closest to `given`, or an empty string if none is close.
 pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    // The comparison takes the product of the lengths, and no name is this long.
+    // The comparison takes time in proportion to the product of the lengths. No name is this long.
     const LIMIT: usize = 200;
     if given.len() > LIMIT {
         return String::new();
@@ -35,7 +35,7 @@ pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a st
         .unwrap_or_default()
 }
 
-/// `1234567` as `1,234,567`.
+/// Groups digits: 1234567 becomes `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -53,16 +53,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn suggests_only_what_is_close() {
+    fn suggests_only_close_candidates() {
         let tasks = ["lambada", "winograd"];
         assert_eq!(did_you_mean("lambda", tasks), "; did you mean `lambada`?");
         assert_eq!(did_you_mean("enwik8", tasks), "");
         let long = "a".repeat(201);
-        assert_eq!(did_you_mean(&long, [long.as_str()]), "", "nobody types that");
+        assert_eq!(did_you_mean(&long, [long.as_str()]), "", "names this long are not compared");
     }
 
     #[test]
-    fn messages_have_neither_control_characters_nor_books() {
+    fn messages_are_printable_and_short() {
         assert_eq!(clipped("a\u{1b}[2J\tb\nc"), "a\\u{1b}[2J\\tb\nc");
         assert_eq!(clipped(&"é".repeat(601)), format!("{}…", "é".repeat(600)));
         assert_eq!(clipped(&"é".repeat(600)), "é".repeat(600));

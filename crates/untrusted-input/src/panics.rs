@@ -1,4 +1,4 @@
-//! Panics of libraries on damaged files, as errors.
+//! Turns panics into errors.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -6,32 +6,33 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 thread_local! {
-    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
+    static IS_CATCHING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `work` returns, or the words of its panic, which are not printed.
+/// Runs `work`, for libraries that panic on damaged input instead of returning an error.
 ///
-/// For libraries that panic where they should return an error; whatever `work` had under way is dropped.
+/// # Errors
+/// The message of the panic, which is not printed.
 pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        let usual = take_hook();
+        let previous = take_hook();
         set_hook(Box::new(move |panic| {
-            if !IS_CAUGHT.get() {
-                usual(panic);
+            if !IS_CATCHING.get() {
+                previous(panic);
             }
         }));
     });
-    let before = IS_CAUGHT.replace(true);
+    let before = IS_CATCHING.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(work));
-    IS_CAUGHT.set(before);
-    outcome.map_err(|payload| words(payload.as_ref()))
+    IS_CATCHING.set(before);
+    outcome.map_err(|payload| message(payload.as_ref()))
 }
 
-fn words(payload: &(dyn Any + Send)) -> String {
+fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without words".to_owned())
+        .unwrap_or_else(|| "panic without a message".to_owned())
 }
 
 #[cfg(test)]
@@ -44,6 +45,6 @@ mod tests {
         assert_eq!(catch_panic(|| 3), Ok(3));
         assert_eq!(catch_panic(|| panic!("no {}", 1)), Err::<(), _>("no 1".to_owned()));
         assert_eq!(catch_panic(|| catch_panic(|| panic!("inner"))), Ok(Err::<(), _>("inner".to_owned())));
-        assert!(!IS_CAUGHT.get(), "later panics are printed");
+        assert!(!IS_CATCHING.get(), "later panics are printed");
     }
 }

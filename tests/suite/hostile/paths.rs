@@ -129,5 +129,5 @@ fn links_are_followed() {
     std::fs::remove_file(directory.path().join("data/lambada_test.jsonl")).unwrap();
     symlink("/dev/zero", directory.path().join("data/lambada_test.jsonl")).unwrap();
     let message = refused(directory.path(), &arguments);
-    assert!(message.contains("cannot read data/lambada_test.jsonl: it is no regular file"), "{message}");
+    assert!(message.contains("cannot read data/lambada_test.jsonl: not a regular file"), "{message}");
 }
