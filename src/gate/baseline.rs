@@ -16,7 +16,7 @@ pub(super) const BASELINE_VERSION: u32 = 1;
 /// Largest baseline in bytes; a million samples take about a hundred million.
 const MAX_BYTES: u64 = 1_000_000_000;
 
-/// What a gate needs of a run, small enough for a repository.
+/// A run's values for a gate, small enough for a repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegressionBaseline {
     /// Version of the file format.
@@ -68,7 +68,7 @@ pub enum SampleIds {
     Named(Vec<String>),
 }
 
-/// What a model scored on a task.
+/// Metrics and values of a model on a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BaselineModel {
     /// Label of the model.

@@ -99,7 +99,7 @@ pub struct CheckedMetric {
     pub tolerance: Tolerance,
     /// One-sided p for being worse, with Holm's correction over all metrics of the gate.
     pub p_worse: Option<f64>,
-    /// One-sided p for being better, likewise.
+    /// One-sided p for being better, with the same correction.
     pub p_better: Option<f64>,
     /// Outcome.
     pub verdict: Verdict,

@@ -71,7 +71,7 @@ pub(super) struct Pair<'a> {
     pub new: Option<(&'a BaselineTask, &'a BaselineModel)>,
 }
 
-/// What to do with runs that differ in data, protocol or seed.
+/// How to treat runs that differ in data, protocol or seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfDifferent {
     /// An error that ends with this advice.

@@ -17,7 +17,7 @@ use text_metrics::{Columns, Metric};
 pub(crate) struct Side {
     /// Its path as the user typed it.
     pub name: String,
-    /// What was measured.
+    /// Its metrics and values.
     pub measured: RegressionBaseline,
     /// The run, for a run directory.
     pub run: Option<FinishedRun>,

@@ -41,7 +41,7 @@ impl<'a> Curve<'a> {
     }
 }
 
-/// A panel with what the figure says of it.
+/// A panel with its footnotes and values.
 pub(super) struct CurvePanel {
     pub panel: Panel,
     pub footnotes: Vec<String>,

@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn footnotes_keep_their_symbol_first() {
         assert_eq!(of_run("§ m: not measured", "a"), "§ a: m: not measured");
-        assert_eq!(of_run("a footnote", "a"), "a: a remark");
+        assert_eq!(of_run("a footnote", "a"), "a: a footnote");
         assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
     }
 }

@@ -1,4 +1,4 @@
-//! What is in the figures, and where.
+//! Content of figures and positions of their elements.
 
 use roxmltree::Document;
 
@@ -39,7 +39,7 @@ fn every_task_has_its_figures() {
 }
 
 #[test]
-fn points_are_where_their_values_are() {
+fn points_are_at_their_values() {
     let figures = figures(&paper_like(), &[]);
     let document = Document::parse(&named(&figures, "wikitext2-perplexity").svg).unwrap();
     let (left, right, top, bottom) = plot(&document);
@@ -51,7 +51,7 @@ fn points_are_where_their_values_are() {
         measured[1].0.starts_with("117M, measured here: 30.29 (95 %: 29.08 to 31.50), n = 1000"),
         "{measured:?}"
     );
-    // The vertical axis goes from 10 to 2,000 by 1, 2 and 5: the tiny model has 40 times the paper's 29.41.
+    // The vertical axis ends at 2,000: the tiny model has 40 times the paper's 29.41.
     let height = |value: f64| bottom - (value / 10.0).ln() / 200f64.ln() * (bottom - top);
     let (low, high) = (8e6f64, 1_557_611_200f64);
     let room = (high / low).powf(0.06).max(1.25);
@@ -76,7 +76,7 @@ fn points_are_where_their_values_are() {
 }
 
 #[test]
-fn baselines_are_lines_and_readings_have_their_range() {
+fn heuristic_baselines_are_lines_and_curve_readings_have_a_range() {
     let figures = figures(&paper_like(), &[]);
     let figure = named(&figures, "cnn_dailymail-rouge_average");
     let document = Document::parse(&figure.svg).unwrap();
@@ -106,7 +106,7 @@ fn baselines_are_lines_and_readings_have_their_range() {
 }
 
 #[test]
-fn a_baseline_that_is_the_same_for_two_curves_is_one_line() {
+fn equal_baselines_of_two_curves_share_a_line() {
     let metrics = ["accuracy_partial", "accuracy_full"];
     let heading = heading("winograd", "Winograd schemas", "raw", &metrics);
     let of = |model, parameters, [one, other]: [f64; 2]| {
@@ -138,7 +138,7 @@ fn the_same_scores_give_the_same_bytes() {
     assert_eq!(figure.png().unwrap(), named(&other, "ptb-perplexity").png().unwrap());
 }
 
-/// One model, one metric: the smallest figure there is.
+/// One model, one metric.
 #[test]
 fn a_small_figure() {
     let mut heading = heading("ptb", "Penn Treebank", "paper,data=sample", &["perplexity"]);
@@ -153,7 +153,7 @@ fn a_small_figure() {
 }
 
 #[test]
-fn pictures_have_their_size_and_their_title() {
+fn pngs_have_the_right_size_title_and_colours() {
     let figures = figures(&paper_like(), &[]);
     let figure = named(&figures, "lambada-accuracy");
     let document = Document::parse(&figure.svg).unwrap();
@@ -166,15 +166,15 @@ fn pictures_have_their_size_and_their_title() {
         let inside = (top..top + high).flat_map(|y| (left..left + wide).map(move |x| (x, y)));
         inside.filter(|&(x, y)| picture.pixel(x, y).is_some_and(|p| p.red() < 100 && p.blue() < 100)).count()
     };
-    assert!(dark(36, 36, 300, 36) > 500, "the title is {} dark pixels", dark(36, 36, 300, 36));
-    assert_eq!(dark(0, 0, picture.width(), 30), 0, "nothing stands above the title");
+    assert!(dark(36, 36, 300, 36) > 500, "the title has {} dark pixels", dark(36, 36, 300, 36));
+    assert_eq!(dark(0, 0, picture.width(), 30), 0, "no text above the title");
     let (red, green) = (213, 94);
     let orange = picture.pixels().iter().filter(|p| (p.red(), p.green()) == (red, green)).count();
     assert!(orange > 100, "the second curve has {orange} pixels");
 }
 
 #[test]
-fn protocols_have_figures_of_their_own() {
+fn each_protocol_has_its_figure() {
     let metrics = ["word_perplexity"];
     let headings: Vec<Heading> = ["paper", "harness", "paper,stride=1024", "paper,stride=512"]
         .iter()
@@ -186,13 +186,13 @@ fn protocols_have_figures_of_their_own() {
     let plain = "wikitext2-word_perplexity";
     assert_eq!(names, [plain, &format!("{plain}-harness"), &format!("{plain}-2"), &format!("{plain}-3")]);
     let harness = Document::parse(&figures[1].svg).unwrap();
-    assert_eq!(points(&harness, "reported").len(), 1, "what others reported is for the harness's protocol");
+    assert_eq!(points(&harness, "reported").len(), 1, "reported numbers are for the harness protocol");
     assert!(points(&harness, "paper").is_empty());
 }
 
-/// Writes all figures of made-up scores where `GPT2_EVAL_FIGURES` says, to be looked at.
+/// Writes all figures of made-up scores to the directory in `GPT2_EVAL_FIGURES`, for inspection.
 #[test]
-fn figures_to_look_at() {
+fn figures_for_inspection() {
     let Some(directory) = std::env::var_os("GPT2_EVAL_FIGURES").map(std::path::PathBuf::from) else { return };
     std::fs::create_dir_all(&directory).unwrap();
     for figure in figures(&paper_like(), &[]) {

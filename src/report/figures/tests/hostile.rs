@@ -1,4 +1,4 @@
-//! Labels and values that nobody wants to see.
+//! Hostile labels and extreme values.
 
 use proptest::prelude::*;
 use roxmltree::Document;
@@ -37,7 +37,7 @@ fn hostile_labels_are_text() {
 }
 
 #[test]
-fn strange_values_draw_what_can_be_drawn() {
+fn extreme_values_are_clamped_or_left_out() {
     let of = |models: &[(&str, u64, f64)], interval: (Option<f64>, Option<f64>)| {
         let heading = heading("ptb", "Penn Treebank", "paper", &["perplexity"]);
         let scores = models
@@ -53,8 +53,8 @@ fn strange_values_draw_what_can_be_drawn() {
         figures
     };
     let infinite = (Some(f64::NEG_INFINITY), Some(f64::INFINITY));
-    assert!(of(&[("a", 5, f64::NAN)], (None, None)).is_empty(), "nothing measured, nothing drawn");
-    assert!(of(&[("a", 0, 3.0)], (None, None)).is_empty(), "no place on a logarithmic axis");
+    assert!(of(&[("a", 5, f64::NAN)], (None, None)).is_empty(), "no score, no figure");
+    assert!(of(&[("a", 0, 3.0)], (None, None)).is_empty(), "0 has no position on a logarithmic axis");
     assert_eq!(of(&[("a", 5, f64::INFINITY), ("b", 7, 30.0)], infinite).len(), 1);
     assert_eq!(of(&[("a", 5, 0.0)], (Some(0.0), Some(0.0))).len(), 1);
     assert_eq!(of(&[("a", u64::MAX, 1e200), ("b", 1, 1e-200)], (Some(-5.0), Some(1e300))).len(), 1);
@@ -82,7 +82,7 @@ fn any_value() -> impl Strategy<Value = f64> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
-    fn any_scores_give_whole_pictures(
+    fn any_scores_give_valid_figures(
         rows in prop::collection::vec((any_value(), any_value(), any_value(), 0u64..5, 0u32..40), 0..8),
         metric in prop::sample::select(vec!["perplexity", "accuracy", "bits_per_byte", "strange_metric"]),
         task in prop::sample::select(vec!["ptb", "mine", "enwik8"]),
@@ -91,7 +91,7 @@ proptest! {
         let models = rows.iter().enumerate().map(|(index, &(value, low, high, equal, size))| Score {
             ci95_low: Some(low),
             ci95_high: Some(high),
-            // Some of one size, and methods without any.
+            // Some models of equal size, some baselines without size.
             parameters: (equal > 0).then(|| if equal == 1 { 1_000_000 } else { 2u64.pow(size) }),
             ..score(&heading, (&format!("m{index}"), None), metric, value)
         });

@@ -1,4 +1,4 @@
-//! Figures of made-up scores: what is in them, and where.
+//! Tests on figures of made-up scores.
 
 use roxmltree::{Document, Node};
 
@@ -41,7 +41,7 @@ fn score(heading: &Heading, model: (&str, Option<u64>), metric: &str, value: f64
     }
 }
 
-/// Every task of the paper on its four models, a little off the paper's numbers, and on a small model of our own.
+/// Every task of the paper with scores near the paper's for its four models, and for a small model.
 fn paper_like() -> Results {
     let tasks: [(&str, &str, &[&str]); 14] = [
         ("lambada", "LAMBADA", &["perplexity", "accuracy_stop_filter", "accuracy"]),
@@ -119,7 +119,7 @@ fn named<'a>(figures: &'a [Figure], name: &str) -> &'a Figure {
     figures.iter().find(|figure| figure.name == name).unwrap_or_else(|| panic!("no {name} in {:?}", names()))
 }
 
-/// Groups of a class with what a pointer over each of their points shows, and the points' middles.
+/// Tooltips and centres of all points in groups of a class.
 fn points(document: &Document<'_>, class: &str) -> Vec<(String, (f64, f64))> {
     let of_class = |node: &Node<'_, '_>, class: &str| node.attribute("class") == Some(class);
     let groups = document.descendants().filter(|node| of_class(node, class));
@@ -160,7 +160,7 @@ fn texts(document: &Document<'_>) -> Vec<String> {
     document.descendants().filter(is_text).map(|node| node.text().unwrap_or_default().to_owned()).collect()
 }
 
-/// The plot's left, right, upper and lower end: the line of the axes.
+/// Left, right, top and bottom of the plot, from the line of the axes.
 fn plot(document: &Document<'_>) -> (f64, f64, f64, f64) {
     let axes = document.descendants().find(|node| node.attribute("class") == Some("axes")).unwrap();
     let line =
@@ -169,7 +169,7 @@ fn plot(document: &Document<'_>) -> (f64, f64, f64, f64) {
     (left, right, top, bottom)
 }
 
-/// That a figure is XML, has no place that is not a number, and keeps every text within its edges.
+/// Checks that a figure is XML without NaN coordinates and that every text is within its edges.
 fn check(figure: &Figure) {
     let document = Document::parse(&figure.svg).unwrap_or_else(|error| panic!("{}: {error}", figure.name));
     let width = number(document.root_element(), "width");

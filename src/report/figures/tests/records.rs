@@ -1,4 +1,4 @@
-//! Figures that are made of records and manifests.
+//! Figures of sample results and manifests.
 
 use roxmltree::Document;
 
@@ -60,7 +60,7 @@ fn scored(token_log_probs: &[f32]) -> Response {
     })
 }
 
-/// The figures of one run without scores whose task has these records.
+/// The figures of a run without scores, with one task that has these records.
 fn of_records(records: Vec<SampleResult>) -> Vec<Figure> {
     let (manifest, results) = (manifest(), Results::default());
     let protocol = Protocol::new("paper");
@@ -104,7 +104,7 @@ fn histograms_count_every_token() {
     let line = document.descendants().find(|node| node.attribute("class") == Some("measured")).unwrap();
     let corners = pairs(line.first_element_child().unwrap());
     let (_, _, top, bottom) = plot(&document);
-    // Half of the tokens are in the last bin, and the axis ends at half.
+    // The last bin has half of the tokens, and the axis ends at half.
     let highest = corners.iter().map(|corner| corner.1).fold(f64::INFINITY, f64::min);
     assert!((highest - top).abs() < 0.02, "{highest} {top}");
     let quarter = f64::midpoint(top, bottom);
