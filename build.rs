@@ -1,4 +1,4 @@
-//! Tells the program what it was built from, for the manifest of every run.
+//! Passes git revision and versions of dependencies to the program, for the manifest of every run.
 
 use std::process::Command;
 
@@ -6,8 +6,8 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=Cargo.lock");
     println!("cargo:rerun-if-changed=.git/logs/HEAD");
-    // Whether the tree is dirty can change with each of these.
-    for path in ["Cargo.toml", "src", "tasks", "models", "results/paper.csv"] {
+    // A change of any of these can change whether the tree is dirty.
+    for path in ["Cargo.toml", "src", "crates", "tasks", "models", "results/paper.csv"] {
         println!("cargo:rerun-if-changed={path}");
     }
     let git = |arguments: &[&str]| {
@@ -23,7 +23,7 @@ fn main() {
     println!("cargo:rustc-env=GPT2_EVAL_DEPENDENCIES={}", dependencies());
 }
 
-/// Burn, its backends and what they compute with, as `Cargo.lock` has them: `burn=0.22.1,burn-flex=0.22.1`.
+/// Versions of Burn, its backends and the tokenizer in `Cargo.lock`: `burn=0.22.1,burn-flex=0.22.1`.
 fn dependencies() -> String {
     let lock = std::fs::read_to_string("Cargo.lock").unwrap_or_default();
     let version = |name: &str| {

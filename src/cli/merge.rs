@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Report, results};
+use super::Report;
+use super::score::write_tables;
 use crate::run::{FinishedRun, merge as merge_shards};
 
 #[derive(Debug, Args)]
@@ -20,5 +21,5 @@ pub(super) struct MergeArguments {
 /// Merges shards, computes the scores of the whole run and writes its tables.
 pub(super) fn merge(arguments: &MergeArguments) -> anyhow::Result<Report> {
     let path = merge_shards(&arguments.directories, arguments.out.as_deref())?;
-    results::write(&FinishedRun::open(&path)?)
+    write_tables(&FinishedRun::open(&path)?)
 }

@@ -18,7 +18,6 @@ mod one_model;
 mod progress;
 mod report;
 mod resolve;
-mod results;
 mod run;
 mod score;
 mod score_text;

@@ -1,14 +1,13 @@
-//! Watches a run: progress on the terminal, reports in the run directory after every task.
+//! Observes a run: shows progress, and updates the tables in the run directory after every task.
 
 use std::path::{Path, PathBuf};
 
 use super::progress::Progress;
-use super::results::write_error;
 use crate::record::{ModelIdentity, SampleResult};
 use crate::report::Results;
 use crate::run::{FinishedTask, Observer, Preflight, RunError, write_atomically};
 
-/// Writes `scores.csv`, `breakdowns.csv` and `table.md` as the run goes.
+/// Keeps `scores.csv`, `breakdowns.csv` and `table.md` up to date.
 pub(super) struct Reporter {
     directory: PathBuf,
     progress: Progress,
@@ -18,7 +17,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Opens the reports: they exist, with what methods without a model score, before the first forward pass.
+    /// Writes the first tables, with heuristic baselines only, before the first forward pass.
     pub fn new(
         directory: &Path,
         preflight: &Preflight,
@@ -36,11 +35,12 @@ impl Reporter {
     }
 
     fn write(&self) -> Result<(), RunError> {
-        let files = self.results.files().map_err(|error| write_error(&self.directory, error))?;
+        let write_error = |error| RunError::write(&self.directory, &std::io::Error::other(error));
+        let files = self.results.files().map_err(write_error)?;
         files.iter().try_for_each(|(name, content)| write_atomically(&self.directory.join(name), content))
     }
 
-    /// Ends the progress and returns what the tables are made of.
+    /// Removes the progress bar and returns the results.
     pub fn finish(self) -> Results {
         self.progress.finish();
         self.results

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{Problem, Report, results, warn};
+use super::{Problem, Report, score, warn};
 use crate::report::{Export, ExportedRun, Format, Results, Screen};
 use crate::run::{FinishedRun, write_atomically};
 
@@ -69,11 +69,28 @@ impl Opened {
     }
 
     pub fn export<'a>(&'a self, organization: &'a str) -> Export<'a> {
-        export(&self.runs, &self.scores, &self.names, organization)
+        let runs = self.runs.iter().zip(&self.scores).zip(&self.names);
+        let runs = runs.map(|((run, results), name)| ExportedRun {
+            name: name.clone(),
+            manifest: &run.manifest,
+            results,
+            tasks: &run.tasks,
+            organization,
+        });
+        Export::new(runs.collect())
     }
 
+    /// Missing and failed samples, with the names of the runs if there are several.
     pub fn problem(&self) -> Option<String> {
-        problem(&self.runs, &self.names)
+        if let [run] = self.runs.as_slice() {
+            return score::problem(run);
+        }
+        let problems = self.runs.iter().zip(&self.names).filter_map(|(run, name)| {
+            let problem = score::problem(run)?;
+            Some(format!("{name}: {problem}"))
+        });
+        let problems: Vec<String> = problems.collect();
+        (!problems.is_empty()).then(|| problems.join("\n"))
     }
 }
 
@@ -81,22 +98,6 @@ impl Opened {
 pub(super) fn write_formats(path: &Path, formats: &[Format]) -> anyhow::Result<()> {
     let opened = Opened::new(&[path.to_owned()])?;
     write_all(formats, &opened.export(UNKNOWN), path).map(drop)
-}
-
-fn export<'a>(
-    runs: &'a [FinishedRun],
-    scores: &'a [Results],
-    names: &[String],
-    organization: &'a str,
-) -> Export<'a> {
-    let runs = runs.iter().zip(scores).zip(names).map(|((run, results), name)| ExportedRun {
-        name: name.clone(),
-        manifest: &run.manifest,
-        results,
-        tasks: &run.tasks,
-        organization,
-    });
-    Export::new(runs.collect())
 }
 
 /// Each directory once, even if it is given by different paths.
@@ -127,19 +128,6 @@ fn names(paths: &[PathBuf]) -> Vec<String> {
     names
         .map(|(name, path)| if is_unique(name) { name.clone() } else { path.display().to_string() })
         .collect()
-}
-
-/// Missing and failed samples, with the names of the runs if there are several.
-fn problem(runs: &[FinishedRun], names: &[String]) -> Option<String> {
-    if let [run] = runs {
-        return results::problem(run);
-    }
-    let problems = runs.iter().zip(names).filter_map(|(run, name)| {
-        let problem = results::problem(run)?;
-        Some(format!("{name}: {problem}"))
-    });
-    let problems: Vec<String> = problems.collect();
-    (!problems.is_empty()).then(|| problems.join("\n"))
 }
 
 fn write_all(formats: &[Format], export: &Export<'_>, directory: &Path) -> anyhow::Result<String> {

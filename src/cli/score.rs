@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Report, results};
-use crate::run::FinishedRun;
+use super::{Problem, Report};
+use crate::report::{Results, Screen};
+use crate::run::{FinishedRun, write_atomically};
+use untrusted_input::thousands;
 
 #[derive(Debug, Args)]
 pub(super) struct ScoreArguments {
@@ -16,6 +18,24 @@ pub(super) struct ScoreArguments {
 
 /// Recomputes the scores of a run and writes its tables.
 pub(super) fn score(arguments: &ScoreArguments) -> anyhow::Result<Report> {
-    let run = FinishedRun::open(&arguments.run)?;
-    results::write(&run)
+    write_tables(&FinishedRun::open(&arguments.run)?)
+}
+
+/// Writes the tables of a run into its directory, and returns them for the terminal.
+pub(super) fn write_tables(run: &FinishedRun) -> anyhow::Result<Report> {
+    let results = Results::of_run(run);
+    for (name, content) in results.files()? {
+        write_atomically(&run.path.join(name), &content)?;
+    }
+    let text = format!("{}{}\n", results.terminal(Screen::of_standard_output()), run.path.display());
+    Ok(Report { text, problem: problem(run).map(Problem::Incomplete) })
+}
+
+/// Missing or failed samples of a run.
+pub(super) fn problem(run: &FinishedRun) -> Option<String> {
+    match (run.missing(), run.failed()) {
+        (0, 0) => None,
+        (0, failed) => Some(format!("{} samples failed", thousands(failed as u64))),
+        (missing, _) => Some(format!("{} samples are missing", thousands(missing as u64))),
+    }
 }

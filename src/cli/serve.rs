@@ -1,7 +1,7 @@
-//! One page over HTTP, on this machine only.
+//! An HTTP server for one page, on 127.0.0.1.
 //!
-//! The server knows one address and one page. It listens on 127.0.0.1; a request whose `Host` is another name is refused,
-//! because a web site can let a name of its own point here (DNS rebinding) and would then read the page.
+//! It refuses requests whose `Host` is another name, because a web site can point a name of its own to 127.0.0.1 and would
+//! then read the page (DNS rebinding).
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -11,16 +11,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-/// Most bytes of a request's head.
+/// Maximum bytes of a request's head.
 const MAX_HEAD: usize = 16 * 1024;
-/// How long a client may take to ask, and to take a piece of the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Most connections at a time; more are closed at once.
+/// Time for a client to send its request, and to receive a part of the response.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum open connections; more are closed at once.
 const MAX_CONNECTIONS: usize = 32;
-/// How often the listener looks whether it is to stop.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Time between two checks for a connection or the stop signal.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A listener and its page.
 pub(super) struct Server {
     listener: TcpListener,
     port: u16,
@@ -36,17 +35,16 @@ impl Server {
             Ok((listener, port))
         });
         let (listener, port) = bound.with_context(|| {
-            format!("cannot listen on 127.0.0.1:{port}: name another port, or none for any that is free")
+            format!("cannot listen on 127.0.0.1:{port}: use another port, or --serve without a port for any free one")
         })?;
         Ok(Self { listener, port, page: Arc::new(page) })
     }
 
-    /// Where it listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Answers until `is_stopped`.
+    /// Serves until `is_stopped`.
     pub fn run(&self, is_stopped: impl Fn() -> bool) {
         let open = Arc::new(AtomicUsize::new(0));
         while !is_stopped() {
@@ -58,7 +56,7 @@ impl Server {
                     }
                     let (page, port, count) = (Arc::clone(&self.page), self.port, Arc::clone(&open));
                     let answering = std::thread::Builder::new().spawn(move || {
-                        // A client that goes away harms nobody.
+                        // A client may disconnect at any time.
                         let _ = answer(stream, port, &page);
                         count.fetch_sub(1, Ordering::SeqCst);
                     });
@@ -67,10 +65,10 @@ impl Server {
                     }
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                    std::thread::sleep(PAUSE);
+                    std::thread::sleep(POLL_INTERVAL);
                 }
-                // The client was gone before it was accepted, or there are too many open files: try again later.
-                Err(_) => std::thread::sleep(PAUSE),
+                // The client disconnected before it was accepted, or too many files are open: try again later.
+                Err(_) => std::thread::sleep(POLL_INTERVAL),
             }
         }
     }
@@ -78,7 +76,7 @@ impl Server {
 
 fn answer(mut stream: TcpStream, port: u16, page: &[u8]) -> std::io::Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(CLIENT_TIMEOUT))?;
     let head = read_head(&mut stream)?;
     let reply = reply(&head, port);
     stream.write_all(reply.head(page.len()).as_bytes())?;
@@ -91,9 +89,9 @@ fn answer(mut stream: TcpStream, port: u16, page: &[u8]) -> std::io::Result<()> 
     stream.shutdown(std::net::Shutdown::Write)
 }
 
-/// The bytes up to the empty line, or as many as there may be or came in time.
+/// The bytes up to the empty line; fewer at a timeout, or after [`MAX_HEAD`] bytes.
 fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + CLIENT_TIMEOUT;
     let mut head = Vec::new();
     let mut buffer = [0; 2048];
     loop {
@@ -117,7 +115,6 @@ fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// What a request gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
     Page { with_content: bool },
@@ -143,7 +140,7 @@ impl Reply {
 /// The reply to the head of a request.
 fn reply(head: &[u8], port: u16) -> Reply {
     let refused = |status, reason| Reply::Refused { status, reason, is_head: head.starts_with(b"HEAD ") };
-    let bad = refused("400 Bad Request", "this is no HTTP request");
+    let bad = refused("400 Bad Request", "not an HTTP request");
     let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") else {
         return if head.len() > MAX_HEAD {
             refused("431 Request Header Fields Too Large", "the request is too long")
@@ -171,7 +168,7 @@ fn reply(head: &[u8], port: u16) -> Reply {
     };
     match hosts.as_slice() {
         [host] if is_own(host) => {}
-        _ => return refused("403 Forbidden", "this server answers under the name 127.0.0.1 only"),
+        _ => return refused("403 Forbidden", "this server accepts only the host 127.0.0.1"),
     }
     match (method, path) {
         ("GET" | "HEAD", "/") => Reply::Page { with_content: method == "GET" },
@@ -194,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn one_page_under_one_name() {
+    fn only_the_page_is_served() {
         let with = |line: &str, host: &str| {
             status(&format!("{line} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n"))
         };
@@ -217,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_refused() {
+    fn invalid_requests_are_refused() {
         assert_eq!(status("GET / HTTP/1.1\r\n\r\n"), "403", "no host");
         assert_eq!(
             status("GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nHost: 127.0.0.1:8080\r\n\r\n"),
@@ -234,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_but_the_page_is_ever_given(bytes in proptest::collection::vec(any::<u8>(), 0..200), line in ".{0,40}") {
+        fn any_bytes_get_the_page_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200), line in ".{0,40}") {
             let is_page = matches!(reply(&bytes, 8080), Reply::Page { .. });
             prop_assert!(!is_page);
             let request = format!("{line}\r\nHost: 127.0.0.1:8080\r\n\r\n");

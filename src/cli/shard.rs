@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 
 use crate::record::Shard;
 
-/// `I/N`, or `auto` for what the environment of a Slurm array or a Kubernetes Indexed Job says.
+/// Parses `I/N`, or `auto`: index and count from the environment of a Slurm array or a Kubernetes Indexed Job.
 pub(super) fn shard(given: &str) -> anyhow::Result<Shard> {
     if given == "auto" {
         return automatic(|name| std::env::var(name).ok());
@@ -17,12 +17,12 @@ pub(super) fn shard(given: &str) -> anyhow::Result<Shard> {
     }
 }
 
-/// The shard that the variables name.
+/// The shard that the environment variables describe.
 fn automatic(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Shard> {
     let number = |name: &str| -> anyhow::Result<Option<usize>> {
         let Some(text) = variable(name) else { return Ok(None) };
         let number = text.trim().parse().ok();
-        Ok(Some(number.with_context(|| format!("--shard auto: {name} is `{text}`, no whole number"))?))
+        Ok(Some(number.with_context(|| format!("--shard auto: {name} is `{text}`, expected a whole number"))?))
     };
     let of_slurm = number("SLURM_ARRAY_TASK_ID")?;
     let (index, count, name) = if let Some(id) = of_slurm {
@@ -35,7 +35,7 @@ fn automatic(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Shard>
             && last + 1 != first + count
         {
             bail!(
-                "--shard auto: the array {first}-{last} has {count} tasks, so its numbers have gaps; use --array={first}-{} \
+                "--shard auto: the array {first}-{last} has {count} tasks, so its indexes have gaps; use --array={first}-{} \
                  or --shard I/N",
                 first + count.max(1) - 1
             );
@@ -50,9 +50,9 @@ fn automatic(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Shard>
         );
     };
     let count = count
-        .with_context(|| format!("--shard auto: {name} is not set: it must say how many shards there are"))?;
+        .with_context(|| format!("--shard auto: {name} is not set: set it to the number of shards"))?;
     if index >= count {
-        bail!("--shard auto: this is number {index}, from 0, of {count} by {name}");
+        bail!("--shard auto: the index {index} is not below {name}, {count}");
     }
     Ok(Shard { index, count })
 }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn written_out() {
+    fn index_and_count() {
         assert_eq!(shard("3/4").unwrap(), Shard { index: 3, count: 4 });
         for wrong in ["4/4", "0/0", "1", "-1/4", "a/b", "1/2/3", ""] {
             let message = shard(wrong).unwrap_err().to_string();
@@ -85,8 +85,8 @@ mod tests {
         for (variables, part) in [
             (&[][..], "neither SLURM_ARRAY_TASK_ID nor"),
             (&[("JOB_COMPLETION_INDEX", "0")], "GPT2_EVAL_SHARD_COUNT is not set"),
-            (&[("SLURM_ARRAY_TASK_ID", "x")], "`x`, no whole number"),
-            (&[("SLURM_ARRAY_TASK_ID", "4"), ("SLURM_ARRAY_TASK_COUNT", "4")], "number 4, from 0, of 4"),
+            (&[("SLURM_ARRAY_TASK_ID", "x")], "`x`, expected a whole number"),
+            (&[("SLURM_ARRAY_TASK_ID", "4"), ("SLURM_ARRAY_TASK_COUNT", "4")], "the index 4 is not below SLURM_ARRAY_TASK_COUNT, 4"),
             (
                 &[
                     ("SLURM_ARRAY_TASK_ID", "4"),

@@ -121,7 +121,7 @@ fn describe(
                 line("reads", &tokens(tokenizer, &sequence.input));
                 line("scores", &tokens(tokenizer, &sequence.targets));
                 if !sequence.excluded.is_empty() {
-                    line("filter", &format!("a second argmax excludes {} tokens", sequence.excluded.len()));
+                    line("filter", &format!("the stop-word filter excludes {} tokens", sequence.excluded.len()));
                 }
             }
             if sequences.len() > 1 {
@@ -136,7 +136,7 @@ fn describe(
             if prompt.truncated_tokens > 0 {
                 line("dropped", &format!("{} tokens of the prompt", prompt.truncated_tokens));
             }
-            line("generates", &format!("at most {} tokens", prompt.max_new_tokens));
+            line("limit", &format!("at most {} new tokens", prompt.max_new_tokens));
         }
     }
     Ok(())

@@ -316,7 +316,7 @@ fn messages_say_the_next_step() {
     refused(
         "--tasks lambada --model hf:only/config --data sample",
         &[
-            "only/config@0123456789: the repository has no weights",
+            "only/config@0123456789: the repository has no supported weights",
             "model.safetensors, model.safetensors.index.json",
         ],
     );
@@ -355,5 +355,5 @@ fn doctor_says_what_is_missing() {
     drop(server);
     run(directory, &endpoint, arguments).has(3, &["not reached", "cannot reach"]);
     run(directory, &endpoint, &format!("{arguments} --offline"))
-        .has(0, &["not asked: offline", "missing  nothing"]);
+        .has(0, &["not contacted: offline", "missing  nothing"]);
 }
