@@ -22,7 +22,9 @@ fn automatic(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Shard>
     let number = |name: &str| -> anyhow::Result<Option<usize>> {
         let Some(text) = variable(name) else { return Ok(None) };
         let number = text.trim().parse().ok();
-        Ok(Some(number.with_context(|| format!("--shard auto: {name} is `{text}`, expected a whole number"))?))
+        Ok(Some(
+            number.with_context(|| format!("--shard auto: {name} is `{text}`, expected a whole number"))?,
+        ))
     };
     let of_slurm = number("SLURM_ARRAY_TASK_ID")?;
     let (index, count, name) = if let Some(id) = of_slurm {
@@ -49,8 +51,8 @@ fn automatic(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Shard>
              Kubernetes Indexed Job, or use --shard I/N"
         );
     };
-    let count = count
-        .with_context(|| format!("--shard auto: {name} is not set: set it to the number of shards"))?;
+    let count =
+        count.with_context(|| format!("--shard auto: {name} is not set: set it to the number of shards"))?;
     if index >= count {
         bail!("--shard auto: the index {index} is not below {name}, {count}");
     }
@@ -86,7 +88,10 @@ mod tests {
             (&[][..], "neither SLURM_ARRAY_TASK_ID nor"),
             (&[("JOB_COMPLETION_INDEX", "0")], "GPT2_EVAL_SHARD_COUNT is not set"),
             (&[("SLURM_ARRAY_TASK_ID", "x")], "`x`, expected a whole number"),
-            (&[("SLURM_ARRAY_TASK_ID", "4"), ("SLURM_ARRAY_TASK_COUNT", "4")], "the index 4 is not below SLURM_ARRAY_TASK_COUNT, 4"),
+            (
+                &[("SLURM_ARRAY_TASK_ID", "4"), ("SLURM_ARRAY_TASK_COUNT", "4")],
+                "the index 4 is not below SLURM_ARRAY_TASK_COUNT, 4",
+            ),
             (
                 &[
                     ("SLURM_ARRAY_TASK_ID", "4"),

@@ -121,7 +121,10 @@ fn describe(
                 line("reads", &tokens(tokenizer, &sequence.input));
                 line("scores", &tokens(tokenizer, &sequence.targets));
                 if !sequence.excluded.is_empty() {
-                    line("filter", &format!("the stop-word filter excludes {} tokens", sequence.excluded.len()));
+                    line(
+                        "filter",
+                        &format!("the stop-word filter excludes {} tokens", sequence.excluded.len()),
+                    );
                 }
             }
             if sequences.len() > 1 {

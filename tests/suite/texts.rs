@@ -72,7 +72,7 @@ fn what_cannot_be_meant_is_refused() {
         (&["generate", "--prompt", "x", "--size", "tiny"], &["2 models: expected one"]),
         (
             &["generate", "--prompt", "x", "--size", "tiny-9M"],
-            &["invalid value 'tiny-9M'", "possible values: 117M", "similar values exist", "'tiny-8M'"],
+            &["invalid value 'tiny-9M'", "possible values: 117M", "a similar value exists: 'tiny-8M'"],
         ),
         (
             &["generate", "--prompt", "x", "--size", "tiny-3M", "--temperature", "-1"],
