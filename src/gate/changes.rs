@@ -19,6 +19,9 @@ pub struct Changes {
     pub metric: String,
     /// Meaning of the samples' `base` and `new`.
     pub what: &'static str,
+    /// Whether `base` and `new` are 1 for a correct and 0 for an incorrect sample.
+    #[serde(skip)]
+    pub is_accuracy: bool,
     /// Number of samples that changed, shown or not.
     pub changed: usize,
     /// The samples that changed most, worst first.
@@ -85,9 +88,9 @@ impl View {
 
     fn what(self) -> &'static str {
         match self {
-            Self::Correct(_) => "1 right, 0 wrong",
+            Self::Correct(_) => "1 correct, 0 incorrect",
             Self::LogLikelihood(_) => "log-likelihood, nats",
-            Self::Score(_) => "the sample's own score",
+            Self::Score(_) => "score of the sample",
         }
     }
 
@@ -150,7 +153,8 @@ pub(super) fn changes(
         };
         let samples: Vec<ChangedSample> = rows.into_iter().map(sample).collect();
         if !samples.is_empty() {
-            found.push(Changes { metric: metric.to_owned(), what: view.what(), changed, samples });
+            let (metric, is_accuracy) = (metric.to_owned(), matches!(view, View::Correct(_)));
+            found.push(Changes { metric, what: view.what(), is_accuracy, changed, samples });
         }
     }
     found

@@ -121,7 +121,7 @@ fn lines<'a>(
     sample: &'a ChangedSample,
 ) -> impl Iterator<Item = String> + use<'a> {
     let location = sample.location.as_deref().map(|location| format!(" ({location})")).unwrap_or_default();
-    let change = if changes.what.starts_with('1') {
+    let change = if changes.is_accuracy {
         (if sample.new > sample.base { "won" } else { "lost" }).to_owned()
     } else {
         format!("{} → {} ({})", number(sample.base), number(sample.new), difference(sample.new - sample.base))

@@ -81,7 +81,7 @@ pub(super) fn panel(results: &Results, curves: &[Curve<'_>], height: f64) -> Opt
 pub(super) struct Drawing {
     /// Published before measured ones, curve by curve.
     pub series: Vec<Series>,
-    /// Systems and methods without a size.
+    /// Other systems and heuristic baselines.
     pub levels: Vec<Level>,
     /// Parameters and label of every model, measured or published.
     models: Vec<(f64, String)>,
