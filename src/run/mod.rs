@@ -2,7 +2,6 @@
 
 mod directory;
 mod executor;
-mod files;
 mod finished;
 mod inputs;
 mod journal;
@@ -16,7 +15,6 @@ use std::path::Path;
 
 pub use directory::{RunDirectory, now};
 pub use executor::{Failures, Observer, RunOptions, execute};
-pub use files::write_atomically;
 pub use finished::{FinishedRun, FinishedTask};
 pub use inputs::ShardSamples;
 pub use journal::Journal;
@@ -61,6 +59,11 @@ pub enum RunError {
     /// Any other error, with its location and remedy.
     #[error("{0}")]
     Other(String),
+}
+
+/// Replaces the file at `path`; after a crash it is the old one or the new one.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), RunError> {
+    crate::files::write_atomically(path, content).map_err(|error| RunError::write(path, &error))
 }
 
 impl RunError {

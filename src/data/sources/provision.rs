@@ -1,7 +1,5 @@
 //! Downloads data sets: chooses a source for each split, downloads its files, and converts them into a directory.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -11,7 +9,7 @@ use super::directory::{VerifiedFile, VerifiedFiles};
 use super::{HubConfig, UpstreamConfig};
 use crate::data::{DataConfig, FileConfig, Split};
 use crate::download::{Downloads, ListedFile, sha256_of};
-use crate::run::write_atomically;
+use crate::files::{write_atomically, write_atomically_with};
 use hub_client::{Digest, HubError, Kind, Location, Repository};
 
 /// Version of the conversions; raised when the result of one changes.
@@ -292,25 +290,20 @@ impl Downloaded {
         let parent = path.parent().unwrap_or(directory);
         std::fs::create_dir_all(parent).with_context(cannot_write)?;
         let invalid = |reason: String| anyhow::anyhow!("{}: {reason}", self.file.publisher.name());
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-        let write = || {
-            let mut out = BufWriter::new(File::create(&temporary).with_context(cannot_write)?);
-            match &self.file.publisher {
-                Publisher::Hub { config, .. } => {
-                    let bytes = std::fs::read(&self.path)
-                        .with_context(|| format!("cannot read {}", self.path.display()))?;
-                    out.write_all(&config.convert(bytes).map_err(invalid)?).with_context(cannot_write)?;
-                }
-                Publisher::Upstream(config) => config.extract(&self.path, &mut out).map_err(invalid)?,
+        match &self.file.publisher {
+            Publisher::Hub { config, .. } => {
+                let bytes = std::fs::read(&self.path)
+                    .with_context(|| format!("cannot read {}", self.path.display()))?;
+                let converted = config.convert(bytes).map_err(invalid)?;
+                write_atomically(&path, &converted).with_context(cannot_write)?;
             }
-            let file = out.into_inner().map_err(std::io::IntoInnerError::into_error);
-            file.and_then(|file| file.sync_all()).with_context(cannot_write)?;
-            std::fs::rename(&temporary, &path).with_context(cannot_write)
-        };
-        write().inspect_err(|_| {
-            let _ = std::fs::remove_file(&temporary);
-        })?;
+            Publisher::Upstream(config) => {
+                let extract = |out: &mut _| config.extract(&self.path, out).map_err(invalid);
+                write_atomically_with(&path, extract).map_err(|error: anyhow::Error| {
+                    if error.is::<std::io::Error>() { error.context(cannot_write()) } else { error }
+                })?;
+            }
+        }
         if self.is_pinned { self.note_verified(directory, &path) } else { Ok(()) }
     }
 
@@ -323,6 +316,6 @@ impl Downloaded {
         let mut files = VerifiedFiles::read(directory);
         files.insert(self.file.name, VerifiedFile { sha256, source: publisher.name(), source_sha256 });
         let (path, json) = files.to_file(directory)?;
-        Ok(write_atomically(&path, &json)?)
+        write_atomically(&path, &json).with_context(|| format!("cannot write {}", path.display()))
     }
 }
