@@ -140,7 +140,7 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
         prompt => prompt.to_owned(),
     };
     let model = OneModel::load(&arguments.model)?;
-    let mut planner = Planner::new(&model.checkpoint.tokenizer, model.checkpoint.config.context);
+    let mut planner = Planner::new(&model.checkpoint.tokenizer, model.checkpoint.config.n_positions);
     let engine = model.engine();
     for number in 0..repeats as u64 {
         let seed = arguments
@@ -163,7 +163,7 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
             super::warn(&format!(
                 "prompt and completion are longer than the context of {} tokens: the first {truncated_tokens} tokens of \
                  the prompt are left out",
-                model.checkpoint.config.context
+                model.checkpoint.config.n_positions
             ));
         }
         let is_text = arguments.format == GenerateFormat::Text;

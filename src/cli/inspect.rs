@@ -102,14 +102,14 @@ fn table(inspected: &Inspected) -> String {
     let mut rows = vec![
         ("path", inspected.path.clone()),
         ("format", inspected.format.to_owned()),
-        ("layers", number(config.layers)),
-        ("width", number(config.width)),
-        ("heads", number(config.heads)),
-        ("context", number(config.context)),
-        ("vocabulary", number(config.vocabulary)),
-        ("inner width", number(config.inner_width)),
+        ("n_layer", number(config.n_layer)),
+        ("n_embd", number(config.n_embd)),
+        ("n_head", number(config.n_head)),
+        ("n_positions", number(config.n_positions)),
+        ("vocab_size", number(config.vocab_size)),
+        ("n_inner", number(config.n_inner)),
         ("activation", format!("{:?}", config.activation)),
-        ("norm epsilon", format!("{:e}", config.norm_epsilon)),
+        ("layer_norm_epsilon", format!("{:e}", config.layer_norm_epsilon)),
         ("output", (if config.tied_output { "the token embedding" } else { "of its own" }).to_owned()),
         ("parameters", thousands(inspected.parameters)),
         ("tensors", format!("{} of {}", number(inspected.tensors), inspected.types)),
@@ -126,5 +126,5 @@ fn table(inspected: &Inspected) -> String {
         "tokenizer",
         format!("{}, {} tokens, sha256 {}", tokenizer.origin, number(tokenizer.tokens), tokenizer.sha256),
     ));
-    rows.into_iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect()
+    rows.into_iter().map(|(name, value)| format!("{name:<18} {value}\n")).collect()
 }

@@ -97,7 +97,7 @@ pub(super) fn score_text(arguments: &ScoreTextArguments) -> anyhow::Result<Strin
         bail!("{}: the text is empty", arguments.file.display());
     }
     let model = OneModel::load(&arguments.model)?;
-    let context = model.checkpoint.config.context;
+    let context = model.checkpoint.config.n_positions;
     let stride = usize::from(arguments.stride).min(context);
     let mut planner = Planner::new(&model.checkpoint.tokenizer, context);
     let request = Request::Rolling {

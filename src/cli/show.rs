@@ -77,7 +77,7 @@ pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
     let (tokenizer, context) = match &arguments.model {
         Some(directory) => {
             let checkpoint = Checkpoint::open(directory)?;
-            (checkpoint.tokenizer, checkpoint.config.context)
+            (checkpoint.tokenizer, checkpoint.config.n_positions)
         }
         None => (Gpt2Tokenizer::bundled()?, GPT2_CONTEXT),
     };

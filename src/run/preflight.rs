@@ -59,7 +59,7 @@ impl Preflight {
         let mut shared: BTreeMap<(String, usize), Arc<Vec<TaskWork>>> = BTreeMap::new();
         for planned in &plan.models {
             let checkpoint = open_checkpoint(planned)?;
-            let key = (checkpoint.tokenizer.sha256().to_owned(), checkpoint.config.context);
+            let key = (checkpoint.tokenizer.sha256().to_owned(), checkpoint.config.n_positions);
             let work = match shared.get(&key) {
                 Some(work) => Arc::clone(work),
                 None => {
@@ -164,7 +164,7 @@ fn plan_tasks(
     checkpoint: &Checkpoint,
     fail_fast: bool,
 ) -> Result<Vec<TaskWork>, RunError> {
-    let mut planner = Planner::new(&checkpoint.tokenizer, checkpoint.config.context);
+    let mut planner = Planner::new(&checkpoint.tokenizer, checkpoint.config.n_positions);
     let mut planned = Vec::new();
     for task in tasks {
         let mut of_task = TaskWork::new();

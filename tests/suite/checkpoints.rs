@@ -149,5 +149,5 @@ fn a_padded_vocabulary_is_read() {
     shape[0] = 50_304;
     values.resize(50_304 * 64, 0.0);
     write(directory.path(), &tensors, Dtype::F16);
-    assert_eq!(load(directory.path()).checkpoint.config.vocabulary, 50_304);
+    assert_eq!(load(directory.path()).checkpoint.config.vocab_size, 50_304);
 }

@@ -150,7 +150,7 @@ fn a_model_in_bf16_of_llm_c_and_transformers() {
     let path = directory.path().join("gpt2_124M_bf16.bin");
     std::fs::write(&path, [header, halves].concat()).unwrap();
     let loaded = load(&path);
-    assert_eq!(loaded.checkpoint.config.vocabulary, 50_257, "padding is no token");
+    assert_eq!(loaded.checkpoint.config.vocab_size, 50_257, "padding is no token");
     assert_eq!(fingerprint(&loaded), expected);
 }
 

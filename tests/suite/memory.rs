@@ -29,7 +29,7 @@ fn write_zeros(directory: &Path, config: &Gpt2Config, dtype: &str, bytes_per_val
     file.write_all(&header).unwrap();
     file.set_len(8 + header.len() as u64 + offset).unwrap();
     let json = serde_json::json!({
-        "model_type": "gpt2", "n_layer": config.layers, "n_embd": config.width, "n_head": config.heads
+        "model_type": "gpt2", "n_layer": config.n_layer, "n_embd": config.n_embd, "n_head": config.n_head
     });
     std::fs::write(directory.join("config.json"), json.to_string()).unwrap();
 }

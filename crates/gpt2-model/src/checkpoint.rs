@@ -164,7 +164,7 @@ impl Checkpoint {
         tokenizer: Gpt2Tokenizer,
     ) -> Result<Self, CheckpointError> {
         weights.check(&config)?;
-        let (tokens, rows) = (tokenizer.vocabulary_size(), config.vocabulary);
+        let (tokens, rows) = (tokenizer.vocabulary_size(), config.vocab_size);
         if tokens > rows || rows > tokens.next_multiple_of(PADDING_MULTIPLE) {
             return Err(CheckpointError::Vocabulary {
                 path: path.to_owned(),

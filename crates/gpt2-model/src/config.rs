@@ -26,22 +26,22 @@ pub enum Activation {
 #[derive(Config, Debug, PartialEq)]
 pub struct Gpt2Config {
     /// Transformer blocks: 12, 24, 36 or 48 in the paper.
-    pub layers: usize,
+    pub n_layer: usize,
     /// Width of the residual stream: 768, 1024, 1280 or 1600 in the paper.
-    pub width: usize,
-    /// Attention heads; divides `width`.
-    pub heads: usize,
+    pub n_embd: usize,
+    /// Attention heads; divides `n_embd`.
+    pub n_head: usize,
     /// Positions: the most tokens that the model sees at once.
     #[config(default = 1024)]
-    pub context: usize,
+    pub n_positions: usize,
     /// Rows of the token embedding.
     #[config(default = 50257)]
-    pub vocabulary: usize,
-    /// Width of the feed-forward layers; GPT-2's is 4 × `width`.
-    pub inner_width: usize,
+    pub vocab_size: usize,
+    /// Width of the feed-forward layers; GPT-2's is 4 × `n_embd`.
+    pub n_inner: usize,
     /// ε of the layer norms.
     #[config(default = 1e-5)]
-    pub norm_epsilon: f64,
+    pub layer_norm_epsilon: f64,
     /// Nonlinearity of the feed-forward layers.
     #[config(default = "Activation::GeluTanh")]
     pub activation: Activation,
@@ -118,44 +118,44 @@ impl Gpt2Config {
                 ));
             }
         };
-        let width = size("n_embd", raw.n_embd, None, MAX_WIDTH)?;
+        let n_embd = size("n_embd", raw.n_embd, None, MAX_WIDTH)?;
         let config = Self {
-            layers: size("n_layer", raw.n_layer, None, MAX_LAYERS)?,
-            width,
-            heads: size("n_head", raw.n_head, None, MAX_WIDTH)?,
-            context: size("n_positions", raw.n_positions.or(raw.n_ctx), Some(1024), MAX_POSITIONS)?,
-            vocabulary: size("vocab_size", raw.vocab_size, Some(50_257), MAX_TOKENS)?,
-            inner_width: size("n_inner", raw.n_inner, Some(4 * width), MAX_INNER_WIDTH)?,
-            norm_epsilon: epsilon(raw.layer_norm_epsilon)?,
+            n_layer: size("n_layer", raw.n_layer, None, MAX_LAYERS)?,
+            n_embd,
+            n_head: size("n_head", raw.n_head, None, MAX_WIDTH)?,
+            n_positions: size("n_positions", raw.n_positions.or(raw.n_ctx), Some(1024), MAX_POSITIONS)?,
+            vocab_size: size("vocab_size", raw.vocab_size, Some(50_257), MAX_TOKENS)?,
+            n_inner: size("n_inner", raw.n_inner, Some(4 * n_embd), MAX_INNER_WIDTH)?,
+            layer_norm_epsilon: epsilon(raw.layer_norm_epsilon)?,
             activation,
             scale_attention: raw.scale_attn_weights.unwrap_or(true),
             scale_attention_by_layer: raw.scale_attn_by_inverse_layer_idx.unwrap_or(false),
             tied_output: raw.tie_word_embeddings.unwrap_or(true),
         };
-        if !config.width.is_multiple_of(config.heads) {
+        if !config.n_embd.is_multiple_of(config.n_head) {
             return Err(format!(
                 "`n_embd` is {}, expected a multiple of `n_head`, {}",
-                config.width, config.heads
+                config.n_embd, config.n_head
             ));
         }
         Ok(config)
     }
 
-    /// A GPT-2 of these sizes: layers, width, heads, context, vocabulary.
+    /// A GPT-2 of these sizes: `n_layer`, `n_embd`, `n_head`, `n_positions`, `vocab_size`.
     ///
     /// `Err` says in words which size is wrong and what was expected.
     pub(super) fn from_sizes(
-        [layers, width, heads, context, vocabulary]: [usize; 5],
+        [n_layer, n_embd, n_head, n_positions, vocab_size]: [usize; 5],
     ) -> Result<Self, String> {
         let json = serde_json::json!({
-            "n_layer": layers, "n_embd": width, "n_head": heads, "n_positions": context, "vocab_size": vocabulary,
+            "n_layer": n_layer, "n_embd": n_embd, "n_head": n_head, "n_positions": n_positions, "vocab_size": vocab_size,
         });
         Self::from_hugging_face(json.to_string().as_bytes())
     }
 
     /// Width of one attention head.
     pub fn head_width(&self) -> usize {
-        self.width / self.heads
+        self.n_embd / self.n_head
     }
 
     /// What the attention scores of block `layer` (from 0) are multiplied with.
@@ -166,12 +166,12 @@ impl Gpt2Config {
 
     /// Every tensor of the model with its Hugging Face name (without the `transformer.` prefix) and shape.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
-        let (width, inner) = (self.width, self.inner_width);
+        let (width, inner) = (self.n_embd, self.n_inner);
         let mut tensors = vec![
-            ("wte.weight".to_owned(), vec![self.vocabulary, width]),
-            ("wpe.weight".to_owned(), vec![self.context, width]),
+            ("wte.weight".to_owned(), vec![self.vocab_size, width]),
+            ("wpe.weight".to_owned(), vec![self.n_positions, width]),
         ];
-        for layer in 0..self.layers {
+        for layer in 0..self.n_layer {
             let of_block: [(&str, Vec<usize>); 12] = [
                 ("ln_1.weight", vec![width]),
                 ("ln_1.bias", vec![width]),
@@ -191,7 +191,7 @@ impl Gpt2Config {
         tensors.push(("ln_f.weight".to_owned(), vec![width]));
         tensors.push(("ln_f.bias".to_owned(), vec![width]));
         if !self.tied_output {
-            tensors.push(("lm_head.weight".to_owned(), vec![self.vocabulary, width]));
+            tensors.push(("lm_head.weight".to_owned(), vec![self.vocab_size, width]));
         }
         tensors
     }

@@ -60,12 +60,12 @@ impl Gpt2Config {
     pub fn init(&self, device: &ComputeDevice) -> Gpt2 {
         let limit = device.largest_buffer_bytes();
         let device = device.burn();
-        let embedding = || TokenEmbedding::new(self.vocabulary, self.width, limit, device);
+        let embedding = || TokenEmbedding::new(self.vocab_size, self.n_embd, limit, device);
         Gpt2 {
             token_embedding: embedding(),
             position_embedding: Initializer::Normal { mean: 0.0, std: 0.01 }
-                .init([self.context, self.width], device),
-            blocks: (0..self.layers).map(|layer| self.init_block(layer, device)).collect(),
+                .init([self.n_positions, self.n_embd], device),
+            blocks: (0..self.n_layer).map(|layer| self.init_block(layer, device)).collect(),
             final_norm: self.init_norm(device),
             output: (!self.tied_output).then(embedding),
         }
@@ -75,22 +75,22 @@ impl Gpt2Config {
         Block {
             attention_norm: self.init_norm(device),
             attention: CausalSelfAttention {
-                query_key_value: init_linear(self.width, 3 * self.width, device),
-                projection: init_linear(self.width, self.width, device),
-                heads: self.heads,
+                query_key_value: init_linear(self.n_embd, 3 * self.n_embd, device),
+                projection: init_linear(self.n_embd, self.n_embd, device),
+                heads: self.n_head,
                 scale: self.attention_scale(layer),
             },
             feed_forward_norm: self.init_norm(device),
             feed_forward: FeedForward {
-                expand: init_linear(self.width, self.inner_width, device),
-                project: init_linear(self.inner_width, self.width, device),
+                expand: init_linear(self.n_embd, self.n_inner, device),
+                project: init_linear(self.n_inner, self.n_embd, device),
                 activation: self.activation,
             },
         }
     }
 
     fn init_norm(&self, device: &Device) -> LayerNorm {
-        LayerNormConfig::new(self.width).with_epsilon(self.norm_epsilon).init(device)
+        LayerNormConfig::new(self.n_embd).with_epsilon(self.layer_norm_epsilon).init(device)
     }
 }
 

@@ -14,7 +14,8 @@ impl Checkpoint {
         if let Some(output) = &mut model.output {
             loader.embedding("lm_head.weight", output)?;
         }
-        model.position_embedding = loader.matrix("wpe.weight", [self.config.context, self.config.width])?;
+        model.position_embedding =
+            loader.matrix("wpe.weight", [self.config.n_positions, self.config.n_embd])?;
         for (layer, block) in model.blocks.iter_mut().enumerate() {
             let name = |suffix: &str| format!("h.{layer}.{suffix}");
             loader.norm(&name("ln_1"), &mut block.attention_norm)?;

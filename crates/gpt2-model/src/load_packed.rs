@@ -18,9 +18,9 @@ impl Checkpoint {
         precision: Precision,
     ) -> Result<PackedGpt2, WeightsError> {
         let config = &self.config;
-        let packer = Packer { weights: &self.weights, precision, epsilon: config.norm_epsilon as f32 };
-        let (width, inner) = (config.width, config.inner_width);
-        let blocks = (0..config.layers).map(|layer| {
+        let packer = Packer { weights: &self.weights, precision, epsilon: config.layer_norm_epsilon as f32 };
+        let (width, inner) = (config.n_embd, config.n_inner);
+        let blocks = (0..config.n_layer).map(|layer| {
             let name = |suffix: &str| format!("h.{layer}.{suffix}");
             Ok(Arc::new(FusedBlock {
                 attention_norm: packer.norm(&name("ln_1"))?,
@@ -34,14 +34,14 @@ impl Checkpoint {
         });
         Ok(PackedGpt2 {
             simd_level: SimdLevel::detect(),
-            token_embedding: packer.embedding("wte.weight", config.vocabulary, width)?,
-            position_embedding: self.weights.read_rows("wpe.weight", 0..config.context)?,
+            token_embedding: packer.embedding("wte.weight", config.vocab_size, width)?,
+            position_embedding: self.weights.read_rows("wpe.weight", 0..config.n_positions)?,
             blocks: blocks.collect::<Result<_, WeightsError>>()?,
             final_norm: packer.norm("ln_f")?,
             output: if config.tied_output {
                 None
             } else {
-                Some(packer.embedding("lm_head.weight", config.vocabulary, width)?)
+                Some(packer.embedding("lm_head.weight", config.vocab_size, width)?)
             },
             config: config.clone(),
             device: device.burn().clone(),

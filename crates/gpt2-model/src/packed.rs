@@ -48,20 +48,20 @@ impl PackedGpt2 {
 
     /// Width of the residual stream.
     pub fn n_embd(&self) -> usize {
-        self.config.width
+        self.config.n_embd
     }
 
     /// An empty segment at position `start`. If `kept`, later forward passes can extend it or use it as a parent;
     /// otherwise it serves one forward pass.
     pub fn segment(&self, parent: Option<usize>, start: usize, kept: bool) -> KvSegment {
-        let (heads, head_width) = (self.config.heads, self.config.width / self.config.heads);
-        let layers = if kept { self.config.layers } else { 1 };
+        let (heads, head_width) = (self.config.n_head, self.config.n_embd / self.config.n_head);
+        let layers = if kept { self.config.n_layer } else { 1 };
         KvSegment { parent, layers: vec![KeyValues::new(heads, head_width, start); layers] }
     }
 
     /// Bytes of the keys and values of one token.
     pub fn kv_cache_bytes_per_token(&self) -> usize {
-        2 * self.config.layers * self.config.width * size_of::<f32>()
+        2 * self.config.n_layer * self.config.n_embd * size_of::<f32>()
     }
 
     /// Reads new tokens. Returns the final hidden states of the trailing `outputs` tokens of each segment, in order.
@@ -76,7 +76,7 @@ impl PackedGpt2 {
     /// # Panics
     /// If a sequence is longer than `n_positions` or a token is not in the vocabulary.
     pub fn forward(&self, segments: &mut Vec<KvSegment>, new: &[NewTokens<'_>]) -> Vec<f32> {
-        let n_embd = self.config.width;
+        let n_embd = self.config.n_embd;
         let hidden = self.embed(segments, new);
         let rows = hidden.len() / n_embd;
         let batch = Arc::new(RaggedBatch::new(self.simd_level, std::mem::take(segments), new));
@@ -93,7 +93,7 @@ impl PackedGpt2 {
     }
 
     fn embed(&self, segments: &[KvSegment], new: &[NewTokens<'_>]) -> Vec<f32> {
-        let (n_embd, n_positions) = (self.config.width, self.config.context);
+        let (n_embd, n_positions) = (self.config.n_embd, self.config.n_positions);
         let mut hidden = vec![0.0; new.iter().map(|new| new.tokens.len()).sum::<usize>() * n_embd];
         let mut rows = hidden.chunks_exact_mut(n_embd);
         for new in new {
@@ -127,7 +127,7 @@ impl PackedGpt2 {
     /// # Shapes
     /// - hidden: `[rows, n_embd]`, from [`Self::forward`]
     pub fn logits(&self, hidden: &[f32], output: &mut Vec<f32>) {
-        resize(output, hidden.len() / self.config.width * self.token_embedding.outputs());
+        resize(output, hidden.len() / self.config.n_embd * self.token_embedding.outputs());
         logits(self.simd_level, hidden, self.output(), output);
     }
 

@@ -29,15 +29,15 @@ fn configurations() {
         // What it says of a shape is not believed: 1,024 layers have 12,292 tensors.
         match bounded(json.0.len(), || Gpt2Config::from_hugging_face(&json.0))? {
             Ok(config) => {
-                prop_assert!(config.heads >= 1 && config.head_width() * config.heads == config.width);
-                prop_assert!(config.layers <= 1024);
+                prop_assert!(config.n_head >= 1 && config.head_width() * config.n_head == config.n_embd);
+                prop_assert!(config.n_layer <= 1024);
                 let parameters: u128 = config
                     .tensors()
                     .iter()
                     .map(|(_, shape)| shape.iter().map(|&size| size as u128).product::<u128>())
                     .sum();
                 prop_assert_eq!(u128::from(config.parameters()), parameters, "nothing overflows");
-                prop_assert!((0..config.layers).all(|layer| config.attention_scale(layer).is_finite()));
+                prop_assert!((0..config.n_layer).all(|layer| config.attention_scale(layer).is_finite()));
                 Ok(())
             }
             Err(error) => is_good_message(&error, ""),

@@ -12,15 +12,15 @@ const SHARE: f64 = 0.25;
 /// Bytes of the largest intermediate tensors of one token in f32: residual stream, queries, keys and values, the
 /// feed-forward layer with the copies that its activation makes, and one row of attention scores a head.
 fn bytes_per_token(config: &Gpt2Config) -> usize {
-    let floats = 8 * config.width + 6 * config.inner_width + 2 * config.heads * config.context;
+    let floats = 8 * config.n_embd + 6 * config.n_inner + 2 * config.n_head * config.n_positions;
     floats * size_of::<f32>()
 }
 
 /// Bytes of the largest single tensor that one token has a share of: the feed-forward layer, queries, keys and values, or
 /// the scores of attention, which Burn's operations keep whole.
 fn largest_tensor_bytes_per_token(config: &Gpt2Config) -> usize {
-    let scores = config.heads * config.context;
-    config.inner_width.max(3 * config.width).max(scores) * size_of::<f32>()
+    let scores = config.n_head * config.n_positions;
+    config.n_inner.max(3 * config.n_embd).max(scores) * size_of::<f32>()
 }
 
 /// A batch budget for models of these shapes when `available_bytes` of memory are free and one tensor may have

@@ -107,7 +107,7 @@ impl Kind {
 
 /// The parameters in the order of the file.
 fn kinds(config: &Gpt2Config, padded: usize) -> Vec<Kind> {
-    let (width, inner) = (config.width, config.inner_width);
+    let (width, inner) = (config.n_embd, config.n_inner);
     let whole = |name, stored: [usize; 2], rows| Kind {
         name,
         layers: None,
@@ -117,22 +117,22 @@ fn kinds(config: &Gpt2Config, padded: usize) -> Vec<Kind> {
     };
     let vector = |name, length: usize| Kind {
         name,
-        layers: Some(config.layers),
+        layers: Some(config.n_layer),
         stored: vec![length],
         rows: None,
         is_linear: false,
     };
     let linear = |name, outputs: usize, inputs: usize| Kind {
         name,
-        layers: Some(config.layers),
+        layers: Some(config.n_layer),
         stored: vec![outputs, inputs],
         rows: None,
         is_linear: true,
     };
     let last = |name| Kind { name, layers: None, stored: vec![width], rows: None, is_linear: false };
     vec![
-        whole("wte.weight", [padded, width], Some(config.vocabulary)),
-        whole("wpe.weight", [config.context, width], None),
+        whole("wte.weight", [padded, width], Some(config.vocab_size)),
+        whole("wpe.weight", [config.n_positions, width], None),
         vector("ln_1.weight", width),
         vector("ln_1.bias", width),
         linear("attn.c_attn.weight", 3 * width, width),

@@ -74,7 +74,7 @@ fn is_tied(path: &Path, config: &Gpt2Config, entries: &[Named]) -> Result<bool, 
     let Some((name, output)) = find("lm_head.weight") else { return Ok(true) };
     let Some((_, embedding)) = find("wte.weight") else { return Ok(false) };
     let is_right = |entry: &Entry| {
-        entry.shape == [config.vocabulary, config.width]
+        entry.shape == [config.vocab_size, config.n_embd]
             && matches!(entry.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16)
     };
     if !is_right(output) || !is_right(embedding) {
@@ -93,9 +93,9 @@ fn missing_biases(config: &Gpt2Config, entries: &[Named]) -> Vec<Named> {
             ["ln_1", "ln_2", "ln_f", "c_attn", "c_proj", "c_fc"].iter().any(|end| stem.ends_with(end));
         // By the configuration, not by what the file says of a shape.
         let length = match stem.rsplit('.').next() {
-            Some("c_attn") => 3 * config.width,
-            Some("c_fc") => config.inner_width,
-            _ => config.width,
+            Some("c_attn") => 3 * config.n_embd,
+            Some("c_fc") => config.n_inner,
+            _ => config.n_embd,
         };
         if has_bias {
             missing.push((format!("{stem}.bias"), Entry::zeros(length, entry.dtype)));
