@@ -1,6 +1,6 @@
-//! Values of a task of 5,000 samples: 10,000 resamples of each metric.
+//! Speed of the bootstrap: 10,000 resamples of a metric of 5,000 samples.
 //!
-//! `cargo bench --bench statistics`. On two cores of an AMD EPYC (Zen 5), medians: see `docs/performance.md`.
+//! `cargo bench --bench statistics`.
 
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric, Sample};

@@ -3,8 +3,8 @@
     benches/compare/setup.sh && cargo build --release && cargo build --release --example throughput
     python3 benches/compare/compare.py --size 117M
 
-README.md beside this file says more. Needs nothing but Python's standard library; the other side runs in its own
-virtual environment.
+README.md in this directory describes the options. This script needs only Python's standard library; the other side runs
+in its own virtual environment.
 """
 
 import argparse
@@ -25,8 +25,8 @@ SIZES = ["117M", "345M", "762M", "1542M"]
 PARAMETERS_117M = 124_439_808
 # Requests of the trial that chooses a batch size.
 TRIAL_REQUESTS = 32
-# Case, batch, tokens of a sequence (of the prompt for decode), least ratio by our precision; `bf16` stands against
-# transformers with bfloat16 weights for prefill, and against float32 for decode.
+# Case, batch, tokens of a sequence (of the prompt for decode), target ratio by our precision. `bf16` is compared with
+# transformers in bfloat16 for prefill, and in float32 for decode.
 MODEL_CASES = [
     ("full", 8, 128, {"f32": 1.15, "bf16x3": 2.3, "bf16": 1.9}),
     ("full", 1, 1024, {"f32": 1.15, "bf16x3": 2.3}),
@@ -41,7 +41,7 @@ TITLES = {"full": "prefill, all positions", "last": "prefill, last position", "d
 
 
 def report(text):
-    """A line of progress, beside the table."""
+    """Prints a line of progress to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -54,7 +54,7 @@ def parameters(model):
 
 
 def in_turns(repeats, ours, theirs):
-    """Calls both sides `repeats` times, each first every other time."""
+    """Calls both sides `repeats` times, alternating which is first."""
     measured = ([], [])
     for repeat in range(repeats):
         order = [(ours, measured[0]), (theirs, measured[1])]
@@ -64,15 +64,15 @@ def in_turns(repeats, ours, theirs):
     return measured
 
 
-def enough_records(work, records, arguments, model):
-    """How many records are measured: all of them, or as many as take about `--seconds` a side."""
-    most = min(len(records), work.most_records or len(records))
+def record_count(work, records, arguments, model):
+    """Number of records to measure: all of them, or as many as take about `--seconds` on each side."""
+    available = min(len(records), work.max_records or len(records))
     if arguments.records is not None:
-        return min(most, arguments.records)
+        return min(available, arguments.records)
     if arguments.full:
-        return most
+        return available
     seconds_per_record = work.seconds_per_record * parameters(model) / PARAMETERS_117M
-    return min(most, max(1, math.ceil(arguments.seconds / seconds_per_record)))
+    return min(available, max(1, math.ceil(arguments.seconds / seconds_per_record)))
 
 
 def whole_command(work, arguments, ours, theirs, folder):
@@ -80,8 +80,8 @@ def whole_command(work, arguments, ours, theirs, folder):
     records = work.read(arguments.data)
     if records is None:
         raise Failed(f"no data for it in {arguments.data}")
-    most = min(len(records), work.most_records or len(records))
-    count = enough_records(work, records, arguments, ours.model)
+    available = min(len(records), work.max_records or len(records))
+    count = record_count(work, records, arguments, ours.model)
     folder = folder / work.name
     write_inputs(work, records[:count], folder, theirs.installed_tasks())
     documents = len(work.to_theirs(records[:count]))
@@ -96,17 +96,17 @@ def whole_command(work, arguments, ours, theirs, folder):
     seconds, whole, model_only = (
         statistics.median(values) for values in (mine, [pair[0] for pair in others], [pair[1] for pair in others])
     )
-    # On a part of the records, start-up and statistics of the other side would flatter us: then only its model counts.
-    is_part = count < most
+    # On a part of the records, the other side's start-up and statistics would flatter us: only its model's time counts.
+    is_part = count < available
     ratio = (model_only if is_part else whole) / seconds
-    of_all = f"first {count:,} of {most:,}" if is_part else f"{count:,}"
+    of_all = f"first {count:,} of {available:,}" if is_part else f"{count:,}"
     same = agreement(ours.answers(folder), theirs.answers(folder), arguments.precision)
     notes = [f"batch size {batch_size}", f"{model_only:.1f} s of theirs in the model", same["text"]]
-    written = ours.tokens_written(folder)
-    if written:
-        notes.append(f"{statistics.mean(written):.0f} new tokens a text")
+    generated = ours.generated_tokens(folder)
+    if generated:
+        notes.append(f"{statistics.mean(generated):.0f} new tokens a text")
     if is_part:
-        notes.append("ratio against those seconds, since it is a part")
+        notes.append("ratio against those seconds, since this is a part")
     return {
         "work": f"{work.title}, {of_all} {work.unit}",
         "unit": "s",
@@ -124,7 +124,7 @@ def whole_command(work, arguments, ours, theirs, folder):
             "batch_size": batch_size,
             "trials": trials,
             "records": count,
-            "records_in_all": most,
+            "records_in_all": available,
             "agreement": same,
         },
     }
@@ -183,13 +183,13 @@ def versions(python):
 
 
 def machine():
-    """What it ran on."""
+    """The CPU, its cores, and the load before the measurement."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
-        processor = platform.processor()
-    return {"processor": processor, "cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
+        cpu = platform.processor()
+    return {"cpu": cpu, "cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
 
 
 def read_arguments():
@@ -206,8 +206,8 @@ def read_arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=["f32", "bf16x3", "bf16"], default="f32", help="ours")
     parser.add_argument("--batch-sizes", default="1,8,32", help="tried for lm-evaluation-harness")
-    parser.add_argument("--seconds", type=float, default=180, help="about so long a side; fewer records if it takes more")
-    parser.add_argument("--full", action="store_true", help="all records however long it takes")
+    parser.add_argument("--seconds", type=float, default=180, help="target time of each side; decides the number of records")
+    parser.add_argument("--full", action="store_true", help="all records, however long they take")
     parser.add_argument("--records", type=int, help="this many records")
     parser.add_argument("--binary", type=Path, default=target / "release" / "gpt2-eval")
     parser.add_argument("--venv", type=Path, default=target / "compare-venv")
@@ -233,7 +233,7 @@ def model_directory(arguments, python):
 
 
 def main():
-    # As an exception, so that the command that runs is ended, too.
+    # SIGTERM becomes an exception, so that the running command is killed too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     arguments = read_arguments()
     python = arguments.venv / "bin" / "python"

@@ -2,7 +2,7 @@
 
     target/compare-venv/bin/python benches/compare/make_model.py 117M target/compare/models/117M
 
-The weights are GPT-2's own initialisation, N(0, 0.02) from a seed: a token costs the same whatever the weights are.
+The weights are GPT-2's initialization, N(0, 0.02), from a seed. A token costs the same whatever the weights are.
 """
 
 import argparse
@@ -12,16 +12,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MERGES = ROOT / "models" / "gpt2-bpe" / "vocab.bpe"
-# Layers, width and heads.
+# n_layer, n_embd and n_head.
 SIZES = {"117M": (12, 768, 12), "345M": (24, 1024, 16), "762M": (36, 1280, 20), "1542M": (48, 1600, 25)}
 END_OF_TEXT = "<|endoftext|>"
 
 
 def byte_symbols():
-    """GPT-2's 256 characters that stand for bytes, in the order of their ids."""
+    """GPT-2's 256 characters for bytes, in the order of their ids."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = 256 - len(printable)
-    return [chr(byte) for byte in printable] + [chr(256 + place) for place in range(others)]
+    return [chr(byte) for byte in printable] + [chr(256 + index) for index in range(others)]
 
 
 def vocabulary(merges):
@@ -32,7 +32,7 @@ def vocabulary(merges):
 
 
 def write_tokenizer(folder, source):
-    """Writes `vocab.json` and `merges.txt`: copies of those in `source`, else made from the bundled merges."""
+    """Writes `vocab.json` and `merges.txt`: copies from `source`, or made from the bundled merges."""
     if source is not None:
         for name in ("vocab.json", "merges.txt"):
             shutil.copyfile(source / name, folder / name)
@@ -47,9 +47,9 @@ def write_model(folder, size, seed):
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    layers, width, heads = SIZES[size]
+    n_layer, n_embd, n_head = SIZES[size]
     torch.manual_seed(seed)
-    model = GPT2LMHeadModel(GPT2Config(n_layer=layers, n_embd=width, n_head=heads))
+    model = GPT2LMHeadModel(GPT2Config(n_layer=n_layer, n_embd=n_embd, n_head=n_head))
     model.save_pretrained(folder, max_shard_size="100GB")
 
 

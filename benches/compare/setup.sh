@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the virtual environment of the other side: PyTorch, transformers and lm-evaluation-harness from PyPI.
-# Variables: VENV (where), PYTHON (which Python), TORCH, TRANSFORMERS, LM_EVAL (what pip installs),
-# TORCH_INDEX (for example https://download.pytorch.org/whl/cpu, whose wheels are smaller).
+# Variables: VENV (its path), PYTHON (the interpreter), TORCH, TRANSFORMERS, LM_EVAL (requirements for pip),
+# TORCH_INDEX (for example https://download.pytorch.org/whl/cpu, which has smaller wheels).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

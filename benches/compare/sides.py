@@ -1,4 +1,4 @@
-"""Runs the two sides: commands with their time, the best batch size of lm-evaluation-harness, and whether both agree."""
+"""Runs and times both sides, finds the best batch size of lm-evaluation-harness, and compares the answers."""
 
 import json
 import os
@@ -14,11 +14,11 @@ VOCABULARY = 50257
 
 
 class Failed(Exception):
-    """A command that failed, was stopped or is not there."""
+    """A command that failed, was stopped or is missing."""
 
 
 def run(command, environment=None, limit=None):
-    """Runs a command; its wall time and what it printed. Stopped with its children after `limit` seconds."""
+    """Runs a command and returns its wall time and output. Kills it and its children after `limit` seconds."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [str(part) for part in command],
@@ -43,7 +43,7 @@ def run(command, environment=None, limit=None):
 
 
 def empty(folder):
-    """A folder without anything in it."""
+    """Makes `folder` an empty folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
@@ -75,8 +75,8 @@ class Ours:
         """Log-likelihood or text of every request."""
         return [response.get("log_likelihood", response.get("text")) for response in self.responses(folder)]
 
-    def tokens_written(self, folder):
-        """Tokens of every text."""
+    def generated_tokens(self, folder):
+        """Number of tokens of every completion."""
         return [len(response["tokens"]) for response in self.responses(folder) if response["kind"] == "generate"]
 
     def throughput(self, arguments):
@@ -137,7 +137,7 @@ class Theirs:
 
 
 def available_memory():
-    """Bytes that may be taken without swapping; no limit where Linux's figure is missing."""
+    """Bytes available without swapping; infinite where /proc/meminfo is missing."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -146,10 +146,10 @@ def available_memory():
 
 
 def best_batch_size(theirs, work, folder, sizes, records, report):
-    """The batch size with which a small part takes lm-evaluation-harness's model the least time.
+    """The batch size with which lm-evaluation-harness's model is fastest on a small part of the records.
 
-    Large ones first; a smaller one is stopped once it is slower for sure. Left out: sizes whose logits, twice in
-    float32, need more than half of the memory that is free.
+    Tries large sizes first and stops a smaller one once it must be slower. Skips sizes whose logits, twice in float32, need
+    more than half of the available memory.
     """
     best, best_seconds, whole = None, float("inf"), None
     trials = {}
@@ -172,13 +172,14 @@ def best_batch_size(theirs, work, folder, sizes, records, report):
     return best, trials
 
 
-# Scores are the same work if they are at most so far apart, relative; texts may differ where two tokens are near ties.
+# Both sides did the same work if scores differ by at most this, relative, and at least this share of texts is equal (texts
+# may differ where two tokens nearly tie).
 SAME_SCORES = {"f32": 1e-4, "bf16x3": 1e-3, "bf16": 3e-2}
 SAME_TEXTS = {"f32": 0.9, "bf16x3": 0.8, "bf16": 0.0}
 
 
 def agreement(ours, theirs, precision):
-    """How far the answers of the two sides are apart: in words, as a number, and whether it is the same work."""
+    """Compares the answers of both sides: a description, the difference, and whether it is small enough."""
     if len(ours) != len(theirs):
         return {"text": f"{len(ours)} answers against {len(theirs)}", "agree": False}
     pairs = list(zip(ours, theirs))

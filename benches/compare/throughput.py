@@ -1,10 +1,10 @@
-"""One kind of forward pass with PyTorch and transformers, timed: the other side of `examples/throughput.rs`.
+"""Times one kind of forward pass with PyTorch and transformers: the counterpart of `examples/throughput.rs`.
 
-Prints one line of JSON: {"seconds": [one a repeat], "tokens": tokens in one repeat}. Cases:
+Prints one line of JSON: {"seconds": [of each repeat], "tokens": of one repeat}. Cases:
 
 full    log-probabilities of the next token at all positions
 last    log-probabilities at the last position only
-decode  greedy text of --new-tokens tokens after a prompt of --length tokens
+decode  greedy generation of --new-tokens tokens after a prompt of --length tokens
 """
 
 import argparse
@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM
 
 
 def prepare(arguments, model):
-    """The work of one repeat as a function, and the tokens in it."""
+    """Returns the work of one repeat as a function, and its number of tokens."""
     shape = (arguments.batch, arguments.length)
     tokens = torch.randint(0, model.config.vocab_size - 1, shape, generator=torch.Generator().manual_seed(0))
     targets = torch.cat([tokens[:, 1:], tokens[:, :1]], dim=1).unsqueeze(-1)
@@ -30,15 +30,15 @@ def prepare(arguments, model):
         return torch.log_softmax(logits.float(), dim=-1)
 
     def decode():
-        written = model.generate(
+        generated = model.generate(
             tokens,
             attention_mask=torch.ones_like(tokens),
             max_new_tokens=arguments.new_tokens,
             do_sample=False,
             use_cache=True,
         )
-        assert written.shape[1] == arguments.length + arguments.new_tokens
-        return written
+        assert generated.shape[1] == arguments.length + arguments.new_tokens
+        return generated
 
     if arguments.case == "decode":
         return decode, arguments.batch * arguments.new_tokens
@@ -60,7 +60,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     dtype = getattr(torch, arguments.dtype)
     model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=dtype, attn_implementation="sdpa").eval()
-    # Random weights may write the end of the text at any time.
+    # Random weights may generate the end of the text at any time.
     model.generation_config.eos_token_id = None
     model.generation_config.pad_token_id = 0
     work, tokens = prepare(arguments, model)

@@ -1,7 +1,7 @@
-"""The command line of lm-evaluation-harness, which also writes down how long the model's requests took.
+"""The command line of lm-evaluation-harness, which also records how long the model's requests took.
 
-Same arguments and same results as `lm_eval`. The file named by COMPARE_TIMES gets the seconds that went into the model's
-requests, without imports, loading and statistics.
+Arguments and results are those of `lm_eval`. Writes the seconds spent in the model's requests, without imports, loading
+and statistics, to the file named by COMPARE_TIMES.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The whole commands that are compared: their records, in our files and in lm-evaluation-harness's form.
 
-A work reads its records once. Any first part of them can be written as a data directory for `gpt2-eval --data` and as
-JSON lines with a task file for lm-evaluation-harness; both then ask the model for the same.
+A work reads its records once. It writes the first records as a data directory for `gpt2-eval --data`, and as JSON lines
+with a task file for lm-evaluation-harness. Both programs then send the model the same requests.
 """
 
 import json
@@ -19,24 +19,24 @@ class Work:
 
     name: str
     title: str
-    # Task and protocol of ours, the file it reads, and how many records it has at most.
+    # Our task and protocol, the file that it reads, and its maximal number of records.
     ours: str
     file: str
-    most_records: Optional[int]
+    max_records: Optional[int]
     unit: str
     # From the data directory to the records; `None` where its file is missing.
     read: Callable[[Path], Optional[list]]
     # The records as the text of our file, and as lm-evaluation-harness's documents.
     to_ours: Callable[[list], str]
     to_theirs: Callable[[list], list]
-    # Their task: the installed one to include, its split, and what else the task file says.
+    # Their task: the installed task file to include, its split, and further lines of the task file.
     include: Optional[str]
     split: str
     body: str
     requests_per_record: int
-    # Tokens of the longest requests whose logits are all kept, for the memory of a batch; 0 where text is written.
+    # Tokens of the longest request, all of whose logits are kept in memory; 0 for generation.
     longest: int
-    # What a record takes lm-evaluation-harness with 117M on two cores, roughly; decides how many records are enough.
+    # Estimate for lm-evaluation-harness with 117M on two cores; decides how many records are measured.
     seconds_per_record: float
     # Least ratio by precision.
     targets: dict
@@ -86,7 +86,7 @@ def read_pages(data):
     if text is None:
         return None
     pages = re.split(r"(?m)^(?= = [^=\n](?:[^\n]*[^=\n])? = $)", text)
-    # What stands before the first heading belongs to the first article.
+    # Text before the first heading belongs to the first article.
     return ["".join(pages[:2]), *pages[2:]]
 
 
@@ -97,7 +97,7 @@ def pages_to_theirs(pages):
 
 
 BLANK = "XXXXX"
-# The de-tokenizer of ours for books, src/text/detokenize.rs.
+# Our de-tokenizer for books, src/tasks/detokenize.rs.
 BOOK_RULES = [
     (r"-LRB- ", "("),
     (r" -RRB-", ")"),
@@ -142,15 +142,15 @@ WORDS = (
 
 
 def make_stories(_, stories=20, turns=15):
-    """Stories and conversations of CoQA's length, drawn from a few words: some 280 words a story."""
-    draw = random.Random(0)
-    words = lambda least, most: " ".join(draw.choices(WORDS, k=draw.randint(least, most)))
+    """Stories and conversations of CoQA's length, sampled from a few words: some 280 words a story."""
+    rng = random.Random(0)
+    words = lambda low, high: " ".join(rng.choices(WORDS, k=rng.randint(low, high)))
     sentence = lambda: words(8, 20).capitalize() + "."
     return [
         {
             "source": "mctest",
             "id": f"story{number:02}",
-            "story": " ".join(sentence() for _ in range(draw.randint(16, 24))),
+            "story": " ".join(sentence() for _ in range(rng.randint(16, 24))),
             "turns": [(words(4, 8).capitalize() + "?", words(1, 4)) for _ in range(turns)],
         }
         for number in range(stories)
@@ -204,38 +204,38 @@ SAME = lambda records: records
 
 WORKS = [
     Work(
-        name="lambada", title="LAMBADA", ours="lambada:harness", file="lambada/lambada_test.jsonl", most_records=None,
+        name="lambada", title="LAMBADA", ours="lambada:harness", file="lambada/lambada_test.jsonl", max_records=None,
         unit="passages", read=lambda data: read_json_lines(data / "lambada" / "lambada_test.jsonl"),
         to_ours=write_json_lines, to_theirs=SAME, include="lambada/lambada_openai.yaml", split="test", body="",
         requests_per_record=1, longest=210, seconds_per_record=0.09, targets={"f32": 2.0, "bf16x3": 4.0},
     ),
     Work(
-        name="winograd", title="Winograd", ours="winograd:harness", file="winograd/wsc273.jsonl", most_records=None,
+        name="winograd", title="Winograd", ours="winograd:harness", file="winograd/wsc273.jsonl", max_records=None,
         unit="schemas", read=read_winograd, to_ours=write_json_lines, to_theirs=SAME, include="wsc273/default.yaml",
         split="test", body="", requests_per_record=2, longest=50, seconds_per_record=0.05, targets={"f32": 2.0},
     ),
     Work(
-        name="wikitext", title="WikiText", ours="wikitext2:harness", file="wikitext/wiki.test.raw", most_records=None,
+        name="wikitext", title="WikiText", ours="wikitext2:harness", file="wikitext/wiki.test.raw", max_records=None,
         unit="pages", read=read_pages, to_ours="".join, to_theirs=pages_to_theirs, include="wikitext/wikitext.yaml",
         split="test", body="validation_split: null\n", requests_per_record=5, longest=1024, seconds_per_record=5.5,
         targets={"f32": 1.3, "bf16x3": 2.5},
     ),
     Work(
         name="cbt", title="Children's Book Test, ten candidates a question", ours="cbt-ne:paper",
-        file="cbt/cbtest_NE_valid.lookalike-300.txt", most_records=300, unit="questions", read=read_questions,
+        file="cbt/cbtest_NE_valid.lookalike-300.txt", max_records=300, unit="questions", read=read_questions,
         to_ours=lambda blocks: "".join("\n".join(block) + "\n\n" for block in blocks),
         to_theirs=lambda blocks: [question_to_theirs(block) for block in blocks], include=None, split="test",
         body=CHOICES, requests_per_record=10, longest=800, seconds_per_record=5.0, targets={"f32": 10.0},
     ),
     Work(
         name="coqa", title="CoQA-shaped stories of 15 turns, at most 50 new tokens", ours="coqa:paper",
-        file="coqa/coqa-dev-v1.0.json", most_records=None, unit="stories", read=make_stories, to_ours=stories_to_ours,
+        file="coqa/coqa-dev-v1.0.json", max_records=None, unit="stories", read=make_stories, to_ours=stories_to_ours,
         to_theirs=stories_to_theirs, include=None, split="test", body=ANSWERS, requests_per_record=15, longest=0,
         seconds_per_record=14.0, targets={"f32": 6.0},
     ),
     Work(
         name="nq", title="Natural Questions, at most 256 new tokens", ours="nq:harness",
-        file="nq_open/NQ-open.dev.jsonl", most_records=None, unit="questions",
+        file="nq_open/NQ-open.dev.jsonl", max_records=None, unit="questions",
         read=lambda data: read_json_lines(data / "nq_open" / "NQ-open.dev.jsonl"), to_ours=write_json_lines,
         to_theirs=SAME, include="nq_open/nq_open.yaml", split="validation", body="", requests_per_record=1, longest=0,
         seconds_per_record=2.2, targets={},
