@@ -41,7 +41,7 @@ impl Section {
 
 /// One section per task and set of metrics, so that zero-, one- and few-shot rows share a table. Headings with neither
 /// scores nor failures are left out.
-pub fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupScore]) -> Vec<Section> {
+pub(super) fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupScore]) -> Vec<Section> {
     let mut sections = Vec::new();
     for (index, first) in headings.iter().enumerate() {
         let alike = |other: &Heading| other.task == first.task && other.metrics == first.metrics;

@@ -4,7 +4,7 @@ use super::Section;
 
 /// Widths of a table's columns and of the space around them, in characters.
 #[derive(Debug, Clone, Copy)]
-pub struct Widths<'a> {
+pub(super) struct Widths<'a> {
     /// Content of each column.
     pub columns: &'a [usize],
     /// Padding of each column.
@@ -17,7 +17,7 @@ pub struct Widths<'a> {
 
 /// The columns of each part, beginning with the keys. Columns of a span stay together if they fit into one part; a column
 /// that fits nowhere has its own part.
-pub fn split(section: &Section, widths: Widths<'_>) -> Vec<Vec<usize>> {
+pub(super) fn split(section: &Section, widths: Widths<'_>) -> Vec<Vec<usize>> {
     let width = |columns: &[usize]| -> usize {
         columns.iter().map(|&column| widths.columns.get(column).copied().unwrap_or(0) + widths.padding).sum()
     };

@@ -13,7 +13,7 @@ use names::Names;
 ///
 /// A model with the same scores in two runs has one row. If its scores or its weights differ, each run has its own rows,
 /// named after the run.
-pub fn merge(runs: &[ExportedRun<'_>]) -> Results {
+pub(super) fn merge(runs: &[ExportedRun<'_>]) -> Results {
     if let [run] = runs {
         return run.results.clone();
     }
