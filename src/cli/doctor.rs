@@ -190,7 +190,7 @@ fn check_data(
         }
     };
     for planned in tasks {
-        if source == DataSource::TaskFiles && !registry.is_own(&planned.task) {
+        if source == DataSource::TaskFiles && !registry.is_custom(&planned.task) {
             continue;
         }
         let Some(task) = registry.find(&planned.task) else { continue };

@@ -50,7 +50,7 @@ impl RunChoice {
         }
         Ok(Self {
             models,
-            custom_tasks: registry.configs_of(&tasks),
+            custom_tasks: registry.files_of(&tasks),
             tasks,
             data,
             limit: arguments.limit,
@@ -323,7 +323,7 @@ impl DataChoice {
     /// `sample`, `hub` or a directory. Custom tasks alone need only the files beside their task configs.
     pub fn new(given: &str, tasks: &[PlannedTask], registry: &Registry) -> anyhow::Result<Self> {
         Ok(match given {
-            "sample" | "hub" if tasks.iter().all(|planned| registry.is_own(&planned.task)) => {
+            "sample" | "hub" if tasks.iter().all(|planned| registry.is_custom(&planned.task)) => {
                 Self::Local(DataSource::TaskFiles)
             }
             "sample" => Self::Local(DataSource::Sample),

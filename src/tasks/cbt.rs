@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::choice::{choice_baselines, correct, first_largest, log_likelihoods};
-use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BLANK, BundledFile, CbtQuestion, DataError, DataFile, read_cbt};
 use crate::record::{CandidateSet, Protocol};
 use crate::tasks::detokenize::{BOOK, rewrite};
@@ -109,7 +109,7 @@ impl Task for Cbt {
         doc: &CbtQuestion,
         _: &Protocol,
         responses: &[Response],
-    ) -> Result<SampleValues, TaskError> {
+    ) -> Result<SampleValues, UnexpectedResponse> {
         let scores = log_likelihoods(responses)?;
         Ok(SampleValues::from([("correct".to_owned(), correct(&scores, doc.answer))]))
     }

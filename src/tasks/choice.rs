@@ -1,18 +1,18 @@
 //! What tasks share that let the model choose: the candidate with the highest score, the first of equals.
 
-use super::{HeuristicBaseline, Item, TaskError};
+use super::{HeuristicBaseline, Item, UnexpectedResponse};
 use crate::seeding::below;
 use gpt2_model::request::Response;
 use text_metrics::SampleValues;
 
 /// Log-likelihoods of all responses.
-pub(super) fn log_likelihoods(responses: &[Response]) -> Result<Vec<f64>, TaskError> {
+pub(super) fn log_likelihoods(responses: &[Response]) -> Result<Vec<f64>, UnexpectedResponse> {
     responses
         .iter()
         .enumerate()
         .map(|(index, response)| match response {
             Response::LogLikelihood(score) => Ok(score.log_likelihood),
-            other => Err(TaskError::Response { index, expected: "log_likelihood", found: other.kind() }),
+            other => Err(UnexpectedResponse { index, expected: "log_likelihood", found: other.kind() }),
         })
         .collect()
 }

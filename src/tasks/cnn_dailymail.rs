@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::generation::{completions, only_completion};
-use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{Article, BundledFile, DataError, DataFile, read_articles};
 use crate::record::Protocol;
 use crate::seeding::{seed_of, shuffled};
@@ -133,7 +133,7 @@ impl Task for CnnDailyMail {
         doc: &Article,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<SampleValues, TaskError> {
+    ) -> Result<SampleValues, UnexpectedResponse> {
         if protocol.name == "harness" {
             let score =
                 text_metrics::rouge(&doc.highlights.join("\n"), &only_completion(responses)?.text, true);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::generation::only_completion;
-use super::{Item, Setting, Task, TaskConfig, TaskError};
+use super::{Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, CoqaStory, DataError, DataFile, read_coqa};
 use crate::record::Protocol;
 use gpt2_model::request::{Decoding, Request, Response, Side, Trim};
@@ -119,7 +119,7 @@ impl Task for Coqa {
         doc: &Turn,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<SampleValues, TaskError> {
+    ) -> Result<SampleValues, UnexpectedResponse> {
         let text = &only_completion(responses)?.text;
         let score = if protocol.name == "harness" {
             coqa_harness_score(text, &doc.answers())

@@ -1,8 +1,8 @@
-//! Tasks without their document type, so that the registry can hold all of them.
+//! Tasks and their samples without the document type, so that the registry can hold all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{DataConfig, DataError, DataFile, Provenance, Split};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
@@ -11,7 +11,7 @@ use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Breakdown, Metric};
 
-/// Where a task's examples come from, and what is drawn of them.
+/// Where the samples of a task come from.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
     data: &'a DataSource,
@@ -20,59 +20,59 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Examples of a split of `data`; `seed` is that of everything that is drawn.
+    /// A split of `data`; `seed` chooses few-shot examples and seeds sampling.
     pub fn new(data: &'a DataSource, split: Split, seed: u64) -> Self {
         Self { data, split, seed }
     }
 }
 
-/// A [`Task`] of any document type.
+/// A [`Task`] with any document type.
 pub trait AnyTask: Sync {
-    /// Its card.
+    /// The task config.
     fn config(&self) -> &TaskConfig;
-    /// Reads its examples from `source`, and those of its few-shot prompts where the protocol names `shots`.
+    /// Reads the samples from `source`, and the few-shot examples where the protocol names `shots`.
     fn load(
         &'static self,
         source: &Source<'_>,
         protocol: &Protocol,
     ) -> Result<Box<dyn TaskSamples>, DataError>;
-    /// Reads its examples from a file that is in memory; those of few-shot prompts are drawn from it too.
+    /// Reads the samples from a file in memory; few-shot examples come from the same file.
     fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn TaskSamples>, DataError>;
-    /// What is computed from the statistics, headline first.
+    /// The metrics, headline first.
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric>;
-    /// Tables that split the samples into groups.
+    /// Tables of metrics over groups of samples.
     fn breakdowns(&self, protocol: &Protocol) -> Vec<Breakdown>;
 }
 
-/// A task with its examples in memory.
+/// The samples of a task in memory; `index` is that of a sample in the data.
 pub trait TaskSamples: Send + Sync {
-    /// Examples.
+    /// Number of samples.
     fn len(&self) -> usize;
-    /// Whether there are none.
+    /// Whether there are no samples.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Stable name of example `index`.
+    /// Stable id.
     fn id(&self, index: usize) -> &str;
-    /// Story or article of example `index`.
+    /// Story or article.
     fn cluster(&self, index: usize) -> Option<&str>;
-    /// File and line of example `index`, for messages.
+    /// File and line, for messages.
     fn location(&self, index: usize) -> String;
-    /// What to ask about example `index`.
+    /// The requests; built anew by every call.
     fn requests(&self, index: usize) -> Vec<Request>;
-    /// What would be right for example `index`, where its requests do not say it.
+    /// References or the correct candidate, where the requests do not have them.
     fn expected(&self, index: usize) -> Vec<String>;
-    /// Which of the responses about example `index` compete with each other.
+    /// Which of the responses compete with each other.
     fn candidate_sets(&self, index: usize) -> Vec<CandidateSet>;
-    /// Values of the answers about example `index`.
-    fn score(&self, index: usize, responses: &[Response]) -> Result<SampleValues, TaskError>;
-    /// What methods without a model score on the examples at `selected`.
+    /// The values of the responses.
+    fn score(&self, index: usize, responses: &[Response]) -> Result<SampleValues, UnexpectedResponse>;
+    /// The heuristic baselines on the samples at `selected`.
     fn baselines(&self, selected: &[usize]) -> Vec<HeuristicBaseline>;
-    /// The files the examples are from, with their sha256.
+    /// The files that were read, with their sha256.
     fn files(&self) -> Vec<(String, String)>;
-    /// sha256 of the measured file, or of its and its companion's.
+    /// sha256 of the measured file, or of it and its companion.
     fn file_sha256(&self) -> String;
-    /// sha256 of the file that examples for prompts and baselines are from, where there is one.
+    /// sha256 of the file with the few-shot examples and the training data of baselines, where there is one.
     fn examples_sha256(&self) -> Option<String>;
     /// Whether the measured file is the published one.
     fn provenance(&self) -> Provenance;
@@ -85,21 +85,21 @@ struct Loaded<T: Task + 'static> {
     protocol: Protocol,
     items: Vec<Item<T::Doc>>,
     file: DataFile,
-    /// Training data, else development data, where they are at hand.
+    /// The training split, or else the validation split, where the source has one.
     training: Option<Examples<T::Doc>>,
     shots: usize,
-    /// All examples in a drawn order.
+    /// All few-shot examples in a random order.
     example_order: Vec<usize>,
     split: Split,
     seed: u64,
 }
 
-/// Solved examples of a prompt.
+/// Number of few-shot examples in a prompt.
 fn shots(protocol: &Protocol) -> usize {
     protocol.options.get("shots").and_then(|shots| shots.parse().ok()).unwrap_or(0)
 }
 
-/// Examples of which no two belong to one story.
+/// Number of samples, where those of a cluster count as one.
 fn independent<Doc>(items: &[Item<Doc>]) -> usize {
     let clusters: BTreeSet<&str> = items.iter().filter_map(|item| item.cluster.as_deref()).collect();
     clusters.len() + items.iter().filter(|item| item.cluster.is_none()).count()
@@ -150,7 +150,7 @@ impl<T: Task + 'static> AnyTask for T {
     }
 }
 
-/// A file and what was read from it.
+/// A data file and its samples.
 type Examples<Doc> = (DataFile, Vec<Item<Doc>>);
 
 impl<T: Task> Loaded<T> {
@@ -165,26 +165,26 @@ impl<T: Task> Loaded<T> {
         let shots = shots(protocol);
         let examples = training.as_ref().map_or(&items, |(_, items)| items);
         let ids: Vec<&str> = examples.iter().map(|item| item.id.as_str()).collect();
-        let at_hand = independent(examples).saturating_sub(usize::from(training.is_none()));
-        if shots > at_hand {
+        let available = independent(examples).saturating_sub(usize::from(training.is_none()));
+        if shots > available {
             let task = Task::config(task).name.clone();
-            return Err(DataError::TooFewExamples { task, shots, examples: at_hand });
+            return Err(DataError::TooFewExamples { task, shots, examples: available });
         }
         let example_order = if shots == 0 { Vec::new() } else { shuffled(&ids, seed, "shots") };
         let protocol = protocol.clone();
         Ok(Self { task, protocol, items, file, training, shots, example_order, split, seed })
     }
 
-    /// The same examples for every sample, one of a story at most, but for those that would show a sample its own
-    /// answer: the next stands for them.
+    /// The same examples for every sample, at most one of a cluster. An example that would show a sample its own answer
+    /// is replaced by the next.
     fn few_shot_examples(&self, index: usize) -> String {
         let (examples, own) = match &self.training {
             Some((_, items)) => (items, None),
             None => (&self.items, self.items.get(index)),
         };
         let mut shown: Vec<&Item<T::Doc>> = Vec::new();
-        for &place in &self.example_order {
-            let Some(example) = examples.get(place) else { continue };
+        for &example in &self.example_order {
+            let Some(example) = examples.get(example) else { continue };
             let is_near = |other: &Item<T::Doc>| {
                 other.id == example.id || (other.cluster.is_some() && other.cluster == example.cluster)
             };
@@ -234,7 +234,7 @@ impl<T: Task> TaskSamples for Loaded<T> {
         self.task.candidate_sets(&self.items[index].doc, &self.protocol)
     }
 
-    fn score(&self, index: usize, responses: &[Response]) -> Result<SampleValues, TaskError> {
+    fn score(&self, index: usize, responses: &[Response]) -> Result<SampleValues, UnexpectedResponse> {
         self.task.score(&self.items[index].doc, &self.protocol, responses)
     }
 

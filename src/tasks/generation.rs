@@ -1,25 +1,25 @@
 //! Shared by the tasks that generate text.
 
-use super::TaskError;
+use super::UnexpectedResponse;
 use gpt2_model::request::{Completion, Response};
 
 /// The completions of all responses.
-pub(super) fn completions(responses: &[Response]) -> Result<Vec<&Completion>, TaskError> {
+pub(super) fn completions(responses: &[Response]) -> Result<Vec<&Completion>, UnexpectedResponse> {
     responses
         .iter()
         .enumerate()
         .map(|(index, response)| match response {
             Response::Generate(completion) => Ok(completion),
-            other => Err(TaskError::Response { index, expected: "generate", found: other.kind() }),
+            other => Err(UnexpectedResponse { index, expected: "generate", found: other.kind() }),
         })
         .collect()
 }
 
 /// The completion of the only response.
-pub(super) fn only_completion(responses: &[Response]) -> Result<&Completion, TaskError> {
+pub(super) fn only_completion(responses: &[Response]) -> Result<&Completion, UnexpectedResponse> {
     match completions(responses)?[..] {
         [completion] => Ok(completion),
-        _ => Err(TaskError::Response {
+        _ => Err(UnexpectedResponse {
             index: 0,
             expected: "one generate",
             found: "another number of responses",

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
-use super::{Item, Setting, Task, TaskConfig, TaskError};
+use super::{Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataError, DataFile, read_json_lines};
 use crate::record::Protocol;
 use gpt2_model::request::{Overflow, Request, Response};
@@ -109,9 +109,9 @@ impl Task for Lambada {
         _doc: &Passage,
         _protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<SampleValues, TaskError> {
+    ) -> Result<SampleValues, UnexpectedResponse> {
         let [Response::LogLikelihood(score)] = responses else {
-            return Err(TaskError::Response {
+            return Err(UnexpectedResponse {
                 index: 0,
                 expected: "one log_likelihood",
                 found: responses.first().map_or("nothing", Response::kind),

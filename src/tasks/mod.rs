@@ -1,4 +1,4 @@
-//! The tasks: what is asked of a model and how its answers are scored.
+//! The tasks: the requests that they make to a model and the scoring of its responses.
 //!
 //! A new task is one file here, one folder in `tasks/`, and one line in [`REGISTRY`].
 
@@ -51,117 +51,114 @@ pub static REGISTRY: &[&dyn AnyTask] = &[
     &nq::NaturalQuestions,
 ];
 
-/// Why a task cannot score a sample.
+/// The engine answered with another kind or number of responses than the task requested: a defect of the program.
 #[derive(Debug, thiserror::Error)]
-pub enum TaskError {
-    /// The engine answered another question. A defect of the program, kept apart from a sample's own failure.
-    #[error("expected {expected} as response {index}, found {found}")]
-    Response {
-        /// Which response, from 0.
-        index: usize,
-        /// Its kind by the task's request.
-        expected: &'static str,
-        /// Its kind.
-        found: &'static str,
-    },
+#[error("expected {expected} as response {index}, found {found}")]
+pub struct UnexpectedResponse {
+    /// Index of the response, from 0.
+    pub index: usize,
+    /// Kind of the response to the task's request.
+    pub expected: &'static str,
+    /// Kind of the response that arrived.
+    pub found: &'static str,
 }
 
-/// One example.
+/// A sample as it was read from the data.
 #[derive(Debug, Clone)]
 pub struct Item<Doc> {
-    /// Stable name within the data, the same in every run.
+    /// Stable id within the data, the same in every run.
     pub id: String,
-    /// Story or article it belongs to, where samples are not independent.
+    /// Story or article of the sample, where samples are not independent.
     pub cluster: Option<String>,
     /// Line of its record in the data file, from 1.
     pub line: usize,
-    /// What the task read.
+    /// The task's own type.
     pub doc: Doc,
 }
 
-/// How examples are asked about.
+/// Everything besides the sample that decides its requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting<'a> {
     /// Protocol and options.
     pub protocol: &'a Protocol,
-    /// Solved examples of a few-shot prompt, each with what parts it from the next; empty without `--shots`.
+    /// Few-shot examples with their separators; empty without `--shots`.
     pub few_shot_examples: &'a str,
-    /// Seed of everything that is drawn for this example.
+    /// Seed of this sample for sampling.
     pub seed: u64,
 }
 
-/// What a method without a model scores on every example.
+/// The values of a method without a model, such as Lede-3 or the majority's choice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeuristicBaseline {
-    /// Its name in tables, as the paper writes it.
+    /// Name in tables, as in the paper.
     pub name: String,
-    /// One for each example, in their order.
+    /// Values of each sample.
     pub values: Vec<SampleValues>,
 }
 
-/// A task of the paper, or a user's own.
+/// A task of the paper, or a custom task.
 pub trait Task: Sync {
-    /// One example as the task understands it.
+    /// A sample as the task understands it.
     type Doc: Send + Sync + 'static;
 
-    /// Its card.
+    /// The task config.
     fn config(&self) -> &TaskConfig;
 
-    /// The bundled samples that the card names, in the format of the test set.
+    /// The bundled sample files that the task config names, in the format of the test set.
     fn samples(&self) -> &'static [BundledFile];
 
-    /// The file of a split; `Ok(None)` if there is none.
+    /// Opens the file of a split; `Ok(None)` if there is none.
     fn open(&self, source: &DataSource, split: Split) -> Result<Option<DataFile>, DataError> {
         let TaskConfig { name, data, .. } = self.config();
         DataFile::open(name, data, self.samples(), source, split)
     }
 
-    /// Reads all examples. `Err` names file and line.
+    /// Reads all samples. `Err` names file and line.
     fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<Self::Doc>>, DataError>;
 
-    /// An example with its answer, as it stands in a few-shot prompt, and what parts it from the next. Pure. Asked for
-    /// only if the card's protocol takes `shots`.
+    /// A sample with its answer as a few-shot example, with the separator after it. Pure. Called only if the protocol
+    /// takes `shots`.
     fn few_shot_example(&self, doc: &Self::Doc, protocol: &Protocol) -> String {
         let _ = (doc, protocol);
         String::new()
     }
 
-    /// What would be right, for who reads a sample: references, or the right candidate. Empty where the request's own
-    /// target says it. Pure; never scored.
+    /// The references or the correct candidate, for readers of the samples. Empty where the request has the target. Pure;
+    /// never scored.
     fn expected(&self, doc: &Self::Doc) -> Vec<String> {
         let _ = doc;
         Vec::new()
     }
 
-    /// Which of the responses compete with each other, and which of them is correct; empty unless the task is a choice.
-    /// Pure; recorded for readers of the samples, never scored.
+    /// Which responses compete with each other, and which of them is correct; empty unless the task is a choice. Pure; for
+    /// readers of the samples, never scored.
     fn candidate_sets(&self, doc: &Self::Doc, protocol: &Protocol) -> Vec<CandidateSet> {
         let _ = (doc, protocol);
         Vec::new()
     }
 
-    /// What to ask the model about one example. Pure.
+    /// The requests of a sample. Pure.
     fn requests(&self, doc: &Self::Doc, setting: &Setting<'_>) -> Vec<Request>;
 
-    /// Sufficient statistics of the answers, which come in the order of the requests. Pure.
+    /// The values of a sample, from which every metric can be computed. `responses` are in the order of the requests. Pure.
     fn score(
         &self,
         doc: &Self::Doc,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<SampleValues, TaskError>;
+    ) -> Result<SampleValues, UnexpectedResponse>;
 
-    /// What is computed from the statistics, headline first.
+    /// The metrics, headline first.
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric>;
 
-    /// Tables that split the samples into groups.
+    /// Tables of metrics over groups of samples.
     fn breakdowns(&self, protocol: &Protocol) -> Vec<Breakdown> {
         let _ = protocol;
         Vec::new()
     }
 
-    /// What methods without a model score: rows of the same table. `training` are the examples that may be learned
-    /// from, none if only the measured ones are at hand.
+    /// The heuristic baselines on `items`: rows of the same table. They may learn from `training`, which is empty where
+    /// the source has only the measured split.
     fn baselines(
         &self,
         items: &[Item<Self::Doc>],
@@ -174,7 +171,7 @@ pub trait Task: Sync {
     }
 }
 
-/// The program's task of this name; [`Registry::find`] knows the user's own too.
+/// The built-in task of this name; [`Registry::find`] knows custom tasks too.
 pub fn find(name: &str) -> Option<&'static dyn AnyTask> {
     REGISTRY.iter().copied().find(|task| task.config().name == name)
 }
@@ -184,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cards_agree_with_the_registry_and_samples_load() {
+    fn task_configs_agree_with_the_registry_and_bundled_samples_load() {
         for task in REGISTRY {
             let config = task.config();
             assert!(find(&config.name).is_some());
@@ -193,15 +190,15 @@ mod tests {
                 let protocol = config.planned(&known.name).protocol;
                 let loaded =
                     task.load(&Source::new(&DataSource::Sample, config.data.split, 0), &protocol).unwrap();
-                // A stream has as many samples as it has parts.
-                let fewest = if config.groups.contains(&"lm".to_owned()) { 1 } else { 20 };
-                assert!(loaded.len() >= fewest, "{} has {} samples", config.name, loaded.len());
+                // A stream has one sample for each part.
+                let minimum = if config.groups.contains(&"lm".to_owned()) { 1 } else { 20 };
+                assert!(loaded.len() >= minimum, "{} has {} samples", config.name, loaded.len());
                 assert!(!task.metrics(&protocol).is_empty());
                 for index in 0..loaded.len() {
-                    // What is right stands either in the one target or beside the requests.
+                    // The answer is either the only target or in `expected`.
                     let has_target = matches!(&loaded.requests(index)[..], [one] if !matches!(one, Request::Generate { .. }));
                     let expected = loaded.expected(index);
-                    assert_eq!(expected.is_empty(), has_target || fewest == 1, "{} {index}", config.name);
+                    assert_eq!(expected.is_empty(), has_target || minimum == 1, "{} {index}", config.name);
                     assert!(expected.iter().all(|text| !text.is_empty()), "{} {index}", config.name);
                     let requests = loaded.requests(index).len();
                     for set in loaded.candidate_sets(index) {
@@ -214,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn every_task_but_the_streams_takes_shots() {
+    fn every_task_except_streams_takes_shots() {
         for task in REGISTRY {
             let config = task.config();
             let stream = config.groups.contains(&"lm".to_owned());

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::generation::only_completion;
-use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataError, DataFile, read_json_lines};
 use crate::record::Protocol;
 use gpt2_model::request::{Decoding, Request, Response, Trim};
@@ -112,7 +112,7 @@ impl Task for NaturalQuestions {
         doc: &Question,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<SampleValues, TaskError> {
+    ) -> Result<SampleValues, UnexpectedResponse> {
         let generated = only_completion(responses)?;
         let answers: Vec<&str> = doc.answer.iter().map(String::as_str).collect();
         if protocol.name == "harness" {

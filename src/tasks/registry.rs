@@ -1,4 +1,4 @@
-//! The tasks of a run: those of the program, and the user's own.
+//! The tasks of a run: built-in and custom ones.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -10,68 +10,68 @@ use super::{AnyTask, REGISTRY, find};
 use crate::plan::{CustomTaskFile, PlannedTask};
 use untrusted_input::read_bounded;
 
-/// Most bytes of a user's card.
+/// Maximum size of a task file.
 const MAX_BYTES: u64 = 1_000_000;
 
 /// The tasks of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    own: Vec<(CustomTaskFile, &'static CustomTask)>,
+    custom: Vec<(CustomTaskFile, &'static CustomTask)>,
 }
 
 impl Registry {
-    /// The program's tasks and those of the cards in the files at `paths`.
+    /// The built-in tasks and those of the task files at `paths`.
     ///
-    /// `Err` names the file, and the line and column of what is wrong in it.
+    /// `Err` names the file, line and column.
     pub fn read(paths: &[PathBuf]) -> Result<Self, TaskConfigError> {
-        let configs: Result<Vec<CustomTaskFile>, TaskConfigError> =
+        let files: Result<Vec<CustomTaskFile>, TaskConfigError> =
             paths.iter().map(|path| read(path)).collect();
-        Self::new(&configs?)
+        Self::new(&files?)
     }
 
-    /// The program's tasks and those of `cards`, which a run directory or baseline has kept.
-    pub fn new(configs: &[CustomTaskFile]) -> Result<Self, TaskConfigError> {
-        let mut own: Vec<(CustomTaskFile, &'static CustomTask)> = Vec::new();
-        for config in configs {
-            let found = hex::encode(Sha256::digest(config.text.as_bytes()));
-            if found != config.sha256 {
-                let (task, expected) = (config.task.clone(), config.sha256.clone());
+    /// The built-in tasks and those of `files`, which a run directory or baseline has kept.
+    pub fn new(files: &[CustomTaskFile]) -> Result<Self, TaskConfigError> {
+        let mut custom: Vec<(CustomTaskFile, &'static CustomTask)> = Vec::new();
+        for file in files {
+            let found = hex::encode(Sha256::digest(file.text.as_bytes()));
+            if found != file.sha256 {
+                let (task, expected) = (file.task.clone(), file.sha256.clone());
                 return Err(TaskConfigError::Changed { task, found, expected });
             }
-            if let Some((other, _)) = own.iter().find(|(other, _)| other.task == config.task) {
-                let name = |config: &CustomTaskFile| config.path.display().to_string();
+            if let Some((other, _)) = custom.iter().find(|(other, _)| other.task == file.task) {
+                let name = |file: &CustomTaskFile| file.path.display().to_string();
                 return Err(TaskConfigError::Twice {
-                    task: config.task.clone(),
+                    task: file.task.clone(),
                     first: name(other),
-                    second: name(config),
+                    second: name(file),
                 });
             }
-            own.push((config.clone(), task_of(config)?));
+            custom.push((file.clone(), task_of(file)?));
         }
-        Ok(Self { own })
+        Ok(Self { custom })
     }
 
     /// The task of this name.
     pub fn find(&self, name: &str) -> Option<&'static dyn AnyTask> {
-        let own = || self.own.iter().find(|(config, _)| config.task == name);
-        find(name).or_else(|| own().map(|(_, task)| *task as &'static dyn AnyTask))
+        let custom = || self.custom.iter().find(|(file, _)| file.task == name);
+        find(name).or_else(|| custom().map(|(_, task)| *task as &'static dyn AnyTask))
     }
 
-    /// The program's tasks in the order of the paper's tables, then the user's own in theirs.
+    /// The built-in tasks in the order of the paper's tables, then the custom tasks in the order of their files.
     pub fn all(&self) -> impl Iterator<Item = &'static dyn AnyTask> {
-        let own = self.own.iter().map(|(_, task)| *task as &'static dyn AnyTask);
-        REGISTRY.iter().copied().chain(own)
+        let custom = self.custom.iter().map(|(_, task)| *task as &'static dyn AnyTask);
+        REGISTRY.iter().copied().chain(custom)
     }
 
-    /// Whether there is a card of this name.
-    pub fn is_own(&self, name: &str) -> bool {
-        self.own.iter().any(|(config, _)| config.task == name)
+    /// Whether this is the name of a custom task.
+    pub fn is_custom(&self, name: &str) -> bool {
+        self.custom.iter().any(|(file, _)| file.task == name)
     }
 
-    /// The cards of the tasks that are planned.
-    pub fn configs_of(&self, planned: &[PlannedTask]) -> Vec<CustomTaskFile> {
-        let configs = self.own.iter().map(|(config, _)| config);
-        configs.filter(|config| planned.iter().any(|task| task.task == config.task)).cloned().collect()
+    /// The files of the custom tasks that are planned.
+    pub fn files_of(&self, planned: &[PlannedTask]) -> Vec<CustomTaskFile> {
+        let files = self.custom.iter().map(|(file, _)| file);
+        files.filter(|file| planned.iter().any(|task| task.task == file.task)).cloned().collect()
     }
 }
 
@@ -86,20 +86,20 @@ fn read(path: &Path) -> Result<CustomTaskFile, TaskConfigError> {
     Ok(CustomTaskFile { task: config.name, path: path.to_owned(), sha256, text })
 }
 
-/// The task of a card, made once: tasks live as long as the program, as its own do, and one command reads few cards.
-fn task_of(config: &CustomTaskFile) -> Result<&'static CustomTask, TaskConfigError> {
-    static MADE: Mutex<Vec<(CustomTaskFile, &'static CustomTask)>> = Mutex::new(Vec::new());
-    let own = CustomTaskConfig::parse(&config.path.display().to_string(), &config.text)?;
-    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, task)) = made.iter().find(|(known, _)| known == config) {
+/// The task of a file, built once per process and leaked: tasks are `'static`, and a command reads few of them.
+fn task_of(file: &CustomTaskFile) -> Result<&'static CustomTask, TaskConfigError> {
+    static BUILT: Mutex<Vec<(CustomTaskFile, &'static CustomTask)>> = Mutex::new(Vec::new());
+    let config = CustomTaskConfig::parse(&file.path.display().to_string(), &file.text)?;
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, task)) = built.iter().find(|(known, _)| known == file) {
         return Ok(task);
     }
-    if own.name != config.task {
-        let reason = format!("its `name` is `{}`, and it was kept as `{}`", own.name, config.task);
-        let file = config.path.display().to_string();
+    if config.name != file.task {
+        let reason = format!("`name` is `{}`, but the run has it as `{}`", config.name, file.task);
+        let file = file.path.display().to_string();
         return Err(TaskConfigError::Invalid { file, line: 1, column: 1, reason });
     }
-    let task: &'static CustomTask = Box::leak(Box::new(CustomTask::new(own, &config.path)));
-    made.push((config.clone(), task));
+    let task: &'static CustomTask = Box::leak(Box::new(CustomTask::new(config, &file.path)));
+    built.push((file.clone(), task));
     Ok(task)
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::generation::only_completion;
-use super::{Item, Setting, Task, TaskConfig, TaskError};
+use super::{Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataError, DataFile, SentencePair, read_parallel};
 use crate::record::Protocol;
 use gpt2_model::request::{Decoding, Request, Response, Trim};
@@ -122,7 +122,7 @@ impl Task for Translation {
         doc: &SentencePair,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<SampleValues, TaskError> {
+    ) -> Result<SampleValues, UnexpectedResponse> {
         let text = strip(&only_completion(responses)?.text);
         let of = |text: &str, reference: &str, tokenizer| BleuStatistics::of(text, &[reference], tokenizer);
         if protocol.name == "harness" {

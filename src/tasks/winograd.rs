@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::choice::{choice_baselines, correct, log_likelihoods};
-use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataError, DataFile, WinogradForm, WinogradSchema, read_winograd};
 use crate::record::{CandidateSet, Protocol};
 use gpt2_model::request::{Overflow, Request, Response};
@@ -142,7 +142,7 @@ impl Task for Winograd {
         doc: &WinogradSchema,
         protocol: &Protocol,
         responses: &[Response],
-    ) -> Result<SampleValues, TaskError> {
+    ) -> Result<SampleValues, UnexpectedResponse> {
         let scores = log_likelihoods(responses)?;
         let (partial, full) = scores.split_at(scores.len().min(2));
         let mut values = SampleValues::from([("correct_partial".to_owned(), correct(partial, doc.label))]);

@@ -7,7 +7,7 @@ use super::raw::{AnswerIs, Normalization};
 use super::record::{Record, text_of, texts_of};
 use super::template::{Bound, FieldPath, Template};
 use crate::record::CandidateSet;
-use crate::tasks::TaskError;
+use crate::tasks::UnexpectedResponse;
 use crate::tasks::choice::{correct, log_likelihoods};
 use gpt2_model::request::{Overflow, Request, Response};
 use text_metrics::SampleValues;
@@ -167,13 +167,17 @@ impl<'a> Choice<'a> {
     }
 
     /// Whether the right choice has the highest score, as it is and normalized.
-    pub fn score(&self, question: &Question, responses: &[Response]) -> Result<SampleValues, TaskError> {
+    pub fn score(
+        &self,
+        question: &Question,
+        responses: &[Response],
+    ) -> Result<SampleValues, UnexpectedResponse> {
         let all = log_likelihoods(responses)?;
         let count = question.lengths.len();
         let expected = if self.normalization == Normalization::Unconditional { 2 * count } else { count };
         if all.len() != expected {
             let found = "another number of responses";
-            return Err(TaskError::Response { index: 0, expected: "one log_likelihood a choice", found });
+            return Err(UnexpectedResponse { index: 0, expected: "one log_likelihood a choice", found });
         }
         let (scores, unconditional) = all.split_at(count);
         let mut values = SampleValues::from([("correct".to_owned(), correct(scores, question.answer))]);

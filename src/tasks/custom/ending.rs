@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::config::Prompt;
 use super::record::Record;
 use super::template::Template;
-use crate::tasks::TaskError;
+use crate::tasks::UnexpectedResponse;
 use gpt2_model::request::{Overflow, Request, Response};
 use text_metrics::SampleValues;
 
@@ -47,10 +47,10 @@ pub(super) fn requests(before: &str, (context, target): (String, String)) -> Vec
 }
 
 /// The log-likelihood of the target of `bytes` bytes, and what it is shared among.
-pub(super) fn score(bytes: usize, responses: &[Response]) -> Result<SampleValues, TaskError> {
+pub(super) fn score(bytes: usize, responses: &[Response]) -> Result<SampleValues, UnexpectedResponse> {
     let [Response::LogLikelihood(score)] = responses else {
         let found = responses.first().map_or("nothing", Response::kind);
-        return Err(TaskError::Response { index: 0, expected: "one log_likelihood", found });
+        return Err(UnexpectedResponse { index: 0, expected: "one log_likelihood", found });
     };
     Ok(SampleValues::from([
         ("targets".to_owned(), 1.0),

@@ -21,7 +21,7 @@ pub use template::{FieldPath, Template};
 
 use super::choice::{choice_baselines, first_largest};
 use super::generation::only_completion;
-use super::{HeuristicBaseline, Item, ProtocolConfig, Setting, Task, TaskConfig, TaskError};
+use super::{HeuristicBaseline, Item, ProtocolConfig, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataConfig, DataError, DataFile, FileConfig, Split};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
@@ -267,7 +267,12 @@ impl Task for CustomTask {
         }
     }
 
-    fn score(&self, doc: &Sample, _: &Protocol, responses: &[Response]) -> Result<SampleValues, TaskError> {
+    fn score(
+        &self,
+        doc: &Sample,
+        _: &Protocol,
+        responses: &[Response],
+    ) -> Result<SampleValues, UnexpectedResponse> {
         match (&self.own.asked, doc) {
             (_, Sample::Ending(_, bytes)) => ending::score(*bytes, responses),
             (_, Sample::Part(part)) => part.score(responses),

@@ -12,7 +12,7 @@ pub use part::PAPER_STRIDE;
 pub(super) use part::{Cut, Part, canonical_words, stream};
 
 use super::detokenize::{NEWS, PENN_TREEBANK, WIKITEXT};
-use super::{Item, Setting, Task, TaskConfig, TaskError};
+use super::{Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataError, DataFile};
 use crate::record::Protocol;
 use files::{byte_stream, harness_pages, word_stream};
@@ -107,7 +107,12 @@ impl Task for PerplexityTask {
         doc.requests(setting.protocol)
     }
 
-    fn score(&self, doc: &Part, _: &Protocol, responses: &[Response]) -> Result<SampleValues, TaskError> {
+    fn score(
+        &self,
+        doc: &Part,
+        _: &Protocol,
+        responses: &[Response],
+    ) -> Result<SampleValues, UnexpectedResponse> {
         doc.score(responses)
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::record::Protocol;
-use crate::tasks::{Item, TaskError};
+use crate::tasks::{Item, UnexpectedResponse};
 use gpt2_model::request::{Document, Request, Response, Window};
 use text_metrics::SampleValues;
 
@@ -48,10 +48,10 @@ impl Part {
     }
 
     /// The log-likelihood and the part's share of the document's units.
-    pub fn score(&self, responses: &[Response]) -> Result<SampleValues, TaskError> {
+    pub fn score(&self, responses: &[Response]) -> Result<SampleValues, UnexpectedResponse> {
         let [Response::Rolling(score)] = responses else {
             let found = responses.first().map_or("nothing", Response::kind);
-            return Err(TaskError::Response { index: 0, expected: "one rolling", found });
+            return Err(UnexpectedResponse { index: 0, expected: "one rolling", found });
         };
         let share = self.share(score.bytes);
         let mut values = SampleValues::from([
