@@ -275,7 +275,7 @@ def main():
         result.parent.mkdir(parents=True, exist_ok=True)
         result.write_text(json.dumps({**header, "rows": rows}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     report(f"also in {result}")
-    facts = f"{header['machine']['processor']}, {arguments.threads} threads, medians of {arguments.repeats}"
+    facts = f"{header['machine']['cpu']}, {arguments.threads} threads, medians of {arguments.repeats}"
     print(f"{model.name} ({header['parameters']:,} parameters), {arguments.precision}; {facts}\n\n{table(rows)}")
 
 
