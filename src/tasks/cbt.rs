@@ -3,18 +3,18 @@
 //! The score of a candidate is Σ log P(candidate and the rest of the query | the story and the query up to the blank),
 //! without length normalisation.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use super::choice::{choice_baselines, correct, first_largest, log_likelihoods};
+use super::choice::{choice_baselines, correct, first_largest, log_likelihood_request, log_likelihoods};
 use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BLANK, BundledFile, CbtQuestion, DataError, DataFile, read_cbt};
 use crate::record::{CandidateSet, Protocol};
 use crate::tasks::detokenize::{BOOK, rewrite};
-use gpt2_model::request::{Overflow, Request, Response};
+use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Metric};
 
-/// One of the two kinds of missing words.
+/// CBT with one of its two kinds of missing words.
 pub(super) struct Cbt {
     config: LazyLock<TaskConfig>,
     samples: &'static [BundledFile],
@@ -32,18 +32,18 @@ pub(super) static NAMED_ENTITIES: Cbt = Cbt {
     samples: &[("sample.txt", include_bytes!("../../tasks/cbt-ne/sample.txt"))],
 };
 
-/// The story and the query up to the blank, and the query behind it, both de-tokenized.
+/// The de-tokenized text before the blank and after it.
 fn around_the_blank(question: &CbtQuestion) -> (String, String) {
     let tokenized = format!("{} {}", question.sentences.join(" "), question.query);
     let text = rewrite(&tokenized, &BOOK);
-    // The last one: the query is the end of the text.
+    // The last blank, because the query is the end of the text.
     match text.rsplit_once(BLANK) {
         Some((before, after)) => (before.to_owned(), after.to_owned()),
         None => (text, String::new()),
     }
 }
 
-/// Place of the candidate that stands most often in the story and the query; the first of equals.
+/// Index of the candidate that occurs most often in the story and the query; the first of equals.
 fn most_frequent(question: &CbtQuestion) -> usize {
     let sentences = question.sentences.iter().chain([&question.query]);
     let words: Vec<&str> = sentences.flat_map(|sentence| sentence.split_whitespace()).collect();
@@ -95,11 +95,9 @@ impl Task for Cbt {
         let (before, after) = around_the_blank(doc);
         doc.candidates
             .iter()
-            .map(|candidate| Request::LogLikelihood {
-                context: format!("{}{before}", setting.few_shot_examples),
-                continuation: format!("{candidate}{after}"),
-                excluded_words: Arc::default(),
-                overflow: Overflow::TruncateLeft,
+            .map(|candidate| {
+                let context = format!("{}{before}", setting.few_shot_examples);
+                log_likelihood_request(context, format!("{candidate}{after}"))
             })
             .collect()
     }
@@ -114,7 +112,7 @@ impl Task for Cbt {
         Ok(SampleValues::from([("correct".to_owned(), correct(&scores, doc.answer))]))
     }
 
-    /// The candidate that the story and the query name most often (Hill et al. 2016), and a drawn one.
+    /// The candidate that occurs most often in the story and the query (Hill et al. 2016), and a random one.
     fn baselines(
         &self,
         items: &[Item<CbtQuestion>],
@@ -137,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn candidates_stand_in_plain_english() {
+    fn candidates_are_inserted_into_de_tokenized_text() {
         let question = CbtQuestion {
             line: 1,
             sentences: vec![

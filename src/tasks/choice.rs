@@ -1,9 +1,21 @@
-//! What tasks share that let the model choose: the candidate with the highest score, the first of equals.
+//! Shared by the tasks that choose the candidate with the highest score.
+
+use std::sync::Arc;
 
 use super::{HeuristicBaseline, Item, UnexpectedResponse};
 use crate::seeding::below;
-use gpt2_model::request::Response;
+use gpt2_model::request::{Overflow, Request, Response};
 use text_metrics::SampleValues;
+
+/// A request for the log-likelihood of `continuation`. A context that is too long loses tokens on its left.
+pub(super) fn log_likelihood_request(context: String, continuation: String) -> Request {
+    Request::LogLikelihood {
+        context,
+        continuation,
+        excluded_words: Arc::default(),
+        overflow: Overflow::TruncateLeft,
+    }
+}
 
 /// Log-likelihoods of all responses.
 pub(super) fn log_likelihoods(responses: &[Response]) -> Result<Vec<f64>, UnexpectedResponse> {
@@ -17,7 +29,7 @@ pub(super) fn log_likelihoods(responses: &[Response]) -> Result<Vec<f64>, Unexpe
         .collect()
 }
 
-/// Place of the highest of `scores`, the first of equals.
+/// Index of the highest score, the first of equals.
 pub(super) fn first_largest(scores: &[f64]) -> usize {
     let mut best = 0;
     for (index, score) in scores.iter().enumerate() {
@@ -28,13 +40,13 @@ pub(super) fn first_largest(scores: &[f64]) -> usize {
     best
 }
 
-/// 1 if the highest of `scores`, the first of equals, is at `answer`, else 0.
+/// 1 if the highest score, the first of equals, is at `answer`, else 0.
 pub(super) fn correct(scores: &[f64], answer: usize) -> f64 {
     f64::from(u8::from(first_largest(scores) == answer && answer < scores.len()))
 }
 
-/// The majority's choice and a drawn one; `choose` gives the majority's place, the right place and how many there are.
-/// All of `statistics` get the same, 0 or 1.
+/// The heuristic baselines Majority and Random. `choose` returns the majority's index, the correct index and the number
+/// of candidates. All sample values named in `values` get the same 0 or 1.
 pub(super) fn choice_baselines<Doc>(
     items: &[Item<Doc>],
     seed: u64,

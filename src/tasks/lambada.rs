@@ -12,7 +12,7 @@ use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Metric};
 use untrusted_input::strip;
 
-static CARD: LazyLock<TaskConfig> =
+static CONFIG: LazyLock<TaskConfig> =
     LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/lambada/task.toml")));
 
 static STOP_WORDS: LazyLock<Arc<[String]>> = LazyLock::new(|| {
@@ -23,10 +23,8 @@ static STOP_WORDS: LazyLock<Arc<[String]>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The task.
 pub(super) struct Lambada;
 
-/// One passage, in the order of the file.
 pub(super) struct Passage {
     text: String,
 }
@@ -37,15 +35,13 @@ struct Line {
     text: String,
 }
 
-/// Context and target: what stands before the last space, and that space with the word behind it.
+/// Context and target: the text before the last space, and that space with the last word.
 fn split_last_word(text: &str) -> Option<(&str, &str)> {
     text.rfind(' ').map(|space| text.split_at(space)).filter(|(_, target)| target.len() > 1)
 }
 
-/// The text as the protocol has it.
-///
-/// `paper`: double quotes made straight, white space around the passage removed, a new line before it
-/// (openai/gpt-2#131). `harness`: the passage as it is.
+/// `paper`: straight double quotes, no white space around the passage, a new line before it (openai/gpt-2#131).
+/// `harness`: the passage as it is.
 fn preprocess(text: &str, protocol: &Protocol) -> String {
     if protocol.name == "harness" {
         return text.to_owned();
@@ -57,7 +53,7 @@ impl Task for Lambada {
     type Doc = Passage;
 
     fn config(&self) -> &TaskConfig {
-        &CARD
+        &CONFIG
     }
 
     fn samples(&self) -> &'static [BundledFile] {
@@ -71,14 +67,17 @@ impl Task for Lambada {
             .map(|(line, Line { text })| {
                 let stripped = strip(&text);
                 if stripped.is_empty() {
-                    return Err(file.record_error(line, "empty passage: `text` has no words"));
+                    return Err(
+                        file.record_error(line, "the passage is empty: `text` needs at least two words")
+                    );
                 }
                 if split_last_word(stripped).is_none() {
-                    let reason = format!("passage {stripped:?} has no space, so no last word and no context");
+                    let reason =
+                        format!("passage {stripped:?} has no space; expected a context and a last word");
                     return Err(file.record_error(line, reason));
                 }
                 if text.ends_with(' ') {
-                    let reason = "the passage ends in a space: no word follows the last one";
+                    let reason = "the passage ends in a space; remove it, so that a word comes last";
                     return Err(file.record_error(line, reason));
                 }
                 Ok(Item { id: format!("{:05}", line - 1), cluster: None, line, doc: Passage { text } })
@@ -86,7 +85,6 @@ impl Task for Lambada {
             .collect()
     }
 
-    /// A whole passage and an empty line.
     fn few_shot_example(&self, doc: &Passage, protocol: &Protocol) -> String {
         let between = if protocol.name == "harness" { "\n\n" } else { "\n" };
         format!("{}{between}", preprocess(&doc.text, protocol))
@@ -179,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_passages_are_refused_with_their_line() {
+    fn malformed_passages_are_refused_with_their_line() {
         let read = |bytes| {
             Lambada
                 .docs(&DataFile::bundled("l.jsonl", bytes), &Protocol::new("paper"))
@@ -189,14 +187,14 @@ mod tests {
         assert!(
             read(b"{\"text\":\"a b\"}\n{\"text\":\" \"}\n")
                 .to_string()
-                .starts_with("l.jsonl:2: empty passage")
+                .starts_with("l.jsonl:2: the passage is empty")
         );
         assert!(read(b"{\"text\":\"word\"}\n").to_string().contains("has no space"));
         assert!(read(b"{\"text\":\"two words \"}\n").to_string().contains("ends in a space"));
     }
 
     #[test]
-    fn statistics_carry_both_readings() {
+    fn values_include_the_stop_word_filter() {
         let doc = Passage { text: "a b".to_owned() };
         let response = Response::LogLikelihood(LogLikelihood {
             log_likelihood: -2.5,

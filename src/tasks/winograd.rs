@@ -1,40 +1,39 @@
-//! Winograd schemas (Levesque et al. 2012; Trinh & Le 2018; Radford et al. 2019, §3.4): who is meant by a pronoun.
+//! Winograd schemas (Levesque et al. 2012; Trinh & Le 2018; Radford et al. 2019, §3.4): what a pronoun refers to.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use super::choice::{choice_baselines, correct, log_likelihoods};
+use super::choice::{choice_baselines, correct, log_likelihood_request, log_likelihoods};
 use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataError, DataFile, WinogradForm, WinogradSchema, read_winograd};
 use crate::record::{CandidateSet, Protocol};
-use gpt2_model::request::{Overflow, Request, Response};
+use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Metric};
 
-static CARD: LazyLock<TaskConfig> =
+static CONFIG: LazyLock<TaskConfig> =
     LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/winograd/task.toml")));
 
-/// Words that are lower-cased at the start of a candidate within a sentence: lm-evaluation-harness's list.
+/// First words of candidates that are lower-cased within a sentence: lm-evaluation-harness's list.
 const LOWERED: [&str; 11] = ["A", "An", "The", "She", "He", "It", "They", "My", "His", "Her", "Their"];
-/// Pronouns whose candidate gets `'s`.
+/// Pronouns whose candidates get `'s`.
 const POSSESSIVE: [&str; 5] = ["my", "his", "her", "our", "their"];
 
-/// The task.
 pub(super) struct Winograd;
 
-/// The sentence up to and with each candidate, and what follows.
+/// The sentence up to and including each candidate, and the rest.
 #[derive(Debug, PartialEq, Eq)]
 struct Substituted {
     contexts: [String; 2],
     rest: String,
 }
 
-/// Puts the candidates in place of the pronoun, as lm-evaluation-harness's `wsc273` does: `'s` for a possessive, lower
-/// case within a sentence, double spaces collapsed without moving the pronoun's place.
+/// Replaces the pronoun by each candidate, as lm-evaluation-harness's `wsc273` does: `'s` for a possessive, lower case
+/// within a sentence, double spaces collapsed without adjusting the pronoun's offset.
 fn substitute(text: &str, pronoun: &str, location: usize, options: &[String; 2]) -> Substituted {
     let characters: Vec<char> = text.replace("  ", " ").chars().collect();
     let location = location.min(characters.len());
     let end = (location + pronoun.chars().count()).min(characters.len());
-    // Python's index −2 is the last but one: a pronoun at the very start looks at the end of the sentence.
+    // As in Python, a negative index counts from the end: for a pronoun at the start, the end of the sentence is checked.
     let before = if location >= 2 { location - 2 } else { (characters.len() + location).saturating_sub(2) };
     let starts_sentence = characters.get(before) == Some(&'.');
     let prefix: String = characters[..location].iter().collect();
@@ -62,7 +61,7 @@ fn substituted(schema: &WinogradSchema) -> Substituted {
     }
 }
 
-/// What follows the candidate, without the space that joining left before punctuation.
+/// The rest of the sentence, without a space before punctuation.
 fn joined(rest: &str) -> &str {
     match rest.strip_prefix(' ') {
         Some(after) if after.starts_with(['.', ',', ';', ':', '!', '?', '\'']) => after,
@@ -74,7 +73,7 @@ impl Task for Winograd {
     type Doc = WinogradSchema;
 
     fn config(&self) -> &TaskConfig {
-        &CARD
+        &CONFIG
     }
 
     fn samples(&self) -> &'static [BundledFile] {
@@ -89,7 +88,7 @@ impl Task for Winograd {
                 let line = schema.line;
                 if protocol.name == "harness" && matches!(schema.form, WinogradForm::Substituted { .. }) {
                     let reason =
-                        "the protocol `harness` needs the pronoun and its place, which this form lacks";
+                        "protocol `harness` needs the pronoun and its location, which this format lacks; use protocol `paper`";
                     return Err(file.record_error(line, reason));
                 }
                 Ok(Item { id: format!("{index:05}"), cluster: None, line, doc: schema })
@@ -97,17 +96,16 @@ impl Task for Winograd {
             .collect()
     }
 
-    /// The sentence with the right candidate.
+    /// The sentence with the correct candidate.
     fn few_shot_example(&self, doc: &WinogradSchema, _: &Protocol) -> String {
         let Substituted { contexts, rest } = substituted(doc);
-        let right = contexts.get(doc.label).map_or("", String::as_str);
-        format!("{right}{}\n\n", joined(&rest))
+        let correct = contexts.get(doc.label).map_or("", String::as_str);
+        format!("{correct}{}\n\n", joined(&rest))
     }
 
-    /// The sentence with the right candidate.
     fn expected(&self, doc: &WinogradSchema) -> Vec<String> {
         let Substituted { contexts, rest } = substituted(doc);
-        contexts.get(doc.label).map(|right| format!("{right}{}", joined(&rest))).into_iter().collect()
+        contexts.get(doc.label).map(|correct| format!("{correct}{}", joined(&rest))).into_iter().collect()
     }
 
     fn candidate_sets(&self, doc: &WinogradSchema, protocol: &Protocol) -> Vec<CandidateSet> {
@@ -118,16 +116,13 @@ impl Task for Winograd {
         vec![partial, CandidateSet::consecutive(2, 2, doc.label)]
     }
 
-    /// `paper`: both partial scores, then both full ones. `harness`: both partial scores; its template puts a space of
-    /// its own before the rest, which begins with one.
+    /// `paper`: both partial scores, then both full ones. `harness`: both partial scores; its template adds a space before
+    /// the rest, which already begins with one.
     fn requests(&self, doc: &WinogradSchema, setting: &Setting<'_>) -> Vec<Request> {
         let Setting { protocol, few_shot_examples, .. } = setting;
         let Substituted { contexts, rest } = substituted(doc);
-        let request = |context: &str, continuation: String| Request::LogLikelihood {
-            context: format!("{few_shot_examples}{context}"),
-            continuation,
-            excluded_words: Arc::default(),
-            overflow: Overflow::TruncateLeft,
+        let request = |context: &str, continuation: String| {
+            log_likelihood_request(format!("{few_shot_examples}{context}"), continuation)
         };
         if protocol.name == "harness" {
             return contexts.iter().map(|context| request(context, format!(" {rest}"))).collect();
@@ -164,7 +159,7 @@ impl Task for Winograd {
         } else {
             &["correct_partial", "correct_full"]
         };
-        // The place that is most often right, as a classifier that sees only the labels would choose.
+        // The index that is correct most often.
         let first = items.iter().filter(|item| item.doc.label == 0).count();
         let majority = usize::from(2 * first < items.len());
         choice_baselines(items, seed, values, |doc| (majority, doc.label, 2))
@@ -198,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn possessives_get_an_s() {
+    fn possessive_pronouns_add_s_to_candidates() {
         assert_eq!(
             contexts("Ann fed Bo in her house.", "her", ["Ann", "Bo"]),
             ["Ann fed Bo in Ann's", "Ann fed Bo in Bo's"]
@@ -206,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn punctuation_joins() {
+    fn no_space_before_punctuation() {
         assert_eq!(joined(" . He left"), ". He left");
         assert_eq!(joined(" was old"), " was old");
     }

@@ -1,4 +1,4 @@
-//! Users' own tasks: the cards of `examples/tasks/`, and cards that say what built-in tasks do.
+//! Custom tasks: those of `examples/tasks/`, and task configs that reproduce built-in tasks.
 
 use std::path::Path;
 
@@ -49,13 +49,13 @@ fn change(path: &Path, from: &str, to: &str) {
 }
 
 #[test]
-fn a_parquet_table_is_read_as_json_lines_are() {
+fn a_parquet_table_gives_the_results_of_json_lines() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     std::fs::create_dir(path.join("tasks")).unwrap();
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parquet/snappy.parquet");
     std::fs::copy(table, path.join("tasks/table.parquet")).unwrap();
-    // What make.py beside the table says is in it.
+    // The content that make.py writes.
     let line = |index: usize| {
         format!(
             "{{\"unique\": \"row {index}\", \"number\": {index}, \"translation\": {{\"en\": \"yes {index}\"}}}}\n"
@@ -84,7 +84,7 @@ fn a_parquet_table_is_read_as_json_lines_are() {
 }
 
 #[test]
-fn examples_are_listed_shown_run_and_read_without_their_cards() {
+fn example_tasks_run_and_their_runs_are_read_without_the_task_files() {
     let directory = with_examples();
     let path = directory.path();
     let listed = succeeds(path, &["ls", "--task-file", "tasks/reading.toml"]);
@@ -116,7 +116,7 @@ fn examples_are_listed_shown_run_and_read_without_their_cards() {
         assert_eq!(of_task.count(), metrics, "{task}");
     }
 
-    // The run directory says all that is needed to read it.
+    // The run directory is complete by itself.
     std::fs::remove_dir_all(path.join("tasks")).unwrap();
     std::fs::remove_file(path.join("run/scores.csv")).unwrap();
     succeeds(path, &["score", "run"]);
@@ -163,7 +163,7 @@ fn shards_limits_and_shots() {
 }
 
 #[test]
-fn a_cut_run_continues_and_another_card_is_another_run() {
+fn an_interrupted_run_continues_and_a_changed_task_config_is_another_run() {
     let directory = with_examples();
     let path = directory.path();
     run(path, &["reading"], &["--out", "run"]);
@@ -177,32 +177,32 @@ fn a_cut_run_continues_and_another_card_is_another_run() {
     let arguments = ["--task-file", "tasks/reading.toml", "--sizes", "tiny-3M", "--out", "run"];
     let message = refused(path, &arguments);
     assert!(message.contains("custom_tasks.0.sha256: there"), "{message}");
-    // A run's card cannot be changed behind its back.
+    // A task config recorded with a run must match its sha256.
     change(&path.join("run/manifest.json"), "normalization = ", "normalization  = ");
     let message = refused(path, &["score", "run"]);
-    assert!(message.contains("the card of `reading` that was kept with the run"), "{message}");
+    assert!(message.contains("the task config of `reading` recorded with the run was changed"), "{message}");
 }
 
-/// What the highest of normalized scores makes of a record.
+/// Whether the highest normalized score is the correct choice's.
 fn right(record: &SampleResult, choices: usize, lengths: impl Fn(usize) -> f64, answer: usize) -> f64 {
-    let score = |place: usize| record.responses[place].log_likelihood().unwrap() / lengths(place);
-    let best = (0..choices).fold(0, |best, place| if score(place) > score(best) { place } else { best });
+    let score = |index: usize| record.responses[index].log_likelihood().unwrap() / lengths(index);
+    let best = (0..choices).fold(0, |best, index| if score(index) > score(best) { index } else { best });
     f64::from(u8::from(best == answer))
 }
 
 #[test]
-fn choices_are_normalized_as_the_card_says() {
+fn choices_are_normalized_as_the_task_config_says() {
     let directory = with_examples();
     let path = directory.path();
     let data = std::fs::read_to_string(path.join("tasks/reading.jsonl")).unwrap();
     let articles: Vec<serde_json::Value> =
         data.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let sample = |id: &str| -> (Vec<String>, usize) {
-        let (article, place) = id.rsplit_once('-').unwrap();
-        let place: usize = place.parse().unwrap();
+        let (article, index) = id.rsplit_once('-').unwrap();
+        let index: usize = index.parse().unwrap();
         let article = articles.iter().find(|known| known["id"] == article).unwrap();
-        let options = article["options"][place].as_array().unwrap();
-        let letter = article["answers"][place].as_str().unwrap().as_bytes()[0];
+        let options = article["options"][index].as_array().unwrap();
+        let letter = article["answers"][index].as_str().unwrap().as_bytes()[0];
         (
             options.iter().map(|option| option.as_str().unwrap().to_owned()).collect(),
             usize::from(letter - b'A'),
@@ -220,24 +220,24 @@ fn choices_are_normalized_as_the_card_says() {
     assert_eq!((characters.len(), unconditional[0].responses.len()), (13, 8));
     for ((by_characters, by_tokens), by_context) in characters.iter().zip(&tokens).zip(&unconditional) {
         let (options, answer) = sample(&by_characters.id);
-        let length = |place: usize| options[place].chars().count() as f64;
+        let length = |index: usize| options[index].chars().count() as f64;
         assert_eq!(by_characters.values["correct_normalized"], right(by_characters, 4, length, answer));
         assert_eq!(by_characters.values["correct"], right(by_characters, 4, |_| 1.0, answer));
-        let count = |place: usize| by_tokens.responses[place].target_tokens() as f64;
+        let count = |index: usize| by_tokens.responses[index].target_tokens() as f64;
         assert_eq!(by_tokens.values["correct_normalized"], right(by_tokens, 4, count, answer));
         let mut held = by_context.clone();
-        for place in 0..4 {
-            let alone = held.responses[4 + place].log_likelihood().unwrap();
-            let Response::LogLikelihood(score) = &mut held.responses[place] else { panic!() };
+        for index in 0..4 {
+            let alone = held.responses[4 + index].log_likelihood().unwrap();
+            let Response::LogLikelihood(score) = &mut held.responses[index] else { panic!() };
             score.log_likelihood -= alone;
         }
         assert_eq!(by_context.values["correct_normalized"], right(&held, 4, |_| 1.0, answer));
     }
 }
 
-/// A card that asks what a built-in task asks gets the same answers, bit for bit.
+/// A task config with a built-in task's requests gets the same responses, bit for bit.
 #[test]
-fn cards_can_say_what_built_in_tasks_do() {
+fn task_configs_reproduce_built_in_tasks() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     std::fs::create_dir(path.join("tasks")).unwrap();
@@ -266,17 +266,17 @@ fn cards_can_say_what_built_in_tasks_do() {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tasks").join(data);
         std::fs::copy(from, path.join("tasks").join(file)).unwrap();
     }
-    let tasks = "lambada:harness,nq:harness,enwik8,own";
+    let tasks = "lambada:harness,nq:harness,enwik8,custom";
     run(path, &["mine", "asked", "stream"], &["--tasks", tasks, "--data", "sample", "--out", "run"]);
     let run = path.join("run");
-    for (own, known) in [("mine", "lambada.harness"), ("asked", "nq.harness"), ("stream", "enwik8")] {
-        let [own, known] = [own, known].map(|name| records(&run, &format!("{name}.jsonl")));
-        assert!(!own.is_empty() && own.len() == known.len());
-        for (own, known) in own.iter().zip(&known) {
-            assert_eq!((&own.id, &own.responses), (&known.id, &known.responses));
+    for (custom, built_in) in [("mine", "lambada.harness"), ("asked", "nq.harness"), ("stream", "enwik8")] {
+        let [custom, built_in] = [custom, built_in].map(|name| records(&run, &format!("{name}.jsonl")));
+        assert!(!custom.is_empty() && custom.len() == built_in.len());
+        for (custom, built_in) in custom.iter().zip(&built_in) {
+            assert_eq!((&custom.id, &custom.responses), (&built_in.id, &built_in.responses));
             for name in ["log_likelihood", "correct", "tokens", "bytes"] {
-                if let Some(value) = known.values.get(name).filter(|_| own.values.contains_key(name)) {
-                    assert_eq!(own.values[name], *value, "{name}");
+                if let Some(value) = built_in.values.get(name).filter(|_| custom.values.contains_key(name)) {
+                    assert_eq!(custom.values[name], *value, "{name}");
                 }
             }
         }
@@ -288,15 +288,15 @@ fn cards_can_say_what_built_in_tasks_do() {
             rows.filter(|row| row[2] == task && row.contains(&metric.to_owned())).collect();
         assert_eq!(found.len(), 1, "{task} {metric}:\n{scores}");
         let row = found.remove(0);
-        let place = row.iter().position(|cell| cell == metric).unwrap();
-        row[place + 1..place + 5].to_vec()
+        let column = row.iter().position(|cell| cell == metric).unwrap();
+        row[column + 1..column + 5].to_vec()
     };
     assert_eq!(of("mine", "perplexity"), of("lambada", "perplexity"));
     assert_eq!(of("stream", "bits_per_byte"), of("enwik8", "bits_per_byte"));
 }
 
-/// The message for a card in which `from` is changed to `to`.
-fn with_card(config: &str, from: &str, to: &str) -> String {
+/// The message for an example task config in which `from` is changed to `to`.
+fn with_change(config: &str, from: &str, to: &str) -> String {
     let directory = with_examples();
     change(&directory.path().join(format!("tasks/{config}.toml")), from, to);
     let file = format!("tasks/{config}.toml");
@@ -304,7 +304,7 @@ fn with_card(config: &str, from: &str, to: &str) -> String {
 }
 
 #[test]
-fn what_is_wrong_in_a_card_is_named_with_its_place() {
+fn messages_locate_mistakes_in_a_task_config() {
     for (config, from, to, parts) in [
         (
             "reading",
@@ -314,42 +314,32 @@ fn what_is_wrong_in_a_card_is_named_with_its_place() {
         ),
         ("reading", "\"choice\"", "\"choise\"", &["7:8: unknown variant `choise`", "did you mean `choice`?"]),
         ("reading", "train =", "trian =", &["unknown key `trian`", "did you mean `train`?"]),
-        ("reading", "\"reading\"", "\"nq\"", &["3:8: `nq` is the name of a task of this program"]),
-        ("reading", "\"reading\"", "\"lambada.harness\"", &["is no name for a task"]),
+        ("reading", "\"reading\"", "\"nq\"", &["3:8: `nq` is the name of a built-in task"]),
+        ("reading", "\"reading\"", "\"lambada.harness\"", &["invalid task name"]),
         ("reading", "\"reading\"", "\"custom\"", &["`custom` is the name of a group"]),
-        ("reading", "\"reading\"", "\"a/b\"", &["\"a/b\" is no name for a task"]),
-        (
-            "reading",
-            "\"accuracy_normalized\"]",
-            "\"f1\"]",
-            &["15:24: a task of kind `choice` has no metric `f1`"],
-        ),
+        ("reading", "\"reading\"", "\"a/b\"", &["invalid task name \"a/b\""]),
+        ("reading", "\"accuracy_normalized\"]", "\"f1\"]", &["15:24: kind `choice` has no metric `f1`"]),
         ("reading", "\"accuracy\",", "\"acuracy\",", &["did you mean `accuracy`?"]),
         ("reading", "normalization = \"characters\"\n", "", &["needs the key `normalization`"]),
+        ("reading", "answer_is", "stop = []\nanswer_is", &["`stop` is not supported by kind `choice`"]),
+        ("reading", "answer_is = \"letter\"\n", "", &["7:8: kind `choice` needs the key `answer_is`"]),
+        ("reading", "{article}", "{article", &["9:10: unbalanced `{`"]),
+        ("reading", " {choice}", " option", &["neither `target` nor `prompt` contains {choice}"]),
         (
             "reading",
-            "answer_is",
-            "stop = []\nanswer_is",
-            &["`stop` has no meaning for a task of kind `choice`"],
+            "\"reading.jsonl\"",
+            "\"../x.jsonl\"",
+            &["lead out of its directory", "beside the task config"],
         ),
-        (
-            "reading",
-            "answer_is = \"letter\"\n",
-            "",
-            &["7:8: a task of kind `choice` needs the key `answer_is`"],
-        ),
-        ("reading", "{article}", "{article", &["9:10: a `{` without its other"]),
-        ("reading", " {choice}", " option", &["neither `target` nor `prompt` has {choice}"]),
-        ("reading", "\"reading.jsonl\"", "\"../x.jsonl\"", &["lead out of its directory", "beside the card"]),
         ("reading", "\"reading.jsonl\"", "\"x.json\"", &["did you mean `jsonl`?", "add format = "]),
-        ("poems", "stride = 512", "stride = 0", &["`stride` is 0, expected 1 to 1024"]),
+        ("poems", "stride = 512", "stride = 0", &["`stride` is 0; expected 1 to 1024"]),
         ("questions", "max_new_tokens = 8", "max_new_tokens = 5000", &["`max_new_tokens` is 5000"]),
         ("questions", "shots = 2", "shots = -2", &["14:9: invalid value", "expected a whole number"]),
         ("questions", "title = ", "# ", &["the key `title` is missing"]),
         ("questions", "stop = [\"\\n\"]", "stop = [\"\"]", &["an empty stop string"]),
         ("questions", "[data]", "[data", &["questions.toml:19:"]),
     ] {
-        let message = with_card(config, from, to);
+        let message = with_change(config, from, to);
         for part in parts {
             assert!(message.contains(part), "`{part}` is not in: {message}");
         }
@@ -365,7 +355,7 @@ fn what_is_wrong_in_a_card_is_named_with_its_place() {
 }
 
 #[test]
-fn what_is_wrong_in_a_record_is_named_with_its_line() {
+fn messages_locate_mistakes_in_a_record() {
     for (config, from, to, parts) in [
         (
             "reading",
@@ -379,9 +369,14 @@ fn what_is_wrong_in_a_record_is_named_with_its_line() {
             "reading",
             "\"letter\"",
             "\"index\"",
-            &["reading.jsonl:1: `answers` is \"A\", expected a whole number from 0 to 3"],
+            &["reading.jsonl:1: `answers` is \"A\"; expected a whole number from 0 to 3"],
         ),
-        ("reading", "\"letter\"", "\"text\"", &["`answers` is \"A\", which is none of the 4 choices"]),
+        (
+            "reading",
+            "\"letter\"",
+            "\"text\"",
+            &["`answers` is \"A\"; expected the text of one of the 4 choices"],
+        ),
         ("reading", "{questions}", "{options}", &["`options` is a list"]),
         (
             "cloze",
@@ -395,17 +390,17 @@ fn what_is_wrong_in_a_record_is_named_with_its_line() {
             "poems",
             "\"title\"\n",
             "\"season\"\n",
-            &["poems.jsonl:2: `spring` is the name of another sample too"],
+            &["poems.jsonl:2: `spring` is also the name of an earlier sample"],
         ),
         (
             "poems",
             "file = ",
             "sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\nfile = ",
-            &["poems.jsonl: sha256 is", "but the task config has 0000"],
+            &["poems.jsonl: sha256 is", "the task config has 0000"],
         ),
         ("questions", "questions.jsonl", "absent.jsonl", &["cannot read tasks/absent.jsonl"]),
     ] {
-        let message = with_card(config, from, to);
+        let message = with_change(config, from, to);
         for part in parts {
             assert!(message.contains(part), "`{part}` is not in: {message}");
         }

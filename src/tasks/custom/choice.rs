@@ -1,102 +1,76 @@
-//! Users' tasks of kind `choice`: the candidate with the highest score.
+//! Custom tasks of kind `choice`: the choice with the highest score.
 
-use std::sync::Arc;
-
-use super::config::{Asked, Candidates, Prompt};
 use super::raw::{AnswerIs, Normalization};
-use super::record::{Record, text_of, texts_of};
-use super::template::{Bound, FieldPath, Template};
+use super::record::{FieldPath, Record, text_of};
+use super::template::{Prompt, Template, TextList};
 use crate::record::CandidateSet;
 use crate::tasks::UnexpectedResponse;
-use crate::tasks::choice::{correct, log_likelihoods};
-use gpt2_model::request::{Overflow, Request, Response};
+use crate::tasks::choice::{correct, log_likelihood_request, log_likelihoods};
+use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 
-/// The texts of a record's candidates.
-pub(super) fn candidates(of: &Candidates, record: &Record) -> Result<Vec<String>, String> {
-    let texts = match of {
-        Candidates::Field(path) => texts_of(path, record.find(path)?)?,
-        Candidates::Templates(templates) => {
-            templates.iter().map(|template| template.render(record, None)).collect::<Result<_, _>>()?
-        }
-    };
-    if texts.is_empty() {
-        return Err("an empty list, where texts were expected".to_owned());
-    }
-    Ok(texts)
-}
-
-/// What a card of this kind says.
-pub(super) struct Choice<'a> {
-    /// What stands before.
-    pub prompt: &'a Prompt,
-    /// What is scored, for each `{choice}`.
-    pub target: &'a Template,
-    /// What there is to choose from.
-    pub choices: &'a Candidates,
-    /// The right one.
-    pub answer: &'a FieldPath,
-    /// How it is named.
+/// What a task config of this kind says.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// The text before the target.
+    pub prompt: Prompt,
+    /// The scored text, for each `{choice}`.
+    pub target: Template,
+    /// The choices.
+    pub choices: TextList,
+    /// The field with the correct choice.
+    pub answer: FieldPath,
+    /// How that field names it.
     pub answer_is: AnswerIs,
-    /// How scores become comparable.
+    /// How scores are made comparable.
     pub normalization: Normalization,
-    /// What stands before the target in the unconditional score.
-    pub unconditional_prompt: &'a Template,
+    /// The text before the target in the unconditional score.
+    pub unconditional_prompt: Template,
 }
 
-/// A question that was read.
+/// A checked question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// Place of the right choice.
+    /// Index of the correct choice.
     pub answer: usize,
     /// Bytes and characters of each choice.
     pub lengths: Vec<(usize, usize)>,
 }
 
-impl<'a> Choice<'a> {
-    /// The card's words, if it is of this kind.
-    pub fn of(asked: &'a Asked) -> Option<Self> {
-        let Asked::Choice { prompt, target, choices, answer, answer_is, normalization, unconditional_prompt } =
-            asked
-        else {
-            return None;
-        };
-        let (answer_is, normalization) = (*answer_is, *normalization);
-        Some(Self { prompt, target, choices, answer, answer_is, normalization, unconditional_prompt })
-    }
-
-    /// Reads a record, and tries every template on it.
-    pub fn question(&self, record: &Record) -> Result<Question, String> {
-        let choices = candidates(self.choices, record)?;
+impl Choice {
+    /// Checks a record by rendering every template for it.
+    pub(super) fn question(&self, record: &Record) -> Result<Question, String> {
+        let choices = self.choices.of(record)?;
         if choices.len() < 2 {
-            return Err(format!("there is nothing to choose: {} choice", choices.len()));
+            return Err(format!("the record has {} choice; expected at least two", choices.len()));
         }
-        if let Some(place) = choices.iter().position(|choice| choice.trim().is_empty()) {
-            return Err(format!("choice {} is empty", place + 1));
+        if let Some(index) = choices.iter().position(|choice| choice.trim().is_empty()) {
+            return Err(format!("choice {} is empty; every choice needs text", index + 1));
         }
         for choice in &choices {
             let bound = Some(("choice", choice.as_str()));
             self.prompt.template.render(record, bound)?;
             self.unconditional_prompt.render(record, bound)?;
             if self.target.render(record, bound)?.trim().is_empty() {
-                return Err("`target` has no text for this record".to_owned());
+                return Err("`target` is empty for this record".to_owned());
             }
         }
-        let answer = self.place_of_answer(record, &choices)?;
+        let answer = self.answer_index(record, &choices)?;
         let lengths = choices.iter().map(|choice| (choice.len(), choice.chars().count())).collect();
         Ok(Question { answer, lengths })
     }
 
-    fn place_of_answer(&self, record: &Record, choices: &[String]) -> Result<usize, String> {
+    fn answer_index(&self, record: &Record, choices: &[String]) -> Result<usize, String> {
         let name = &self.answer.text;
-        let text = text_of(self.answer, record.find(self.answer)?)?;
+        let text = text_of(&self.answer, record.find(&self.answer)?)?;
         let shown = untrusted_input::clipped(&text);
         let count = choices.len();
-        let place = match self.answer_is {
+        let index = match self.answer_is {
             AnswerIs::Text => {
-                let place = choices.iter().position(|choice| *choice == text);
-                return place
-                    .ok_or_else(|| format!("`{name}` is {shown:?}, which is none of the {count} choices"));
+                let index = choices.iter().position(|choice| *choice == text);
+                return index.ok_or_else(|| {
+                    format!("`{name}` is {shown:?}; expected the text of one of the {count} choices")
+                });
             }
             AnswerIs::Letter => match text.trim().as_bytes() {
                 [letter] if letter.is_ascii_alphabetic() => {
@@ -112,52 +86,49 @@ impl<'a> Choice<'a> {
             AnswerIs::Index => format!("a whole number from 0 to {}", count - 1),
             AnswerIs::Number | AnswerIs::Text => format!("a whole number from 1 to {count}"),
         };
-        place
-            .filter(|&place| place < count)
-            .ok_or_else(|| format!("`{name}` is {shown:?}, expected {expected} (answer_is in the card)"))
+        index
+            .filter(|&index| index < count)
+            .ok_or_else(|| format!("`{name}` is {shown:?}; expected {expected} (see `answer_is`)"))
     }
 
-    /// The prompt and target of a choice; nothing where the record has no such field, which reading it has ruled out.
-    fn texts(&self, record: &Record, choice: &str) -> (String, String) {
-        let bound: Bound<'_> = Some(("choice", choice));
-        let text = |template: &Template| template.render(record, bound).unwrap_or_default();
-        (text(&self.prompt.template), text(self.target))
+    /// The choices of a record that was checked.
+    pub(super) fn choices(&self, record: &Record) -> Vec<String> {
+        self.choices.of(record).unwrap_or_default()
     }
 
-    /// Prompt and right target.
-    pub fn solved(&self, record: &Record, answer: usize) -> String {
-        let choices = candidates(self.choices, record).unwrap_or_default();
-        let (prompt, target) = self.texts(record, choices.get(answer).map_or("", String::as_str));
+    /// Prompt and target of a choice, for a record that was checked.
+    fn prompt_and_target(&self, record: &Record, choice: &str) -> (String, String) {
+        let text =
+            |template: &Template| template.render(record, Some(("choice", choice))).unwrap_or_default();
+        (text(&self.prompt.template), text(&self.target))
+    }
+
+    /// Prompt and correct target.
+    pub(super) fn few_shot_example(&self, record: &Record, answer: usize) -> String {
+        let choices = self.choices(record);
+        let (prompt, target) = self.prompt_and_target(record, choices.get(answer).map_or("", String::as_str));
         format!("{prompt}{target}")
     }
 
-    /// One request a choice, and behind them the unconditional ones.
-    pub fn requests(&self, record: &Record, before: &str) -> Vec<Request> {
-        let request = |context: String, continuation: String| Request::LogLikelihood {
-            context,
-            continuation,
-            excluded_words: Arc::default(),
-            overflow: Overflow::TruncateLeft,
-        };
-        let choices = candidates(self.choices, record).unwrap_or_default();
-        let mut requests: Vec<Request> = Vec::new();
-        for choice in &choices {
-            let (prompt, target) = self.texts(record, choice);
-            requests.push(request(format!("{before}{prompt}"), target));
-        }
-        if self.normalization == Normalization::Unconditional {
-            for choice in &choices {
-                let (_, target) = self.texts(record, choice);
-                let bound = Some(("choice", choice.as_str()));
-                let prompt = self.unconditional_prompt.render(record, bound).unwrap_or_default();
-                requests.push(request(prompt, target));
-            }
-        }
-        requests
+    /// One request a choice, then the unconditional ones if normalization needs them.
+    pub(super) fn requests(&self, record: &Record, before: &str) -> Vec<Request> {
+        let choices = self.choices(record);
+        let conditional = choices.iter().map(|choice| {
+            let (prompt, target) = self.prompt_and_target(record, choice);
+            log_likelihood_request(format!("{before}{prompt}"), target)
+        });
+        let is_unconditional = self.normalization == Normalization::Unconditional;
+        let unconditional = choices.iter().filter(|_| is_unconditional).map(|choice| {
+            let (_, target) = self.prompt_and_target(record, choice);
+            let bound = Some(("choice", choice.as_str()));
+            let prompt = self.unconditional_prompt.render(record, bound).unwrap_or_default();
+            log_likelihood_request(prompt, target)
+        });
+        conditional.chain(unconditional).collect()
     }
 
-    /// The conditional scores, and the unconditional ones where they are asked for.
-    pub fn candidate_sets(&self, question: &Question) -> Vec<CandidateSet> {
+    /// The conditional scores, and the unconditional ones if normalization needs them.
+    pub(super) fn candidate_sets(&self, question: &Question) -> Vec<CandidateSet> {
         let count = question.lengths.len();
         let mut sets = vec![CandidateSet::consecutive(0, count, question.answer)];
         if self.normalization == Normalization::Unconditional {
@@ -166,8 +137,8 @@ impl<'a> Choice<'a> {
         sets
     }
 
-    /// Whether the right choice has the highest score, as it is and normalized.
-    pub fn score(
+    /// Whether the correct choice has the highest score, as it is and normalized.
+    pub(super) fn score(
         &self,
         question: &Question,
         responses: &[Response],
@@ -187,10 +158,10 @@ impl<'a> Choice<'a> {
                 scores.iter().zip(unconditional).map(|(score, alone)| score - alone).collect()
             }
             by => {
-                let length = |(place, &(bytes, characters)): (usize, &(usize, usize))| match by {
+                let length = |(index, &(bytes, characters)): (usize, &(usize, usize))| match by {
                     Normalization::Bytes => bytes,
                     Normalization::Characters => characters,
-                    _ => responses.get(place).map_or(0, Response::target_tokens),
+                    _ => responses.get(index).map_or(0, Response::target_tokens),
                 };
                 let lengths = question.lengths.iter().enumerate().map(length);
                 scores.iter().zip(lengths).map(|(score, length)| score / length.max(1) as f64).collect()

@@ -1,40 +1,43 @@
-//! `[data]` of a user's card.
+//! `[data]` of a custom task's config, and the samples of its files.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use toml::Spanned;
 
-use super::config::{path, span};
 use super::error::Problem;
-use super::raw::{Format, Kind, RawData};
-use super::template::FieldPath;
+use super::raw::{Format, Kind, RawData, span};
+use super::record::{FieldPath, Record, text_of};
+use crate::data::{DataError, DataFile, read_json_lines, read_parquet};
+use crate::tasks::Item;
 use untrusted_input::did_you_mean;
 use untrusted_input::path_below;
 
-/// Where the examples are, and what names them.
+/// `[data]`, checked.
 #[derive(Debug, Clone)]
 pub struct CustomData {
-    /// The measured file, below the card's directory.
+    /// The measured file.
     pub file: CustomFile,
-    /// Where solved examples are from.
+    /// Source of the few-shot examples.
     pub train: Option<CustomFile>,
-    /// How both are read.
+    /// Format of both files.
     pub format: Format,
-    /// The field that names a record.
+    /// The field with a record's name.
     pub id: Option<FieldPath>,
-    /// The field that names the story or article of a record.
+    /// The field with the name of a record's story or article.
     pub cluster: Option<FieldPath>,
     /// Fields that are lists with one element a sample.
     pub each: Arc<[String]>,
 }
 
-/// A file of a card.
+/// A data file of a custom task.
 #[derive(Debug, Clone)]
 pub struct CustomFile {
-    /// Path below the card's directory.
+    /// Path below the task config's directory.
     pub name: String,
-    /// sha256 that it must have.
+    /// Expected sha256.
     pub sha256: Option<String>,
 }
 
@@ -46,52 +49,99 @@ impl CustomData {
             Some(format) => *format.get_ref(),
             None => format_of(&raw.file)?,
         };
-        if format == Format::Text && kind != Kind::Perplexity {
-            let at = raw.format.as_ref().map_or(raw.file.span(), Spanned::span);
-            return Err(Problem::new(at, "a file that is one text is for tasks of kind `perplexity`"));
-        }
         let is_text = format == Format::Text;
+        if is_text && kind != Kind::Perplexity {
+            let at = raw.format.as_ref().map_or(raw.file.span(), Spanned::span);
+            let reason = "format \"text\" is only supported by kind `perplexity`; use jsonl, csv or parquet";
+            return Err(Problem::new(at, reason));
+        }
         for (key, at) in [
             ("id", span(raw.id.as_ref())),
             ("cluster", span(raw.cluster.as_ref())),
             ("each", span(raw.each.as_ref())),
         ] {
             if let Some(at) = at.filter(|_| is_text) {
-                let reason = format!("`{key}` has no meaning where the file is one text: it has no fields");
+                let reason =
+                    format!("`{key}` is not supported by format \"text\", which has no fields; remove it");
                 return Err(Problem::new(at, reason));
             }
         }
         let train = match (&raw.train, &raw.train_sha256) {
             (Some(train), _) if kind == Kind::Perplexity => {
-                let reason =
-                    "`train` has no meaning for a task of kind `perplexity`: it has no solved examples";
+                let reason = "`train` is not supported by kind `perplexity`, which has no few-shot examples; remove it";
                 return Err(Problem::new(train.span(), reason));
             }
             (Some(train), sha256) => Some(self::file(train, sha256.as_ref())?),
             (None, Some(sha256)) => {
-                return Err(Problem::new(sha256.span(), "`train_sha256` has no meaning without `train`"));
+                return Err(Problem::new(sha256.span(), "`train_sha256` needs the key `train`"));
             }
             (None, None) => None,
         };
-        let optional =
-            |text: &Option<Spanned<String>>| text.as_ref().map(|t| path(Some(t), 0..0)).transpose();
         let mut each: Vec<String> = Vec::new();
         for name in raw.each.iter().flat_map(Spanned::get_ref) {
             let is_field = FieldPath::parse(name.get_ref()).is_ok_and(|path| path.inside.is_empty());
             if !is_field || each.contains(name.get_ref()) {
-                let reason = format!("{:?}: expected the names of fields, each once", name.get_ref());
+                let reason = format!("{:?} in `each`: expected field names, each once", name.get_ref());
                 return Err(Problem::new(name.span(), reason));
             }
             each.push(name.get_ref().clone());
         }
-        let (id, cluster) = (optional(&raw.id)?, optional(&raw.cluster)?);
+        let id = raw.id.as_ref().map(FieldPath::spanned).transpose()?;
+        let cluster = raw.cluster.as_ref().map(FieldPath::spanned).transpose()?;
         Ok(Self { file, train, format, id, cluster, each: each.into() })
+    }
+
+    /// The samples of a file, in its order.
+    ///
+    /// `Err` names file and line of a record that cannot be read, lacks a field, or repeats a name.
+    pub(super) fn samples(&self, file: &DataFile) -> Result<Vec<Item<Record>>, DataError> {
+        let records = match self.format {
+            Format::Csv => csv_records(file)?,
+            Format::Parquet => read_parquet(file)?,
+            // A `text` file has no records; its task never calls this.
+            Format::Jsonl | Format::Text => read_json_lines(file)?,
+        };
+        let mut items: Vec<Item<Record>> = Vec::new();
+        let mut known = HashSet::new();
+        // Whether `id` names samples, not records.
+        let id_of_sample = self.id.as_ref().is_some_and(|path| self.each.contains(&path.field));
+        for (number, (line, fields)) in records.into_iter().enumerate() {
+            let wrong = |reason: String| file.record_error(line, reason);
+            let samples = Record::of(fields).split(&self.each).map_err(wrong)?;
+            for (index, sample) in samples.into_iter().enumerate() {
+                let text = |path| -> Result<String, DataError> {
+                    let value = sample.find(path).and_then(|value| text_of(path, value)).map_err(wrong)?;
+                    Ok(value.into_owned())
+                };
+                let record = self.id.as_ref().map_or_else(|| Ok(format!("{number:05}")), text)?;
+                // Samples of one record share its text, and are not independent.
+                let cluster = match &self.cluster {
+                    Some(path) => Some(text(path)?),
+                    None if self.each.is_empty() => None,
+                    None if id_of_sample => Some(format!("{number:05}")),
+                    None => Some(record.clone()),
+                };
+                let id =
+                    if self.each.is_empty() || id_of_sample { record } else { format!("{record}-{index}") };
+                if id.trim().is_empty() {
+                    return Err(wrong("the field of `id` is empty; every sample needs a name".to_owned()));
+                }
+                if !known.insert(id.clone()) {
+                    return Err(wrong(format!(
+                        "`{id}` is also the name of an earlier sample; `id` must be unique"
+                    )));
+                }
+                items.push(Item { id, cluster, line, doc: sample });
+            }
+        }
+        Ok(items)
     }
 }
 
 fn file(name: &Spanned<String>, sha256: Option<&Spanned<String>>) -> Result<CustomFile, Problem> {
     path_below(Path::new(""), name.get_ref()).map_err(|reason| {
-        Problem::new(name.span(), format!("{reason}; data are looked for beside the card, or below --data"))
+        let reason = format!("{reason}; data files are beside the task config or below --data");
+        Problem::new(name.span(), reason)
     })?;
     if let Some(sha256) = sha256 {
         let text = sha256.get_ref();
@@ -102,7 +152,7 @@ fn file(name: &Spanned<String>, sha256: Option<&Spanned<String>>) -> Result<Cust
     Ok(CustomFile { name: name.get_ref().clone(), sha256: sha256.map(|sha256| sha256.get_ref().clone()) })
 }
 
-/// What the file's name says.
+/// The format by the file's extension.
 fn format_of(name: &Spanned<String>) -> Result<Format, Problem> {
     let extension = name.get_ref().rsplit_once('.').map_or("", |(_, extension)| extension);
     match extension {
@@ -113,10 +163,47 @@ fn format_of(name: &Spanned<String>) -> Result<Format, Problem> {
         other => {
             let hint = did_you_mean(other, ["jsonl", "csv", "parquet", "txt"]);
             let reason = format!(
-                "{:?} does not say how it is read{hint}: add format = \"jsonl\", \"csv\", \"parquet\" or \"text\"",
+                "cannot tell the format of {:?} from its extension{hint}; add format = \"jsonl\", \"csv\", \"parquet\" or \
+                 \"text\"",
                 name.get_ref()
             );
             Err(Problem::new(name.span(), reason))
         }
     }
+}
+
+/// A record's line and fields.
+type Line = (usize, Map<String, Value>);
+
+/// The records of a CSV file, with the names of its header.
+fn csv_records(file: &DataFile) -> Result<Vec<Line>, DataError> {
+    let mut reader = csv::Reader::from_reader(file.text()?.as_bytes());
+    let wrong = |error: csv::Error, line: u64| {
+        let line = error.position().map_or(line, csv::Position::line);
+        file.record_error(line as usize, format!("malformed CSV record: {error}"))
+    };
+    let header = reader.headers().map_err(|error| wrong(error, 1))?.clone();
+    let names: Vec<&str> = header.iter().collect();
+    for (index, name) in names.iter().enumerate() {
+        if names[..index].contains(name) {
+            return Err(file.record_error(1, format!("two columns have the name `{name}`; rename one")));
+        }
+    }
+    let mut records = Vec::new();
+    let mut record = csv::StringRecord::new();
+    loop {
+        let line = reader.position().line();
+        if !reader.read_record(&mut record).map_err(|error| wrong(error, line))? {
+            break;
+        }
+        // The reader skips blank lines before a record.
+        let line = record.position().map_or(line, csv::Position::line);
+        let fields = names.iter().zip(&record);
+        let fields = fields.map(|(&name, value)| (name.to_owned(), Value::String(value.to_owned())));
+        records.push((line as usize, fields.collect()));
+    }
+    if records.is_empty() {
+        return Err(DataError::Empty { file: file.name.clone() });
+    }
+    Ok(records)
 }

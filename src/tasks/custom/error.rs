@@ -1,17 +1,17 @@
-//! What can be wrong with a user's card, and where.
+//! Errors of task configs, with their location.
 
 use std::ops::Range;
 use std::path::PathBuf;
 
 use untrusted_input::{clipped, did_you_mean};
 
-/// Why a user's task cannot be used.
+/// Why a custom task cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskConfigError {
-    /// Something in the card is not as it should be.
+    /// The task config has a mistake.
     #[error("{file}:{line}:{column}: {reason}")]
     Invalid {
-        /// The card's file.
+        /// The task config's file.
         file: String,
         /// Line, from 1.
         line: usize,
@@ -28,31 +28,32 @@ pub enum TaskConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// Two cards have one name.
-    #[error("{first} and {second} both have a task `{task}`: give one another `name`")]
+    /// Two task configs have the same name.
+    #[error("{first} and {second} both have a task `{task}`; change the `name` of one")]
     Twice {
         /// The name.
         task: String,
-        /// A card's file.
+        /// One file.
         first: String,
-        /// Another's.
+        /// The other file.
         second: String,
     },
-    /// The card in a manifest or baseline is not the one that its sum is of.
+    /// The task config in a manifest or regression baseline does not have the sha256 recorded with it.
     #[error(
-        "the card of `{task}` that was kept with the run has the sha256 {found}, expected {expected}: it was changed"
+        "the task config of `{task}` recorded with the run was changed: its sha256 is {found}, expected {expected}; restore \
+         the file, or measure again"
     )]
     Changed {
         /// The name.
         task: String,
         /// As computed.
         found: String,
-        /// As written beside it.
+        /// As recorded.
         expected: String,
     },
 }
 
-/// What is wrong at a place of a card's text.
+/// A mistake at a location of a task config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     /// Bytes of the text.
@@ -62,12 +63,11 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// Something wrong with these bytes.
     pub fn new(span: Range<usize>, reason: impl Into<String>) -> Self {
         Self { span, reason: reason.into() }
     }
 
-    /// What the parser of TOML says, with a hint where a name is unknown.
+    /// The TOML parser's message, with a suggestion for an unknown name.
     pub fn of_toml(error: &toml::de::Error) -> Self {
         let message = error.message();
         let mut quoted = message.split('`').skip(1).step_by(2);
@@ -79,13 +79,13 @@ impl Problem {
             Some(key) => format!("the key {key} is missing"),
             None => message.replacen("unknown field", "unknown key", 1),
         };
-        // Serde names the types of this program.
+        // Serde names Rust types.
         let message = message.replace("expected usize", "expected a whole number");
         let message = message.replace("expected u16", "expected a whole number from 0 to 65535");
         Self::new(error.span().unwrap_or(0..0), format!("{}{hint}", message.replace('\n', "; ")))
     }
 
-    /// The same with its place in `text`, which is that of `file`.
+    /// Adds the location in `file`, whose content is `text`.
     pub fn at(self, file: &str, text: &str) -> TaskConfigError {
         let before = text.get(..self.span.start.min(text.len())).unwrap_or_default();
         let line = 1 + before.matches('\n').count();

@@ -1,4 +1,4 @@
-//! The metrics that a user's card can name.
+//! The metrics that a custom task's config can name.
 
 use toml::Spanned;
 
@@ -9,7 +9,7 @@ use text_metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric, rouge};
 use text_metrics::{coqa_score, squad_exact_match, squad_f1};
 use untrusted_input::{did_you_mean, strip};
 
-/// A metric of a user's task: its name, what kind of task has it, and how it is computed.
+/// A metric, and the kind of task that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CustomMetric {
     metric: Metric,
@@ -30,13 +30,12 @@ const fn bits(kind: Kind) -> CustomMetric {
     CustomMetric { metric: Metric { name: "bits_per_byte", aggregate }, kind }
 }
 
-/// A mean whose statistic has the metric's name.
+/// The mean of the sample value that has the metric's name.
 const fn mean(name: &'static str) -> CustomMetric {
     let aggregate = Aggregate::Mean { value: name };
     CustomMetric { metric: Metric { name, aggregate }, kind: Kind::Generate }
 }
 
-/// All of them.
 const KNOWN: [CustomMetric; 21] = [
     perplexity(Kind::LastWord, "perplexity", "targets"),
     accuracy(Kind::LastWord, "accuracy", "correct"),
@@ -65,34 +64,40 @@ const KNOWN: [CustomMetric; 21] = [
 ];
 
 impl CustomMetric {
-    /// The metrics of a card, headline first: those that it names, else the usual ones of its kind.
+    /// The metrics that a task config names, headline first; else the defaults of its kind.
     pub(super) fn of_config(raw: &RawTaskConfig, kind: Kind) -> Result<Vec<Self>, Problem> {
         let is_normalized = raw
             .normalization
             .as_ref()
             .is_some_and(|normalization| *normalization.get_ref() != Normalization::None);
         let Some(given) = &raw.metrics else {
-            let usual: &[&str] = match kind {
+            let defaults: &[&str] = match kind {
                 Kind::LastWord => &["perplexity", "accuracy"],
                 Kind::Choice if is_normalized => &["accuracy", "accuracy_normalized"],
                 Kind::Choice => &["accuracy"],
                 Kind::Perplexity => &["perplexity", "token_perplexity", "bits_per_byte"],
                 Kind::Generate => &["exact_match", "f1"],
             };
-            return Ok(usual.iter().filter_map(|name| Self::find(kind, name)).collect());
+            return Ok(defaults.iter().filter_map(|name| Self::find(kind, name)).collect());
         };
         if given.get_ref().is_empty() {
-            return Err(Problem::new(given.span(), "an empty list: name a metric, or leave `metrics` out"));
+            return Err(Problem::new(
+                given.span(),
+                "`metrics` is an empty list; name a metric, or remove the key",
+            ));
         }
         let mut metrics = Vec::new();
         for name in given.get_ref() {
             let metric = Self::named(name, kind)?;
             if metric.name() == "accuracy_normalized" && !is_normalized {
-                let reason = "`accuracy_normalized` needs the key `normalization`, which says by what";
+                let reason = "`accuracy_normalized` needs the key `normalization`";
                 return Err(Problem::new(name.span(), reason));
             }
             if metrics.contains(&metric) {
-                return Err(Problem::new(name.span(), format!("`{}` stands twice", metric.name())));
+                return Err(Problem::new(
+                    name.span(),
+                    format!("`{}` is listed twice; remove one", metric.name()),
+                ));
             }
             metrics.push(metric);
         }
@@ -106,10 +111,7 @@ impl CustomMetric {
             let names: Vec<&str> = of_kind.collect();
             let hint = did_you_mean(text, names.iter().copied());
             let (kind, names) = (kind.as_str(), names.join(", "));
-            Problem::new(
-                name.span(),
-                format!("a task of kind `{kind}` has no metric `{text}`{hint}; it has {names}"),
-            )
+            Problem::new(name.span(), format!("kind `{kind}` has no metric `{text}`{hint}; it has {names}"))
         })
     }
 
@@ -127,7 +129,7 @@ impl CustomMetric {
         self.metric
     }
 
-    /// Values of a text that a model wrote, against what is right.
+    /// The sample values of a completion against its references.
     pub(super) fn of_text(self, text: &str, references: &[&str]) -> SampleValues {
         let best =
             |score: &dyn Fn(&str) -> f64| references.iter().map(|text| score(text)).fold(0.0, f64::max);
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_of_a_text_has_its_statistics() {
+    fn every_metric_of_a_completion_has_its_values() {
         for metric in KNOWN.into_iter().filter(|known| known.kind == Kind::Generate) {
             let values = metric.of_text("The cat sat.", &["A dog ran", "the cat sat."]);
             let needed = metric.metric().values(&values);

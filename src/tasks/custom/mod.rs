@@ -1,129 +1,120 @@
-//! Users' own tasks: a card in TOML and a data file, without any Rust (`docs/custom-tasks.md`).
+//! Custom tasks: a task config in TOML and a data file, without Rust (`docs/custom-tasks.md`).
 
 mod choice;
 mod config;
 mod data;
-mod document;
-mod ending;
 mod error;
+mod generation;
+mod last_word;
 mod metrics;
 mod raw;
-mod reader;
 mod record;
 mod template;
 
 use std::path::{Path, PathBuf};
 
-pub use config::CustomTaskConfig;
+pub use config::{CUSTOM_GROUP, CustomTaskConfig};
 pub use error::TaskConfigError;
-pub use record::Record;
-pub use template::{FieldPath, Template};
+pub use record::{FieldPath, Record};
+pub use template::Template;
 
 use super::choice::{choice_baselines, first_largest};
 use super::generation::only_completion;
+use super::perplexity::{Cut, Part, canonical_words, stream};
 use super::{HeuristicBaseline, Item, ProtocolConfig, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataConfig, DataError, DataFile, FileConfig, Split};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
-use crate::tasks::perplexity::Part;
-use choice::{Choice, Question, candidates};
-use config::{Asked, Prompt};
-use gpt2_model::request::{Decoding, Request, Response, Trim};
+use choice::Question;
+use config::Query;
+use gpt2_model::request::{Request, Response};
+use raw::Normalization;
+use template::Prompt;
 use text_metrics::Metric;
 use text_metrics::SampleValues;
 use untrusted_input::strip;
 
-/// The group of all users' tasks of a run.
-pub const CUSTOM_GROUP: &str = "custom";
-
-/// Groups of tasks, which no task may be called.
-const RESERVED_NAMES: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", CUSTOM_GROUP];
-
-/// A user's task.
+/// A custom task.
 #[derive(Debug)]
 pub(super) struct CustomTask {
-    own: CustomTaskConfig,
+    custom: CustomTaskConfig,
     config: TaskConfig,
-    /// Where the card is, and data beside it.
+    /// Directory of the task config and of the data beside it.
     directory: PathBuf,
 }
 
-/// A sample of a user's task.
+/// A sample of a custom task, by kind.
 pub(super) enum Sample {
-    /// The target of the record has so many bytes.
-    Ending(Record, usize),
-    /// Candidates.
+    /// With the bytes of the target.
+    LastWord(Record, usize),
     Choice(Record, Question),
-    /// What the model writes after.
-    Prompt(Record),
-    /// A text, or a part of one.
-    Part(Part),
+    Generate(Record),
+    Perplexity(Part),
 }
 
 impl CustomTask {
-    /// The task of a card, with the data beside the card's file at `path`.
-    pub fn new(own: CustomTaskConfig, path: &Path) -> Self {
-        let config = config_of(&own);
-        Self { own, config, directory: path.parent().unwrap_or(Path::new("")).to_owned() }
+    /// The task of a config at `path`, with the data beside it.
+    pub fn new(custom: CustomTaskConfig, path: &Path) -> Self {
+        let config = task_config(&custom);
+        Self { custom, config, directory: path.parent().unwrap_or(Path::new("")).to_owned() }
     }
 
-    /// Reads a record and tries every template on it, so that nothing is missing later.
+    /// Checks a record by rendering every template for it, so that rendering cannot fail later.
     fn sample(&self, record: Record) -> Result<Sample, String> {
-        match &self.own.asked {
-            Asked::LastWord { prompt, target } => {
-                let (_, target) = ending::context_and_target(prompt, target.as_ref(), &record)?;
-                Ok(Sample::Ending(record, target.len()))
+        match &self.custom.query {
+            Query::LastWord(query) => {
+                let (_, target) = query.context_and_target(&record)?;
+                Ok(Sample::LastWord(record, target.len()))
             }
-            asked @ Asked::Choice { .. } => match Choice::of(asked) {
-                Some(choice) => choice.question(&record).map(|question| Sample::Choice(record, question)),
-                None => Err("no choices".to_owned()),
-            },
-            Asked::Generate { prompt, target, references, .. } => {
-                if prompt.template.render(&record, None)?.trim().is_empty() {
-                    return Err("`prompt` has no text for this record".to_owned());
-                }
-                let references = candidates(references, &record)?;
-                target.render(&record, references.first().map(|text| ("reference", text.as_str())))?;
-                Ok(Sample::Prompt(record))
-            }
-            Asked::Perplexity(template) => {
+            Query::Choice(query) => query.question(&record).map(|question| Sample::Choice(record, question)),
+            Query::Generate(query) => query.check(&record).map(|()| Sample::Generate(record)),
+            Query::Perplexity(template) => {
                 let text = template.as_ref().map_or(Ok(String::new()), |text| text.render(&record, None))?;
                 if text.trim().is_empty() {
-                    return Err("`text` has no text for this record".to_owned());
+                    return Err("`text` is empty for this record".to_owned());
                 }
-                Ok(Sample::Part(document::whole(&text)))
+                Ok(Sample::Perplexity(Part::whole(&text, units(&text))))
             }
         }
     }
 
     fn prompt(&self) -> Option<&Prompt> {
-        match &self.own.asked {
-            Asked::LastWord { prompt, .. }
-            | Asked::Choice { prompt, .. }
-            | Asked::Generate { prompt, .. } => Some(prompt),
-            Asked::Perplexity(_) => None,
+        match &self.custom.query {
+            Query::LastWord(query) => Some(&query.prompt),
+            Query::Choice(query) => Some(&query.prompt),
+            Query::Generate(query) => Some(&query.prompt),
+            Query::Perplexity(_) => None,
         }
     }
 }
 
-/// What of a user's card all tasks have.
-fn config_of(own: &CustomTaskConfig) -> TaskConfig {
-    let (description, option) = match own.asked {
-        Asked::LastWord { .. } => ("how probable the end of a text is", "shots"),
-        Asked::Choice { .. } => ("the candidate with the highest log-likelihood", "shots"),
-        Asked::Generate { .. } => ("what the model writes, greedy", "shots"),
-        Asked::Perplexity(_) => ("texts in overlapping windows of 1024 tokens", "stride"),
+/// Units of a text that perplexity can be per.
+fn units(text: &str) -> Vec<(&'static str, f64)> {
+    vec![
+        ("units", canonical_words(text) as f64),
+        ("words", text.split_whitespace().count() as f64),
+        ("bytes", text.len() as f64),
+    ]
+}
+
+/// The part of the config that built-in tasks have too.
+fn task_config(custom: &CustomTaskConfig) -> TaskConfig {
+    let (description, option) = match custom.query {
+        Query::LastWord(_) => ("log-likelihood of the end of a text", "shots"),
+        Query::Choice(_) => ("the choice with the highest log-likelihood", "shots"),
+        Query::Generate(_) => ("greedy completions against references", "shots"),
+        Query::Perplexity(_) => ("texts in overlapping windows of 1024 tokens", "stride"),
     };
     let mut protocol = ProtocolConfig {
         name: Protocol::CUSTOM.to_owned(),
-        description: format!("A task of your own: {description}"),
+        description: format!("Custom task: {description}"),
         options: vec![option.to_owned()],
         defaults: std::collections::BTreeMap::new(),
     };
-    if own.shots > 0 {
-        protocol.defaults.insert("shots".to_owned(), own.shots.to_string());
+    if custom.shots > 0 {
+        protocol.defaults.insert("shots".to_owned(), custom.shots.to_string());
     }
-    if let Some(stride) = own.stride {
+    if let Some(stride) = custom.stride {
         protocol.defaults.insert("stride".to_owned(), stride.to_string());
     }
     let file = |file: &data::CustomFile, split| FileConfig {
@@ -138,14 +129,14 @@ fn config_of(own: &CustomTaskConfig) -> TaskConfig {
         with_upstream: None,
         records: None,
     };
-    let mut files = vec![file(&own.data.file, Split::Test)];
-    files.extend(own.data.train.as_ref().map(|train| file(train, Split::Train)));
+    let mut files = vec![file(&custom.data.file, Split::Test)];
+    files.extend(custom.data.train.as_ref().map(|train| file(train, Split::Train)));
     TaskConfig {
-        name: own.name.clone(),
-        title: own.title.clone(),
-        measures: own.measures.clone(),
+        name: custom.name.clone(),
+        title: custom.title.clone(),
+        measures: custom.measures.clone(),
         groups: vec![CUSTOM_GROUP.to_owned()],
-        citation: own.citation.clone(),
+        citation: custom.citation.clone(),
         protocols: vec![protocol],
         data: DataConfig { split: Split::Test, files, hub: None, samples: Vec::new() },
     }
@@ -162,11 +153,11 @@ impl Task for CustomTask {
         &[]
     }
 
-    /// The file below `--data` if it is there, else the one beside the card.
+    /// The file below `--data` if it exists, else the one beside the task config.
     fn open(&self, source: &DataSource, split: Split) -> Result<Option<DataFile>, DataError> {
         let file = match split {
-            Split::Test => &self.own.data.file,
-            Split::Train => match &self.own.data.train {
+            Split::Test => &self.custom.data.file,
+            Split::Train => match &self.custom.data.train {
                 Some(train) => train,
                 None => return Ok(None),
             },
@@ -181,13 +172,21 @@ impl Task for CustomTask {
     }
 
     fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<Sample>>, DataError> {
-        if let Asked::Perplexity(None) = self.own.asked {
-            let parts = document::of_file(file)?.into_iter();
-            return Ok(parts
-                .map(|Item { id, cluster, line, doc }| Item { id, cluster, line, doc: Sample::Part(doc) })
+        if let Query::Perplexity(None) = self.custom.query {
+            let text = file.text()?;
+            return Ok(stream(text, &units(text), Cut::Lines)
+                .into_iter()
+                .map(|Item { id, cluster, line, doc }| Item {
+                    id,
+                    cluster,
+                    line,
+                    doc: Sample::Perplexity(doc),
+                })
                 .collect());
         }
-        reader::samples(file, &self.own.data)?
+        self.custom
+            .data
+            .samples(file)?
             .into_iter()
             .map(|Item { id, cluster, line, doc }| {
                 let doc = self.sample(doc).map_err(|reason| file.record_error(line, reason))?;
@@ -197,45 +196,33 @@ impl Task for CustomTask {
     }
 
     fn few_shot_example(&self, doc: &Sample, _: &Protocol) -> String {
-        let solved = match (&self.own.asked, doc) {
-            (Asked::LastWord { prompt, target }, Sample::Ending(record, _)) => {
-                let (context, target) =
-                    ending::context_and_target(prompt, target.as_ref(), record).unwrap_or_default();
+        let example = match (&self.custom.query, doc) {
+            (Query::LastWord(query), Sample::LastWord(record, _)) => {
+                let (context, target) = query.context_and_target(record).unwrap_or_default();
                 format!("{context}{target}")
             }
-            (asked @ Asked::Choice { .. }, Sample::Choice(record, question)) => {
-                Choice::of(asked).map(|choice| choice.solved(record, question.answer)).unwrap_or_default()
+            (Query::Choice(query), Sample::Choice(record, question)) => {
+                query.few_shot_example(record, question.answer)
             }
-            (Asked::Generate { prompt, target, references, .. }, Sample::Prompt(record)) => {
-                let references = candidates(references, record).unwrap_or_default();
-                let bound = references.first().map(|text| ("reference", text.as_str()));
-                let asked = prompt.template.render(record, None).unwrap_or_default();
-                format!("{asked}{}", target.render(record, bound).unwrap_or_default())
-            }
+            (Query::Generate(query), Sample::Generate(record)) => query.few_shot_example(record),
             _ => String::new(),
         };
-        format!("{solved}{}", self.prompt().map_or("", |prompt| prompt.separator.as_str()))
+        format!("{example}{}", self.prompt().map_or("", |prompt| prompt.separator.as_str()))
     }
 
     fn expected(&self, doc: &Sample) -> Vec<String> {
-        // What a record lacks was found when it was read.
-        match (&self.own.asked, doc) {
-            (Asked::Choice { choices, .. }, Sample::Choice(record, question)) => {
-                let choices = candidates(choices, record).unwrap_or_default();
-                choices.get(question.answer).cloned().into_iter().collect()
+        match (&self.custom.query, doc) {
+            (Query::Choice(query), Sample::Choice(record, question)) => {
+                query.choices(record).get(question.answer).cloned().into_iter().collect()
             }
-            (Asked::Generate { references, .. }, Sample::Prompt(record)) => {
-                candidates(references, record).unwrap_or_default()
-            }
+            (Query::Generate(query), Sample::Generate(record)) => query.references(record),
             _ => Vec::new(),
         }
     }
 
     fn candidate_sets(&self, doc: &Sample, _: &Protocol) -> Vec<CandidateSet> {
-        match doc {
-            Sample::Choice(_, question) => {
-                Choice::of(&self.own.asked).map(|choice| choice.candidate_sets(question)).unwrap_or_default()
-            }
+        match (&self.custom.query, doc) {
+            (Query::Choice(query), Sample::Choice(_, question)) => query.candidate_sets(question),
             _ => Vec::new(),
         }
     }
@@ -243,26 +230,11 @@ impl Task for CustomTask {
     fn requests(&self, doc: &Sample, setting: &Setting<'_>) -> Vec<Request> {
         let preamble = self.prompt().map_or("", |prompt| prompt.preamble.as_str());
         let before = format!("{preamble}{}", setting.few_shot_examples);
-        // What a record lacks was found when it was read.
-        match (&self.own.asked, doc) {
-            (Asked::LastWord { prompt, target }, Sample::Ending(record, _)) => {
-                let texts = ending::context_and_target(prompt, target.as_ref(), record).unwrap_or_default();
-                ending::requests(&before, texts)
-            }
-            (asked @ Asked::Choice { .. }, Sample::Choice(record, _)) => {
-                Choice::of(asked).map(|choice| choice.requests(record, &before)).unwrap_or_default()
-            }
-            (Asked::Generate { prompt, stop, max_new_tokens, .. }, Sample::Prompt(record)) => {
-                let asked = prompt.template.render(record, None).unwrap_or_default();
-                vec![Request::Generate {
-                    prompt: format!("{before}{asked}"),
-                    trim: Trim::left(),
-                    stop: stop.clone(),
-                    max_new_tokens: *max_new_tokens,
-                    decoding: Decoding::Greedy,
-                }]
-            }
-            (_, Sample::Part(part)) => part.requests(setting.protocol),
+        match (&self.custom.query, doc) {
+            (Query::LastWord(query), Sample::LastWord(record, _)) => query.requests(record, &before),
+            (Query::Choice(query), Sample::Choice(record, _)) => query.requests(record, &before),
+            (Query::Generate(query), Sample::Generate(record)) => query.requests(record, &before),
+            (_, Sample::Perplexity(part)) => part.requests(setting.protocol),
             _ => Vec::new(),
         }
     }
@@ -273,28 +245,25 @@ impl Task for CustomTask {
         _: &Protocol,
         responses: &[Response],
     ) -> Result<SampleValues, UnexpectedResponse> {
-        match (&self.own.asked, doc) {
-            (_, Sample::Ending(_, bytes)) => ending::score(*bytes, responses),
-            (_, Sample::Part(part)) => part.score(responses),
-            (asked, Sample::Choice(_, question)) => match Choice::of(asked) {
-                Some(choice) => choice.score(question, responses),
-                None => Ok(SampleValues::new()),
-            },
-            (Asked::Generate { references, .. }, Sample::Prompt(record)) => {
+        match (&self.custom.query, doc) {
+            (_, Sample::LastWord(_, bytes)) => last_word::score(*bytes, responses),
+            (_, Sample::Perplexity(part)) => part.score(responses),
+            (Query::Choice(query), Sample::Choice(_, question)) => query.score(question, responses),
+            (Query::Generate(query), Sample::Generate(record)) => {
                 let text = strip(&only_completion(responses)?.text);
-                let references = candidates(references, record).unwrap_or_default();
+                let references = query.references(record);
                 let references: Vec<&str> = references.iter().map(String::as_str).collect();
-                Ok(self.own.metrics.iter().flat_map(|metric| metric.of_text(text, &references)).collect())
+                Ok(self.custom.metrics.iter().flat_map(|metric| metric.of_text(text, &references)).collect())
             }
             _ => Ok(SampleValues::new()),
         }
     }
 
     fn metrics(&self, _: &Protocol) -> Vec<Metric> {
-        self.own.metrics.iter().map(|metric| metric.metric()).collect()
+        self.custom.metrics.iter().map(|metric| metric.metric()).collect()
     }
 
-    /// The place that is right most often, and a drawn one.
+    /// Majority (the index that is correct most often) and Random.
     fn baselines(
         &self,
         items: &[Item<Sample>],
@@ -302,7 +271,7 @@ impl Task for CustomTask {
         _: &Protocol,
         seed: u64,
     ) -> Vec<HeuristicBaseline> {
-        let Asked::Choice { normalization, .. } = self.own.asked else { return Vec::new() };
+        let Query::Choice(query) = &self.custom.query else { return Vec::new() };
         let of = |doc: &Sample| match doc {
             Sample::Choice(_, question) => (question.answer, question.lengths.len()),
             _ => (0, 1),
@@ -313,14 +282,14 @@ impl Task for CustomTask {
             counts.resize(counts.len().max(answer + 1), 0.0);
             counts[answer] += 1.0;
         }
-        let most = first_largest(&counts);
-        let names: &[&str] = match normalization {
-            raw::Normalization::None => &["correct"],
+        let majority = first_largest(&counts);
+        let names: &[&str] = match query.normalization {
+            Normalization::None => &["correct"],
             _ => &["correct", "correct_normalized"],
         };
         choice_baselines(items, seed, names, |doc| {
-            let (answer, candidates) = of(doc);
-            (most, answer, candidates)
+            let (answer, choices) = of(doc);
+            (majority, answer, choices)
         })
     }
 }

@@ -1,6 +1,7 @@
-//! A user's card as TOML has it: every key with its place, before it is checked.
+//! The keys of a custom task's config with their locations, before they are checked.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -48,7 +49,7 @@ pub(super) struct RawData {
     pub each: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
-/// What the model is asked for.
+/// The kinds of custom tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -56,13 +57,13 @@ pub enum Kind {
     LastWord,
     /// One of several texts.
     Choice,
-    /// How probable a text is.
+    /// The perplexity of texts.
     Perplexity,
-    /// A text of its own.
+    /// A completion.
     Generate,
 }
 
-/// How a record names the right one of its choices.
+/// How a record names the correct choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AnswerIs {
@@ -76,23 +77,23 @@ pub enum AnswerIs {
     Text,
 }
 
-/// What the log-likelihood of a choice is divided by, or held against.
+/// What the log-likelihood of a choice is divided by, or compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalization {
     /// Nothing.
     None,
-    /// Its tokens, those of the whole target.
+    /// Tokens of the whole target.
     Tokens,
-    /// Bytes of the choice's text.
+    /// UTF-8 bytes of the choice.
     Bytes,
-    /// Characters of the choice's text.
+    /// Characters of the choice.
     Characters,
-    /// The log-likelihood of the target behind another prompt, which is taken off.
+    /// The log-likelihood of the target after `unconditional_prompt`, which is subtracted.
     Unconditional,
 }
 
-/// How a data file is read.
+/// The format of a data file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
@@ -100,13 +101,13 @@ pub enum Format {
     Jsonl,
     /// Comma-separated, with a header.
     Csv,
-    /// A table in Apache Parquet.
+    /// Apache Parquet.
     Parquet,
     /// One text.
     Text,
 }
 
-/// The name of a field with texts, or templates.
+/// A field name or a list of templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Texts {
     Field(String),
@@ -121,7 +122,7 @@ impl<'de> Deserialize<'de> for Texts {
             type Value = Texts;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("the name of a field, or a list of templates")
+                formatter.write_str("a field name or a list of templates")
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Texts, E> {
@@ -142,7 +143,7 @@ impl<'de> Deserialize<'de> for Texts {
 }
 
 impl Kind {
-    /// Its name in cards.
+    /// Its name in task configs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::LastWord => "last-word",
@@ -151,4 +152,9 @@ impl Kind {
             Self::Generate => "generate",
         }
     }
+}
+
+/// Where a key's value is in the text, if it is there.
+pub(super) fn span<T>(value: Option<&Spanned<T>>) -> Option<Range<usize>> {
+    value.map(Spanned::span)
 }

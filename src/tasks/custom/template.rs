@@ -1,9 +1,15 @@
-//! Templates of a user's card: text with the fields of a record in braces, as `{question}`, `{options[0]}` or
-//! `{answer.text}`; `{{` and `}}` stand for braces.
+//! Templates of a task config: text with the fields of a record in braces, as `{question}`, `{options[0]}` or
+//! `{answer.text}`; `{{` and `}}` are braces.
 
-use super::record::{Record, text_of};
+use std::ops::Range;
 
-/// Text with places for fields.
+use toml::Spanned;
+
+use super::error::Problem;
+use super::raw::{RawTaskConfig, Texts};
+use super::record::{FieldPath, Record, text_of, texts_of};
+
+/// Text with fields to fill in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -15,31 +21,11 @@ enum Part {
     Field(FieldPath),
 }
 
-/// Where a value stands in a record: a field, and what is inside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldPath {
-    /// As the card writes it.
-    pub text: String,
-    /// The field.
-    pub field: String,
-    /// What is inside it, from the outside in.
-    pub inside: Vec<Step>,
-}
-
-/// A step into a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// A field of an object.
-    Name(String),
-    /// An element of a list, from 0.
-    Index(usize),
-}
-
-/// A word that stands for a text of its own, not for a field: `choice` or `reference`.
-pub type Bound<'a> = Option<(&'static str, &'a str)>;
+/// A name with a text of its own that is not a field: `choice` or `reference`.
+type Bound<'a> = Option<(&'static str, &'a str)>;
 
 impl Template {
-    /// Reads a template; `Err` says what is wrong with its braces.
+    /// Reads a template. `Err` says what is wrong with its braces.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -61,7 +47,7 @@ impl Template {
                 rest = after;
             } else {
                 let (brace, twice) = if from.starts_with('{') { ('{', "{{") } else { ('}', "}}") };
-                return Err(format!("a `{brace}` without its other: write `{twice}` where a brace is meant"));
+                return Err(format!("unbalanced `{brace}`; write `{twice}` for a literal brace"));
             }
         }
         literal.push_str(rest);
@@ -71,7 +57,12 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The text for a record. `Err` names a field that it does not have, with those that it has.
+    /// Reads a template from a task config.
+    pub(super) fn spanned(text: &Spanned<String>) -> Result<Self, Problem> {
+        Self::parse(text.get_ref()).map_err(|reason| Problem::new(text.span(), reason))
+    }
+
+    /// Fills in the fields of a record. `Err` names a field that the record lacks.
     pub fn render(&self, record: &Record, bound: Bound<'_>) -> Result<String, String> {
         let mut text = String::new();
         for part in &self.parts {
@@ -84,56 +75,82 @@ impl Template {
         Ok(text)
     }
 
-    /// Whether the text depends on the field, or on the word that is bound.
-    pub fn names(&self, word: &str) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Field(path) if path.is(word)))
+    /// Whether the template contains `{name}`.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Field(path) if path.is(name)))
     }
 }
 
-/// What stands before the closing brace and behind it, unless another one opens before.
+/// Splits at the closing brace, unless another brace opens before it.
 fn closed(text: &str) -> Option<(&str, &str)> {
     text.split_once('}').filter(|(inside, _)| !inside.contains('{'))
 }
 
-impl FieldPath {
-    /// Reads `field`, `field[0]`, `field.inside`…
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = |what: &str| {
-            format!(
-                "`{{{text}}}`: {what}; expected a field, such as {{question}}, {{options[0]}} or {{answer.text}}"
-            )
+/// The text before a target.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    /// Once, before everything else.
+    pub preamble: String,
+    /// For each record.
+    pub template: Template,
+    /// After each few-shot example.
+    pub separator: String,
+}
+
+impl Prompt {
+    pub(super) fn of_config(raw: &RawTaskConfig) -> Result<Self, Problem> {
+        let text = |text: &Option<Spanned<String>>, default: &str| {
+            text.as_ref().map_or_else(|| default.to_owned(), |text| text.get_ref().clone())
         };
-        let is_end = |character: char| matches!(character, '.' | '[' | ']' | '{' | '}');
-        let (field, mut rest) = text.split_at(text.find(is_end).unwrap_or(text.len()));
-        if field.is_empty() {
-            return Err(wrong("no name of a field"));
-        }
-        let mut inside = Vec::new();
-        while !rest.is_empty() {
-            if let Some(name) = rest.strip_prefix('.') {
-                let (name, after) = name.split_at(name.find(is_end).unwrap_or(name.len()));
-                if name.is_empty() {
-                    return Err(wrong("no name behind a full stop"));
-                }
-                inside.push(Step::Name(name.to_owned()));
-                rest = after;
-            } else if let Some((index, after)) =
-                rest.strip_prefix('[').and_then(|index| index.split_once(']'))
-            {
-                let digits = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
-                let index = index.parse().ok().filter(|_| digits);
-                inside.push(Step::Index(index.ok_or_else(|| wrong("no whole number from 0 in brackets"))?));
-                rest = after;
-            } else {
-                return Err(wrong("a bracket or brace out of place"));
+        let template =
+            raw.prompt.as_ref().map_or_else(|| Ok(Template { parts: Vec::new() }), Template::spanned)?;
+        Ok(Self { preamble: text(&raw.preamble, ""), template, separator: text(&raw.separator, "\n\n") })
+    }
+}
+
+/// A list of texts for each record: choices or references.
+#[derive(Debug, Clone)]
+pub enum TextList {
+    /// The texts of a field.
+    Field(FieldPath),
+    /// One text for each template.
+    Templates(Vec<Template>),
+}
+
+impl TextList {
+    /// Reads the list from a task config; `key_missing` is where a message points to without it.
+    pub(super) fn of_config(
+        texts: Option<&Spanned<Texts>>,
+        key_missing: Range<usize>,
+    ) -> Result<Self, Problem> {
+        let Some(texts) = texts else { return Err(Problem::new(key_missing, "a field name is missing")) };
+        let wrong = |reason| Problem::new(texts.span(), reason);
+        match texts.get_ref() {
+            Texts::Field(field) => FieldPath::parse(field).map(Self::Field).map_err(wrong),
+            Texts::Templates(templates) if templates.is_empty() => {
+                Err(wrong("the list is empty; name a field, or give templates".to_owned()))
+            }
+            Texts::Templates(templates) => {
+                let parsed: Result<_, _> = templates.iter().map(|text| Template::parse(text)).collect();
+                parsed.map(Self::Templates).map_err(wrong)
             }
         }
-        Ok(Self { text: text.to_owned(), field: field.to_owned(), inside })
     }
 
-    /// Whether it is this field as a whole.
-    fn is(&self, field: &str) -> bool {
-        self.field == field && self.inside.is_empty()
+    /// The texts for a record: at least one.
+    pub(super) fn of(&self, record: &Record) -> Result<Vec<String>, String> {
+        match self {
+            Self::Field(path) => {
+                let texts = texts_of(path, record.find(path)?)?;
+                if texts.is_empty() {
+                    return Err(format!("`{}` is an empty list; expected at least one text", path.text));
+                }
+                Ok(texts)
+            }
+            Self::Templates(templates) => {
+                templates.iter().map(|template| template.render(record, None)).collect()
+            }
+        }
     }
 }
 
@@ -162,22 +179,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn messages_name_the_mistake() {
         for (template, part) in [
-            ("a { b", "a `{` without its other"),
-            ("a { b {q}", "a `{` without its other"),
-            ("a } b", "a `}` without its other"),
-            ("{}", "no name of a field"),
-            ("{a.}", "no name behind a full stop"),
-            ("{a[-1]}", "no whole number"),
-            ("{a[+1]}", "no whole number"),
-            ("{a[99999999999999999999]}", "no whole number"),
-            ("{a]}", "out of place"),
+            ("a { b", "unbalanced `{`"),
+            ("a { b {q}", "unbalanced `{`"),
+            ("a } b", "unbalanced `}`"),
+            ("{}", "field name is missing"),
+            ("{a.}", "name after a full stop is missing"),
+            ("{a[-1]}", "must be a whole number"),
+            ("{a[+1]}", "must be a whole number"),
+            ("{a[99999999999999999999]}", "must be a whole number"),
+            ("{a]}", "misplaced bracket"),
             ("{qq}", "no field `qq`; did you mean `q`?; its fields are n, none, options, q, x, yes"),
-            ("{options}", "`options` is a list: name one of its elements, such as {options[0]}"),
-            ("{options[2]}", "`options[2]` is not there: the list has 2 elements"),
-            ("{q[0]}", "`q[0]` is not there: it is no list"),
-            ("{x.w}", "`x.w` is not there; the object has y"),
+            ("{options}", "`options` is a list; name one element of it, such as {options[0]}"),
+            ("{options[2]}", "no `options[2]`: the list has 2 elements"),
+            ("{q[0]}", "no `q[0]`: the value before `[` is not a list"),
+            ("{x.w}", "no `x.w`: the object has the fields y"),
             ("{x}", "`x` is an object"),
             ("{none}", "`none` is null"),
         ] {
