@@ -15,12 +15,6 @@ impl Summary {
         }
         sections
     }
-
-    /// Protocols, stride, shots and samples of all columns in one sentence.
-    pub fn terms(&self) -> String {
-        let columns: Vec<&SummaryColumn> = self.groups.iter().flat_map(|group| &group.columns).collect();
-        terms(&columns)
-    }
 }
 
 impl SummaryGroup {
@@ -155,8 +149,9 @@ mod tests {
                 && figures.footnotes.iter().any(|footnote| footnote.starts_with("‡ "))
         );
         let (headings, scores) = paper_scores();
-        let terms = Summary::new(&headings, &scores).terms();
-        assert_eq!(terms, "protocol paper; stride 32; shots 0; n = 5,153");
+        let summary = Summary::new(&headings, &scores);
+        let columns: Vec<&SummaryColumn> = summary.groups.iter().flat_map(|group| &group.columns).collect();
+        assert_eq!(terms(&columns), "protocol paper; stride 32; shots 0; n = 5,153");
     }
 
     #[test]
