@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Incomplete, warn};
+use super::output::{Incomplete, warn};
 use crate::gate::RegressionBaseline;
 use crate::run::FinishedRun;
 use untrusted_input::thousands;

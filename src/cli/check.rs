@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::{Problem, Report};
+use super::output::{Problem, Report};
 use crate::gate::{Check, CheckOptions, CheckedRecords, ModelMap, Side, Tolerances};
 use crate::gate::{check as check_run, check_records, check_sections, check_summary, junit};
 use crate::report::{Screen, markdown, terminal};

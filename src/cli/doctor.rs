@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::machine::{Machine, free_space, gigabytes};
 use super::models::models_of;
+use super::output::{Problem, Report, describe};
 use super::progress::Progress;
-use super::resolve::{DataChoice, measured_split, needed, planned_tasks};
-use super::run::RunArguments;
-use super::{Problem, Report, describe};
+use super::resolve::{DataChoice, RunArguments, planned_tasks};
+use super::tasks::{measured_split, needed};
 use crate::data::sources;
 use crate::download::Downloads;
 use crate::models::{self, ModelChoice, ModelOrigin, PAPER_SIZES};

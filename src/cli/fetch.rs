@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::machine::{free_space, gigabytes};
 use super::models::{Size, models_of};
+use super::output::say;
 use super::progress::{Progress, size};
-use super::resolve::{needed, set_split, tasks_of};
-use super::run::task_parser;
+use super::tasks::{needed, set_split, task_parser, tasks_of};
 use crate::data::{Split, sources};
 use crate::download::{Downloads, ListedFile};
 use crate::models::{self, ModelOrigin};
@@ -78,7 +78,7 @@ pub(super) fn fetch(arguments: &FetchArguments) -> anyhow::Result<String> {
         is_new
     });
     let bytes = listed.iter().filter(|file| !file.is_cached).filter_map(|file| file.bytes).sum();
-    super::say(&table(&listed, bytes));
+    say(&table(&listed, bytes));
     let cache = &downloads.settings().cache;
     if let Some(free) = free_space(cache).filter(|free| *free < bytes) {
         bail!(

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::compute::positive;
 use super::one_model::{ModelArguments, OneModel};
+use super::output::{print, say, warn};
 use gpt2_model::engine::{Planner, Work};
 use gpt2_model::request::{Completion, Decoding, FinishReason, Request, Sampling, Trim};
 
@@ -160,7 +161,7 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
         };
         let truncated_tokens = planned.truncated_tokens;
         if truncated_tokens > 0 && number == 0 {
-            super::warn(&format!(
+            warn(&format!(
                 "prompt and completion are longer than the context of {} tokens: the first {truncated_tokens} tokens of \
                  the prompt are left out",
                 model.checkpoint.config.n_positions
@@ -168,7 +169,7 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
         }
         let is_text = arguments.format == GenerateFormat::Text;
         if is_text && repeats > 1 {
-            super::print(&format!("{}--- seed {seed} ---\n", if number > 0 { "\n" } else { "" }))?;
+            print(&format!("{}--- seed {seed} ---\n", if number > 0 { "\n" } else { "" }))?;
         }
         let begin = Instant::now();
         let mut stream = Stream::new(&arguments.stop, is_text);
@@ -177,9 +178,9 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
         if !is_text {
             let label = &model.label;
             let json = JsonCompletion { model: label, prompt: &prompt, decoding, completion: &completion };
-            super::print(&format!("{}\n", serde_json::to_string(&json)?))?;
+            print(&format!("{}\n", serde_json::to_string(&json)?))?;
         } else if !arguments.model.quiet {
-            super::say(&summary(&model.label, &completion, begin.elapsed().as_secs_f64()));
+            say(&summary(&model.label, &completion, begin.elapsed().as_secs_f64()));
         }
     }
     Ok(String::new())

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
-
-use super::Cli;
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArguments {
@@ -23,16 +21,14 @@ pub(super) struct ManualArguments {
 }
 
 /// The completion script for a shell.
-pub(super) fn completions(arguments: &CompletionsArguments) -> anyhow::Result<String> {
+pub(super) fn completions(arguments: &CompletionsArguments, mut command: Command) -> anyhow::Result<String> {
     let mut script = Vec::new();
-    let mut command = Cli::command();
     clap_complete::generate(arguments.shell, &mut command, "gpt2-eval", &mut script);
     String::from_utf8(script).context("the script is not UTF-8")
 }
 
 /// Prints the manual page of the program, or writes all pages into a directory.
-pub(super) fn manual(arguments: &ManualArguments) -> anyhow::Result<String> {
-    let command = Cli::command();
+pub(super) fn manual(arguments: &ManualArguments, command: Command) -> anyhow::Result<String> {
     let Some(directory) = &arguments.out else {
         let mut page = Vec::new();
         Man::new(command).render(&mut page).context("cannot write the page")?;

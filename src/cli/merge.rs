@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Report;
+use super::output::Report;
 use super::score::write_tables;
 use crate::run::{FinishedRun, merge as merge_shards};
 

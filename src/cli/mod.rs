@@ -15,6 +15,7 @@ mod merge;
 mod models;
 mod observer;
 mod one_model;
+mod output;
 mod progress;
 mod report;
 mod resolve;
@@ -25,14 +26,15 @@ mod serve;
 mod shard;
 mod show;
 mod stop;
+mod tasks;
 mod view;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::error::{ContextKind, ContextValue};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use output::{Incomplete, Problem, Report, describe, print, say};
 
 use crate::run::RunError;
 
@@ -67,7 +69,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    run: run::RunArguments,
+    run: resolve::RunArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,30 +109,6 @@ enum Command {
     /// Print the manual page, or write all manual pages
     Man(manual::ManualArguments),
 }
-
-/// What a command prints, and what is wrong although it printed it.
-struct Report {
-    text: String,
-    problem: Option<Problem>,
-}
-
-/// A problem that is no error of the command.
-enum Problem {
-    /// Something is missing or failed; the same command, run again, continues.
-    Incomplete(String),
-    GateFailed(String),
-}
-
-impl From<String> for Report {
-    fn from(text: String) -> Self {
-        Self { text, problem: None }
-    }
-}
-
-/// An error after which the same command, run again, continues.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Incomplete(String);
 
 const GATE_FAILED: u8 = 1;
 /// Usage, configuration or preflight error.
@@ -178,43 +156,17 @@ fn run_command(cli: &Cli) -> anyhow::Result<Report> {
         Some(Command::Compare(arguments)) => compare::compare(arguments).map(Report::from),
         Some(Command::Baseline(arguments)) => baseline::baseline(arguments).map(Report::from),
         Some(Command::Check(arguments)) => check::check(arguments),
-        Some(Command::Completions(arguments)) => manual::completions(arguments).map(Report::from),
-        Some(Command::Man(arguments)) => manual::manual(arguments).map(Report::from),
+        Some(Command::Completions(arguments)) => {
+            manual::completions(arguments, Cli::command()).map(Report::from)
+        }
+        Some(Command::Man(arguments)) => manual::manual(arguments, Cli::command()).map(Report::from),
         None => run::run(&cli.run),
-    }
-}
-
-/// Prints a line to standard error, ignoring errors.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
-}
-
-fn warn(text: &str) {
-    say(&format!("warning: {text}"));
-}
-
-/// The error and its causes; a cause that the message before it quotes is left out.
-fn describe(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
-        "" => cause,
-        known if known.contains(&cause) => text,
-        _ => format!("{text}: {cause}"),
-    })
-}
-
-/// Prints to standard output. A closed pipe (`gpt2-eval ls | head`) is not an error.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut output = std::io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("cannot write to standard output"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn arguments_are_consistent() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use super::output::say;
 use hub_client::Watch;
 use untrusted_input::thousands;
 
@@ -101,7 +102,7 @@ impl Progress {
     pub fn say(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => super::say(text),
+            None => say(text),
         }
     }
 
@@ -126,7 +127,7 @@ impl Progress {
             bar.set_position(self.position);
         } else if !self.is_quiet && self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
-            super::say(&self.line());
+            say(&self.line());
         }
     }
 
@@ -163,7 +164,7 @@ impl Progress {
     pub fn finish(mut self) {
         self.clear();
         if !self.is_quiet && self.computed > 0 {
-            super::say(&format!(
+            say(&format!(
                 "{} tokens in {:.1} s, {} tokens/s",
                 thousands(self.computed),
                 self.started.elapsed().as_secs_f64(),
@@ -178,7 +179,7 @@ impl Watch for Progress {
         name.clone_into(&mut self.stage);
         self.restart(bytes, at);
         if self.bar.is_none() && !self.is_quiet {
-            super::say(&format!("downloading {name}, {}", size(bytes)));
+            say(&format!("downloading {name}, {}", size(bytes)));
         }
     }
 

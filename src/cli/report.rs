@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{Problem, Report, score, warn};
+use super::output::{Problem, Report, warn};
+use super::score;
 use crate::report::{Export, ExportedRun, Format, Results, Screen};
 use crate::run::{FinishedRun, write_atomically};
 

@@ -3,22 +3,99 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use clap::Args;
 
-use super::models::models_of;
+use super::compute::{ComputeArguments, positive};
+use super::models::{Size, models_of};
 use super::progress::Progress;
-use super::run::RunArguments;
-use crate::data::sources::{Needed, Provision};
-use crate::data::{DataConfig, Split};
+use super::tasks::{drop_defaults, needed, set_option, set_split, task_parser, tasks_of, with_shots};
+use crate::data::Split;
+use crate::data::sources::Provision;
 use crate::download::Downloads;
 use crate::models::{self, ModelChoice, ModelOrigin};
 use crate::plan::{CustomTaskFile, DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
 use crate::record::{HubFile, Shard};
-use crate::tasks::{self, AnyTask, CUSTOM_GROUP, Registry, TaskConfig};
+use crate::report::Format;
+use crate::tasks::{CUSTOM_GROUP, Registry};
 use gpt2_kernels::Precision;
 use untrusted_input::did_you_mean;
 
-/// Groups of tasks.
-const GROUPS: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", CUSTOM_GROUP];
+/// A run.
+#[derive(Debug, Args)]
+// Each is an independent switch.
+#[allow(clippy::struct_excessive_bools)]
+pub(super) struct RunArguments {
+    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, cbt, wmt14, custom [default: custom,
+    /// with --task-file]
+    #[arg(short, long, value_delimiter = ',', value_name = "TASK[:PROTOCOL],…", value_parser = task_parser(), hide_possible_values = true)]
+    pub tasks: Vec<String>,
+    /// Task config of a custom task (docs/custom-tasks.md), for `--tasks NAME` or the group `custom`; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub task_file: Vec<PathBuf>,
+    /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the
+    /// bundled tiny-3M and tiny-8M, `tiny` for both
+    #[arg(
+        short,
+        long,
+        value_delimiter = ',',
+        value_name = "SIZE,…",
+        ignore_case = true,
+        hide_possible_values = true
+    )]
+    pub sizes: Vec<Size>,
+    /// Any GPT-2 checkpoint with a label of your choice: a directory, a file, or a repository of the hub, in the format of
+    /// safetensors, PyTorch, nanoGPT, llm.c, TensorFlow or Burn; may be repeated
+    #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
+    pub model: Vec<String>,
+    /// Data: `sample` (bundled), a directory with <task>/<file>, or `hub` (downloaded once)
+    #[arg(short, long, value_name = "sample|DIR|hub", default_value = "hub")]
+    pub data: String,
+    #[command(flatten)]
+    pub compute: ComputeArguments,
+    /// Maximum tokens in one forward pass [default: from the free memory]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub batch_tokens: Option<usize>,
+    /// Measure N samples of each task: a seeded subset that grows with N
+    #[arg(short, long, value_name = "N", value_parser = positive)]
+    pub limit: Option<usize>,
+    /// Tokens between the starts of two windows of the perplexity tasks, from 1 to 1024 [default: 32, as in the paper;
+    /// 1024 is the fastest]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub stride: Option<u16>,
+    /// Few-shot examples in the prompt, for tasks that support them; several numbers give several rows: 0,1,5 [default:
+    /// as the protocol says, mostly 0]
+    #[arg(long, visible_alias = "num-fewshot", value_delimiter = ',', value_name = "K,…")]
+    pub shots: Vec<u16>,
+    /// Split to measure [default: the paper's]
+    #[arg(long)]
+    pub split: Option<Split>,
+    /// Completions sampled for one item, for tasks that sample; mean and spread are reported [default: 1]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub repeats: Option<usize>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Run directory [default: results/<name of the run>]
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Formats to export when the run ends, comma-separated (docs/results.md); scores.csv, breakdowns.csv and table.md
+    /// are always written
+    #[arg(long, value_delimiter = ',', value_name = "FORMAT,…")]
+    pub format: Vec<Format>,
+    /// Delete an earlier run in the run directory instead of continuing it
+    #[arg(long)]
+    pub fresh: bool,
+    /// Stop at the first sample or task that fails instead of continuing without it
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Measure only part I of N of every task, I from 0 (docs/shards.md). `auto` takes both from the variables of a Slurm
+    /// array, or from JOB_COMPLETION_INDEX of Kubernetes and GPT2_EVAL_SHARD_COUNT. `gpt2-eval merge` merges the parts
+    #[arg(long, value_name = "I/N|auto")]
+    pub shard: Option<String>,
+    /// Print no progress, only the table
+    #[arg(short, long)]
+    pub quiet: bool,
+}
 
 /// What a run measures; models and data may not be downloaded yet.
 pub(super) struct RunChoice {
@@ -109,47 +186,6 @@ pub(super) fn downloaded_data(
     Ok(DataSource::Directory(files.cached_directory(downloads)?))
 }
 
-/// The splits that tasks read: the measured one, and the one with few-shot examples if the protocol takes shots. Examples
-/// are downloaded even with 0 shots, so that a result does not depend on what happens to be on a machine. Custom tasks
-/// have their data beside their task configs.
-pub(super) fn needed(planned: &[PlannedTask]) -> Vec<Needed> {
-    let mut all: Vec<Needed> = Vec::new();
-    for planned in planned {
-        let Some(task) = tasks::find(&planned.task) else { continue };
-        let config = task.config();
-        let measured = measured_split(planned, config);
-        let takes_shots = config
-            .protocol(&planned.protocol.name)
-            .is_some_and(|protocol| protocol.options.iter().any(|option| option == "shots"));
-        let examples = DataConfig::example_splits(measured)
-            .filter(|split| takes_shots && config.data.downloads(*split).next().is_some())
-            .take(1);
-        for split in std::iter::once(measured).chain(examples) {
-            if !all.iter().any(|known| known.task == config.name && known.split == split) {
-                all.push(Needed { task: &config.name, data: &config.data, split });
-            }
-        }
-    }
-    all
-}
-
-/// The split of `--split`, or the one that the task config names.
-pub(super) fn measured_split(planned: &PlannedTask, config: &TaskConfig) -> Split {
-    let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
-    split.unwrap_or(config.data.split)
-}
-
-/// Values of `--tasks` for shell completion.
-pub(super) fn task_names() -> Vec<String> {
-    let of_task = |task: &&dyn AnyTask| {
-        let config = task.config();
-        let protocols = config.protocols.iter().map(|protocol| format!("{}:{}", config.name, protocol.name));
-        std::iter::once(config.name.clone()).chain(protocols).collect::<Vec<_>>()
-    };
-    let groups = GROUPS.into_iter().map(str::to_owned);
-    groups.chain(Registry::default().all().collect::<Vec<_>>().iter().flat_map(of_task)).collect()
-}
-
 /// The tasks of the command line with all their options; none if it names none.
 pub(super) fn planned_tasks(
     arguments: &RunArguments,
@@ -172,143 +208,6 @@ pub(super) fn planned_tasks(
     let mut tasks = with_shots(tasks, &arguments.shots, registry)?;
     drop_defaults(&mut tasks, registry);
     Ok(tasks)
-}
-
-/// Tasks and protocols, each once, in the order given; groups in the order of the registry.
-pub(super) fn tasks_of(given: &[String], registry: &Registry) -> anyhow::Result<Vec<PlannedTask>> {
-    let mut planned: Vec<PlannedTask> = Vec::new();
-    for text in given {
-        let found = if GROUPS.contains(&text.as_str()) {
-            let members: Vec<PlannedTask> = registry
-                .all()
-                .filter(|task| task.config().groups.contains(text))
-                .map(|task| default_task(task.config()))
-                .collect();
-            if members.is_empty() {
-                bail!("the group `{text}` has no tasks; add custom tasks with --task-file");
-            }
-            members
-        } else {
-            vec![task_of(text, registry)?]
-        };
-        for task in found {
-            if !planned.contains(&task) {
-                planned.push(task);
-            }
-        }
-    }
-    Ok(planned)
-}
-
-fn default_task(config: &TaskConfig) -> PlannedTask {
-    config.planned(config.default_protocol())
-}
-
-/// `task` or `task:protocol`.
-pub(super) fn task_of(text: &str, registry: &Registry) -> anyhow::Result<PlannedTask> {
-    let (name, protocol) = match text.split_once(':') {
-        Some((name, protocol)) => (name, Some(protocol)),
-        None => (text, None),
-    };
-    let Some(task) = registry.find(name) else {
-        let names: Vec<&str> = registry.all().map(|task| task.config().name.as_str()).collect();
-        let hint = did_you_mean(name, names.iter().copied().chain(GROUPS));
-        bail!(
-            "unknown task `{name}`{hint}; the tasks are {} and the groups {}; add custom tasks with --task-file",
-            names.join(", "),
-            GROUPS.join(", ")
-        );
-    };
-    let config = task.config();
-    let Some(protocol) = protocol else { return Ok(default_task(config)) };
-    let names: Vec<&str> = config.protocols.iter().map(|protocol| protocol.name.as_str()).collect();
-    if !names.contains(&protocol) {
-        let hint = did_you_mean(protocol, names.iter().copied());
-        bail!("task `{name}` has no protocol `{protocol}`{hint}; it has {}", names.join(", "));
-    }
-    Ok(config.planned(protocol))
-}
-
-/// The tasks once for every number of shots; tasks without shots once.
-fn with_shots(
-    tasks: Vec<PlannedTask>,
-    shots: &[u16],
-    registry: &Registry,
-) -> anyhow::Result<Vec<PlannedTask>> {
-    let Some((&first, more)) = shots.split_first() else { return Ok(tasks) };
-    let mut all = tasks.clone();
-    set_option(&mut all, ("shots", &first.to_string()), registry)?;
-    for shots in more {
-        let mut further = tasks.clone();
-        set_option(&mut further, ("shots", &shots.to_string()), registry)?;
-        all.extend(further.into_iter().filter(|task| takes(task, "shots", registry)));
-    }
-    // Keeps the rows of one task together.
-    all.sort_by_key(|task: &PlannedTask| tasks.iter().position(|known| known.task == task.task));
-    let mut once: Vec<PlannedTask> = Vec::new();
-    for task in all {
-        if !once.contains(&task) {
-            once.push(task);
-        }
-    }
-    Ok(once)
-}
-
-/// Adds `--split` to the options of the tasks that take it.
-pub(super) fn set_split(tasks: &mut [PlannedTask], split: Split, registry: &Registry) -> anyhow::Result<()> {
-    for planned in &*tasks {
-        let Some(config) = registry.find(&planned.task).map(AnyTask::config) else { continue };
-        if takes(planned, "split", registry) && !config.data.splits().contains(&split) {
-            let known: Vec<&str> = config.data.splits().into_iter().map(Split::as_str).collect();
-            bail!("task `{}` has no split `{}`; it has {}", planned.task, split.as_str(), known.join(", "));
-        }
-    }
-    set_option(tasks, ("split", split.as_str()), registry)
-}
-
-fn takes(planned: &PlannedTask, option: &str, registry: &Registry) -> bool {
-    registry
-        .find(&planned.task)
-        .and_then(|task| task.config().protocol(&planned.protocol.name))
-        .is_some_and(|protocol| protocol.options.iter().any(|known| known == option))
-}
-
-/// Removes options with their default values, so that a label does not repeat them.
-pub(super) fn drop_defaults(tasks: &mut [PlannedTask], registry: &Registry) {
-    for planned in tasks {
-        let Some(config) = registry.find(&planned.task).map(AnyTask::config) else { continue };
-        let usual = config.planned(&planned.protocol.name).protocol.options;
-        planned.protocol.options.retain(|option, value| {
-            let is_default = match option.as_str() {
-                "split" => value == config.data.split.as_str(),
-                "shots" => value == "0" && !usual.contains_key("shots"),
-                "repeats" => value == "1",
-                _ => false,
-            };
-            !is_default
-        });
-    }
-}
-
-/// Sets an option of every task whose protocol takes it. `Err` if there is none.
-pub(super) fn set_option(
-    tasks: &mut [PlannedTask],
-    (option, value): (&str, &str),
-    registry: &Registry,
-) -> anyhow::Result<()> {
-    let mut is_taken = false;
-    for planned in &mut *tasks {
-        if takes(planned, option, registry) {
-            planned.protocol.options.insert(option.to_owned(), value.to_owned());
-            is_taken = true;
-        }
-    }
-    if !is_taken {
-        let names: Vec<String> =
-            tasks.iter().map(|planned| format!("{}:{}", planned.task, planned.protocol)).collect();
-        bail!("--{option} is not supported by {}", names.join(", "));
-    }
-    Ok(())
 }
 
 /// The data of a run.
@@ -340,29 +239,5 @@ impl DataChoice {
                 Self::Local(DataSource::Directory(path))
             }
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tasks_protocols_and_groups() {
-        let given = ["lambada:harness", "all", "lambada"].map(str::to_owned);
-        let registry = Registry::default();
-        let names: Vec<String> = tasks_of(&given, &registry)
-            .unwrap()
-            .iter()
-            .map(|task| format!("{}:{}", task.task, task.protocol))
-            .collect();
-        assert_eq!(names[0], "lambada:harness");
-        assert_eq!(names.iter().filter(|name| *name == "lambada:paper").count(), 1);
-        let cbt = tasks_of(&["cbt".to_owned()], &registry).unwrap();
-        assert_eq!(cbt.iter().map(|task| task.task.as_str()).collect::<Vec<_>>(), ["cbt-cn", "cbt-ne"]);
-        assert!(task_of("lambda", &registry).unwrap_err().to_string().contains("did you mean `lambada`?"));
-        assert!(
-            task_of("lambada:harnes", &registry).unwrap_err().to_string().contains("did you mean `harness`?")
-        );
     }
 }

@@ -2,19 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use clap::builder::StringValueParser;
 use sha2::{Digest, Sha256};
 
-use super::compute::{ComputeArguments, Suggested, positive};
 use super::machine::Machine;
-use super::models::Size;
 use super::observer::Reporter;
+use super::output::{Incomplete, Problem, Report, describe};
 use super::progress::Progress;
-use super::resolve::{RunChoice, task_names};
+use super::report;
+use super::resolve::{RunArguments, RunChoice};
 use super::stop::Stop;
-use super::{Incomplete, Problem, Report, describe, report};
-use crate::data::Split;
 use crate::plan::{ModelSource, Plan};
 use crate::record::{Identity, Manifest, Shard, Status};
 use crate::report::{Format, Screen, made_by};
@@ -23,88 +19,6 @@ use crate::text::command_line;
 use gpt2_model::ComputeDevice;
 use gpt2_model::engine::{SelfCheckError, check_device, default_batch_tokens};
 use untrusted_input::thousands;
-
-/// A run.
-#[derive(Debug, Args)]
-// Each is an independent switch.
-#[allow(clippy::struct_excessive_bools)]
-pub(super) struct RunArguments {
-    /// Tasks, comma-separated: `task` or `task:protocol`, or a group: all, paper, lm, cbt, wmt14, custom [default: custom,
-    /// with --task-file]
-    #[arg(short, long, value_delimiter = ',', value_name = "TASK[:PROTOCOL],…", value_parser = task_parser(), hide_possible_values = true)]
-    pub tasks: Vec<String>,
-    /// Task config of a custom task (docs/custom-tasks.md), for `--tasks NAME` or the group `custom`; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub task_file: Vec<PathBuf>,
-    /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the
-    /// bundled tiny-3M and tiny-8M, `tiny` for both
-    #[arg(
-        short,
-        long,
-        value_delimiter = ',',
-        value_name = "SIZE,…",
-        ignore_case = true,
-        hide_possible_values = true
-    )]
-    pub sizes: Vec<Size>,
-    /// Any GPT-2 checkpoint with a label of your choice: a directory, a file, or a repository of the hub, in the format of
-    /// safetensors, PyTorch, nanoGPT, llm.c, TensorFlow or Burn; may be repeated
-    #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
-    pub model: Vec<String>,
-    /// Data: `sample` (bundled), a directory with <task>/<file>, or `hub` (downloaded once)
-    #[arg(short, long, value_name = "sample|DIR|hub", default_value = "hub")]
-    pub data: String,
-    #[command(flatten)]
-    pub compute: ComputeArguments,
-    /// Maximum tokens in one forward pass [default: from the free memory]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub batch_tokens: Option<usize>,
-    /// Measure N samples of each task: a seeded subset that grows with N
-    #[arg(short, long, value_name = "N", value_parser = positive)]
-    pub limit: Option<usize>,
-    /// Tokens between the starts of two windows of the perplexity tasks, from 1 to 1024 [default: 32, as in the paper;
-    /// 1024 is the fastest]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub stride: Option<u16>,
-    /// Few-shot examples in the prompt, for tasks that support them; several numbers give several rows: 0,1,5 [default:
-    /// as the protocol says, mostly 0]
-    #[arg(long, visible_alias = "num-fewshot", value_delimiter = ',', value_name = "K,…")]
-    pub shots: Vec<u16>,
-    /// Split to measure [default: the paper's]
-    #[arg(long)]
-    pub split: Option<Split>,
-    /// Completions sampled for one item, for tasks that sample; mean and spread are reported [default: 1]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub repeats: Option<usize>,
-    /// Seed of everything random
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    /// Run directory [default: results/<name of the run>]
-    #[arg(short, long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Formats to export when the run ends, comma-separated (docs/results.md); scores.csv, breakdowns.csv and table.md
-    /// are always written
-    #[arg(long, value_delimiter = ',', value_name = "FORMAT,…")]
-    pub format: Vec<Format>,
-    /// Delete an earlier run in the run directory instead of continuing it
-    #[arg(long)]
-    pub fresh: bool,
-    /// Stop at the first sample or task that fails instead of continuing without it
-    #[arg(long)]
-    pub fail_fast: bool,
-    /// Measure only part I of N of every task, I from 0 (docs/shards.md). `auto` takes both from the variables of a Slurm
-    /// array, or from JOB_COMPLETION_INDEX of Kubernetes and GPT2_EVAL_SHARD_COUNT. `gpt2-eval merge` merges the parts
-    #[arg(long, value_name = "I/N|auto")]
-    pub shard: Option<String>,
-    /// Print no progress, only the table
-    #[arg(short, long)]
-    pub quiet: bool,
-}
-
-/// Parser of `--tasks` and of `show TASK`.
-pub(super) fn task_parser() -> Suggested<StringValueParser> {
-    Suggested { values: task_names, parser: StringValueParser::new() }
-}
 
 /// Runs the tasks and returns the table.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Problem, Report};
+use super::output::{Problem, Report};
 use crate::report::{Results, Screen};
 use crate::run::{FinishedRun, write_atomically};
 use untrusted_input::thousands;

@@ -6,10 +6,8 @@ use clap::Args;
 
 use super::compute::positive;
 use super::progress::Progress;
-use super::resolve::{
-    DataChoice, downloaded_data, drop_defaults, measured_split, set_option, set_split, task_of,
-};
-use super::run::task_parser;
+use super::resolve::{DataChoice, downloaded_data};
+use super::tasks::{drop_defaults, measured_split, set_option, set_split, task_of, task_parser};
 use crate::data::Split;
 use crate::download::Downloads;
 use crate::tasks::{Registry, Source};

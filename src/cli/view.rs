@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::output::{print, say, warn};
 use super::report::{Opened, UNKNOWN};
 use super::serve::Server;
 use super::stop::Stop;
-use super::{print, say, warn};
 use crate::report::{Format, Screen};
 use crate::run::write_atomically;
 

@@ -1,0 +1,56 @@
+//! What commands print: results, messages, errors.
+
+use std::io::Write;
+
+use anyhow::Context;
+
+/// What a command prints, and what is wrong although it printed it.
+pub(super) struct Report {
+    pub text: String,
+    pub problem: Option<Problem>,
+}
+
+/// A problem that is no error of the command.
+pub(super) enum Problem {
+    /// Something is missing or failed; the same command, run again, continues.
+    Incomplete(String),
+    GateFailed(String),
+}
+
+impl From<String> for Report {
+    fn from(text: String) -> Self {
+        Self { text, problem: None }
+    }
+}
+
+/// An error after which the same command, run again, continues.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Incomplete(pub String);
+
+/// Prints a line to standard error, ignoring errors.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+pub(super) fn warn(text: &str) {
+    say(&format!("warning: {text}"));
+}
+
+/// The error and its causes; a cause that the message before it quotes is left out.
+pub(super) fn describe(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
+        "" => cause,
+        known if known.contains(&cause) => text,
+        _ => format!("{text}: {cause}"),
+    })
+}
+
+/// Prints to standard output. A closed pipe (`gpt2-eval ls | head`) is not an error.
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to standard output"),
+    }
+}

@@ -1,0 +1,221 @@
+//! `--tasks` and the options of tasks.
+
+use anyhow::bail;
+use clap::builder::StringValueParser;
+
+use super::compute::Suggested;
+use crate::data::sources::Needed;
+use crate::data::{DataConfig, Split};
+use crate::plan::PlannedTask;
+use crate::tasks::{self, AnyTask, CUSTOM_GROUP, Registry, TaskConfig};
+use untrusted_input::did_you_mean;
+
+/// Groups of tasks.
+const GROUPS: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", CUSTOM_GROUP];
+
+/// Parser of `--tasks` and of `show TASK`.
+pub(super) fn task_parser() -> Suggested<StringValueParser> {
+    Suggested { values: task_names, parser: StringValueParser::new() }
+}
+
+/// Values of `--tasks` for shell completion.
+fn task_names() -> Vec<String> {
+    let of_task = |task: &&dyn AnyTask| {
+        let config = task.config();
+        let protocols = config.protocols.iter().map(|protocol| format!("{}:{}", config.name, protocol.name));
+        std::iter::once(config.name.clone()).chain(protocols).collect::<Vec<_>>()
+    };
+    let groups = GROUPS.into_iter().map(str::to_owned);
+    groups.chain(Registry::default().all().collect::<Vec<_>>().iter().flat_map(of_task)).collect()
+}
+
+/// Tasks and protocols, each once, in the order given; groups in the order of the registry.
+pub(super) fn tasks_of(given: &[String], registry: &Registry) -> anyhow::Result<Vec<PlannedTask>> {
+    let mut planned: Vec<PlannedTask> = Vec::new();
+    for text in given {
+        let found = if GROUPS.contains(&text.as_str()) {
+            let members: Vec<PlannedTask> = registry
+                .all()
+                .filter(|task| task.config().groups.contains(text))
+                .map(|task| default_task(task.config()))
+                .collect();
+            if members.is_empty() {
+                bail!("the group `{text}` has no tasks; add custom tasks with --task-file");
+            }
+            members
+        } else {
+            vec![task_of(text, registry)?]
+        };
+        for task in found {
+            if !planned.contains(&task) {
+                planned.push(task);
+            }
+        }
+    }
+    Ok(planned)
+}
+
+fn default_task(config: &TaskConfig) -> PlannedTask {
+    config.planned(config.default_protocol())
+}
+
+/// `task` or `task:protocol`.
+pub(super) fn task_of(text: &str, registry: &Registry) -> anyhow::Result<PlannedTask> {
+    let (name, protocol) = match text.split_once(':') {
+        Some((name, protocol)) => (name, Some(protocol)),
+        None => (text, None),
+    };
+    let Some(task) = registry.find(name) else {
+        let names: Vec<&str> = registry.all().map(|task| task.config().name.as_str()).collect();
+        let hint = did_you_mean(name, names.iter().copied().chain(GROUPS));
+        bail!(
+            "unknown task `{name}`{hint}; the tasks are {} and the groups {}; add custom tasks with --task-file",
+            names.join(", "),
+            GROUPS.join(", ")
+        );
+    };
+    let config = task.config();
+    let Some(protocol) = protocol else { return Ok(default_task(config)) };
+    let names: Vec<&str> = config.protocols.iter().map(|protocol| protocol.name.as_str()).collect();
+    if !names.contains(&protocol) {
+        let hint = did_you_mean(protocol, names.iter().copied());
+        bail!("task `{name}` has no protocol `{protocol}`{hint}; it has {}", names.join(", "));
+    }
+    Ok(config.planned(protocol))
+}
+
+/// The tasks once for every number of shots; tasks without shots once.
+pub(super) fn with_shots(
+    tasks: Vec<PlannedTask>,
+    shots: &[u16],
+    registry: &Registry,
+) -> anyhow::Result<Vec<PlannedTask>> {
+    let Some((&first, more)) = shots.split_first() else { return Ok(tasks) };
+    let mut all = tasks.clone();
+    set_option(&mut all, ("shots", &first.to_string()), registry)?;
+    for shots in more {
+        let mut further = tasks.clone();
+        set_option(&mut further, ("shots", &shots.to_string()), registry)?;
+        all.extend(further.into_iter().filter(|task| takes(task, "shots", registry)));
+    }
+    // Keeps the rows of one task together.
+    all.sort_by_key(|task: &PlannedTask| tasks.iter().position(|known| known.task == task.task));
+    let mut once: Vec<PlannedTask> = Vec::new();
+    for task in all {
+        if !once.contains(&task) {
+            once.push(task);
+        }
+    }
+    Ok(once)
+}
+
+/// Adds `--split` to the options of the tasks that take it.
+pub(super) fn set_split(tasks: &mut [PlannedTask], split: Split, registry: &Registry) -> anyhow::Result<()> {
+    for planned in &*tasks {
+        let Some(config) = registry.find(&planned.task).map(AnyTask::config) else { continue };
+        if takes(planned, "split", registry) && !config.data.splits().contains(&split) {
+            let known: Vec<&str> = config.data.splits().into_iter().map(Split::as_str).collect();
+            bail!("task `{}` has no split `{}`; it has {}", planned.task, split.as_str(), known.join(", "));
+        }
+    }
+    set_option(tasks, ("split", split.as_str()), registry)
+}
+
+fn takes(planned: &PlannedTask, option: &str, registry: &Registry) -> bool {
+    registry
+        .find(&planned.task)
+        .and_then(|task| task.config().protocol(&planned.protocol.name))
+        .is_some_and(|protocol| protocol.options.iter().any(|known| known == option))
+}
+
+/// Removes options with their default values, so that a label does not repeat them.
+pub(super) fn drop_defaults(tasks: &mut [PlannedTask], registry: &Registry) {
+    for planned in tasks {
+        let Some(config) = registry.find(&planned.task).map(AnyTask::config) else { continue };
+        let usual = config.planned(&planned.protocol.name).protocol.options;
+        planned.protocol.options.retain(|option, value| {
+            let is_default = match option.as_str() {
+                "split" => value == config.data.split.as_str(),
+                "shots" => value == "0" && !usual.contains_key("shots"),
+                "repeats" => value == "1",
+                _ => false,
+            };
+            !is_default
+        });
+    }
+}
+
+/// Sets an option of every task whose protocol takes it. `Err` if there is none.
+pub(super) fn set_option(
+    tasks: &mut [PlannedTask],
+    (option, value): (&str, &str),
+    registry: &Registry,
+) -> anyhow::Result<()> {
+    let mut is_taken = false;
+    for planned in &mut *tasks {
+        if takes(planned, option, registry) {
+            planned.protocol.options.insert(option.to_owned(), value.to_owned());
+            is_taken = true;
+        }
+    }
+    if !is_taken {
+        let names: Vec<String> =
+            tasks.iter().map(|planned| format!("{}:{}", planned.task, planned.protocol)).collect();
+        bail!("--{option} is not supported by {}", names.join(", "));
+    }
+    Ok(())
+}
+
+/// The splits that tasks read: the measured one, and the one with few-shot examples if the protocol takes shots. Examples
+/// are downloaded even with 0 shots, so that a result does not depend on what happens to be on a machine. Custom tasks
+/// have their data beside their task configs.
+pub(super) fn needed(planned: &[PlannedTask]) -> Vec<Needed> {
+    let mut all: Vec<Needed> = Vec::new();
+    for planned in planned {
+        let Some(task) = tasks::find(&planned.task) else { continue };
+        let config = task.config();
+        let measured = measured_split(planned, config);
+        let takes_shots = config
+            .protocol(&planned.protocol.name)
+            .is_some_and(|protocol| protocol.options.iter().any(|option| option == "shots"));
+        let examples = DataConfig::example_splits(measured)
+            .filter(|split| takes_shots && config.data.downloads(*split).next().is_some())
+            .take(1);
+        for split in std::iter::once(measured).chain(examples) {
+            if !all.iter().any(|known| known.task == config.name && known.split == split) {
+                all.push(Needed { task: &config.name, data: &config.data, split });
+            }
+        }
+    }
+    all
+}
+
+/// The split of `--split`, or the one that the task config names.
+pub(super) fn measured_split(planned: &PlannedTask, config: &TaskConfig) -> Split {
+    let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
+    split.unwrap_or(config.data.split)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_protocols_and_groups() {
+        let given = ["lambada:harness", "all", "lambada"].map(str::to_owned);
+        let registry = Registry::default();
+        let names: Vec<String> = tasks_of(&given, &registry)
+            .unwrap()
+            .iter()
+            .map(|task| format!("{}:{}", task.task, task.protocol))
+            .collect();
+        assert_eq!(names[0], "lambada:harness");
+        assert_eq!(names.iter().filter(|name| *name == "lambada:paper").count(), 1);
+        let cbt = tasks_of(&["cbt".to_owned()], &registry).unwrap();
+        assert_eq!(cbt.iter().map(|task| task.task.as_str()).collect::<Vec<_>>(), ["cbt-cn", "cbt-ne"]);
+        assert!(task_of("lambda", &registry).unwrap_err().to_string().contains("did you mean `lambada`?"));
+        assert!(
+            task_of("lambada:harnes", &registry).unwrap_err().to_string().contains("did you mean `harness`?")
+        );
+    }
+}
