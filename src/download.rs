@@ -121,8 +121,8 @@ impl Downloads {
             revision: location.revision.clone(),
             commit: file.commit.clone(),
             path: path.to_owned(),
-            digest: file.digest.as_ref().map(ToString::to_string),
-            first_digest: None,
+            checksum: file.digest.as_ref().map(ToString::to_string),
+            pinned_checksum: None,
         };
         self.note_used(used, &format!("{}@{}:{path}", location.repository, location.revision))?;
         Ok(file)
@@ -176,8 +176,8 @@ impl Downloads {
             revision: String::new(),
             commit: String::new(),
             path: rest.to_owned(),
-            digest: Some(digest.clone()),
-            first_digest: None,
+            checksum: Some(digest.clone()),
+            pinned_checksum: None,
         };
         self.note_used(used, url)?;
         Ok((path, digest))
@@ -199,7 +199,7 @@ impl Downloads {
 
     /// Notes a file for the manifest and compares its checksum with the one pinned as `key` on first use.
     fn note_used(&mut self, mut used: HubFile, key: &str) -> anyhow::Result<()> {
-        if let Some(digest) = &used.digest {
+        if let Some(digest) = &used.checksum {
             let now = FirstUse { digest: digest.clone(), commit: used.commit.clone() };
             if let Some(first) = self.pins.check(key, now)? {
                 self.watch.note(&format!(
@@ -210,7 +210,7 @@ impl Downloads {
                     used.commit,
                     self.pins.path().display()
                 ));
-                used.first_digest = Some(first.digest);
+                used.pinned_checksum = Some(first.digest);
             }
         }
         if !self.used.contains(&used) {

@@ -1,4 +1,4 @@
-//! The fully resolved run: what is measured, with nothing left to defaults. No command-line types below this line.
+//! The resolved run: models, tasks and data, with every default filled in. Command-line types do not appear from here on.
 
 use std::path::PathBuf;
 
@@ -14,19 +14,18 @@ pub struct Plan {
     pub models: Vec<PlannedModel>,
     /// Tasks with their protocols, in order.
     pub tasks: Vec<PlannedTask>,
-    /// The cards of the user's own tasks among them.
+    /// The task files of the custom tasks among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub custom_tasks: Vec<CustomTaskFile>,
-    /// Where examples come from.
+    /// Source of the samples.
     pub data: DataSource,
-    /// Most samples of each task; a seeded, nested subset.
+    /// Maximum number of samples of each task: a seeded, nested subset. All samples without it.
     pub limit: Option<usize>,
-    /// Seed of everything that is drawn.
+    /// Seed of subsets, few-shot examples and sampling.
     pub seed: u64,
-    /// How exactly the models compute.
-    #[serde(default)]
+    /// Number format of weights and activations.
     pub precision: Precision,
-    /// The part of every task that is measured; all without it.
+    /// The shard of every task that is measured; all samples without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
 }
@@ -34,56 +33,56 @@ pub struct Plan {
 /// A model of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlannedModel {
-    /// The name it has in every output.
+    /// Name in every output.
     pub label: String,
-    /// Where it is.
+    /// Source of its files.
     pub source: ModelSource,
 }
 
-/// Where a model is.
+/// Source of a model's files.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelSource {
-    /// Part of the program.
+    /// Bundled with the program.
     Bundled,
-    /// A Hugging Face GPT-2 directory.
+    /// A checkpoint: a directory or a file.
     Directory(PathBuf),
 }
 
 impl ModelSource {
-    /// Whether it is part of the program.
+    /// Whether the model is bundled with the program.
     pub fn is_bundled(&self) -> bool {
         matches!(self, Self::Bundled)
     }
 }
 
-/// A task and how it is measured.
+/// A task under a protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlannedTask {
-    /// Name in the registry, or in a card of [`Plan::custom_tasks`].
+    /// Name of a built-in task, or of a custom task in [`Plan::custom_tasks`].
     pub task: String,
     /// Protocol and options.
     pub protocol: Protocol,
 }
 
-/// The card of a user's own task, kept whole: a run directory can be read without the file.
+/// The task file of a custom task with its text, so that a run directory can be read without the file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CustomTaskFile {
-    /// Its name.
+    /// Name of the task.
     pub task: String,
-    /// The card's file, as typed; data are looked for beside it.
+    /// Path as typed; the task's data are searched beside it.
     pub path: PathBuf,
     /// sha256 of the text.
     pub sha256: String,
-    /// What stands in the file.
+    /// Content of the file.
     pub text: String,
 }
 
-/// Where examples come from.
+/// Source of the samples.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DataSource {
-    /// The samples that are part of the program.
+    /// The bundled samples.
     Sample,
     /// A directory with `<task>/<file>`.
     Directory(PathBuf),

@@ -1,6 +1,4 @@
-//! Seeded draws: the same seed and names give the same draw, in whatever order and company the names come.
-//!
-//! A leaf: this module depends on nothing else in the crate.
+//! Reproducible randomness: a seed and a name give the same number or order, independent of all other names.
 
 use sha2::{Digest, Sha256};
 
@@ -13,21 +11,20 @@ fn digest(seed: u64, purpose: &str, name: &str) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// A seed of its own for `name`, so that its draws do not depend on any other's. Different purposes give unrelated
-/// seeds.
+/// The seed of `name`, independent of other names. Different purposes give unrelated seeds.
 pub fn seed_of(seed: u64, purpose: &str, name: &str) -> u64 {
     let digest = digest(seed, purpose, name);
     digest[..8].iter().fold(0, |value, &byte| (value << 8) | u64::from(byte))
 }
 
-/// A whole number below `bound`, drawn for `name`; 0 if `bound` is 0.
+/// A random integer below `bound` for `name`; 0 if `bound` is 0.
 pub fn below(bound: usize, seed: u64, purpose: &str, name: &str) -> usize {
-    // The high half of a 128-bit product: no remainder, and the bias is below 2^-40.
+    // The high half of a 128-bit product; its bias is below 2^-40.
     ((u128::from(seed_of(seed, purpose, name)) * bound as u128) >> 64) as usize
 }
 
-/// Indices of `names` in a drawn order. Leaving names out leaves the order of the others as it is, and a name that
-/// stands twice keeps its order.
+/// The indices of `names` in a random order. Leaving out a name does not change the order of the others; repeated names
+/// keep their order.
 pub fn shuffled(names: &[&str], seed: u64, purpose: &str) -> Vec<usize> {
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_cached_key(|&index| (digest(seed, purpose, names[index]), index));
@@ -39,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_depend_on_seed_purpose_and_name_only() {
+    fn seeds_depend_on_seed_purpose_and_name_only() {
         assert_eq!(seed_of(1, "a", "x"), seed_of(1, "a", "x"));
         let all = [seed_of(1, "a", "x"), seed_of(2, "a", "x"), seed_of(1, "b", "x"), seed_of(1, "a", "y")];
         assert!(all.iter().enumerate().all(|(index, seed)| !all[..index].contains(seed)));
@@ -52,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_spread_evenly() {
+    fn numbers_are_uniform() {
         let mut counts = [0; 10];
         for index in 0..10_000 {
             counts[below(10, 7, "p", &index.to_string())] += 1;

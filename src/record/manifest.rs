@@ -8,88 +8,87 @@ use serde::{Deserialize, Serialize};
 use super::Protocol;
 use crate::plan::{Plan, PlannedTask};
 
-/// How far a run has come.
+/// State of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Begun; not finished, or cut off.
+    /// Running, or killed.
     Started,
-    /// Every sample is there; [`Manifest::failed_samples`] of them with an error instead of statistics.
+    /// Every sample has a result; [`Manifest::failed_samples`] of them have an error instead of values.
     Complete,
-    /// Stopped by the user; what was finished is kept.
+    /// Stopped by the user; finished samples are kept.
     Interrupted,
-    /// Ended by an error; what was finished is kept.
+    /// Ended by an error; finished samples are kept.
     Failed,
 }
 
 /// `manifest.json`: everything needed to believe, repeat or resume a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Manifest {
-    /// Version of the files of a run directory; raised when a field changes its meaning.
+    /// Version of the files of a run directory; raised when a field changes.
     #[schemars(extend("const" = super::SCHEMA_VERSION))]
     pub schema_version: u32,
-    /// How far it has come.
+    /// State of the run.
     pub status: Status,
-    /// What was asked for.
+    /// What the run measures.
     pub plan: Plan,
-    /// What decides the result; a run directory never mixes two identities.
+    /// Everything that decides the result; all files of a run directory have the same identity.
     pub identity: Identity,
-    /// What there is to find in `samples/`, in the plan's order.
+    /// The tasks with their file names, in the plan's order.
     pub tasks: Vec<MeasuredTask>,
-    /// What does not.
+    /// Everything else about how the run was made.
     pub environment: Environment,
-    /// What each task cost, one entry for every time that something of it was computed.
-    #[serde(default)]
+    /// Usage of each task on each model, one entry for each session that computed samples of it.
     pub usage: Vec<TaskUsage>,
-    /// The runs that this one was merged from, in the order of their numbers.
+    /// The shards that this run was merged from, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardSummary>,
-    /// Samples that have an error instead of statistics, over all models and tasks.
+    /// Samples with an error instead of values, over all models and tasks.
     pub failed_samples: usize,
-    /// When the last run into this directory began, RFC 3339, UTC.
+    /// Start of the last session of this run, RFC 3339, UTC.
     pub started: String,
-    /// When it ended.
+    /// End of the last session.
     pub ended: Option<String>,
-    /// Why, for a failed run.
+    /// The error that ended it, for a failed run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// What decides a run's result: contents, not places.
+/// Everything that decides a run's result: contents, not paths.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Identity {
     /// Version of the engine's arithmetic.
     pub engine_version: u32,
     /// Backend: `flex`, `ndarray`, `wgpu`, `cuda`.
     pub backend: String,
-    /// The arithmetic: `f32`, or a mode of bf16 with the processor's instructions, such as `bf16 (Avx512Bf16)`.
+    /// Number format of the arithmetic: `f32`, or a mode of bf16 with the SIMD level, such as `bf16 (Avx512Bf16)`.
     pub dtype: String,
     /// In the plan's order.
     pub models: Vec<ModelIdentity>,
     /// In the plan's order.
     pub tasks: Vec<PlannedTask>,
-    /// One a card of the user's own tasks.
+    /// The custom tasks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub custom_tasks: Vec<CustomTaskIdentity>,
-    /// One a task, in the plan's order.
+    /// The data of each task, in the plan's order.
     pub data: Vec<DataIdentity>,
-    /// Most samples of each task.
+    /// Maximum number of samples of each task.
     pub limit: Option<usize>,
-    /// Seed of everything that is drawn.
+    /// Seed of subsets, few-shot examples and sampling.
     pub seed: u64,
-    /// The part of every task that this run measures; all without it.
+    /// The shard of every task that this run measures; all samples without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
 }
 
-/// One of several runs that together measure everything.
+/// One of several runs that together measure all samples.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
 pub struct Shard {
-    /// Which, from 0.
+    /// Index, from 0.
     pub index: usize,
-    /// Of how many.
+    /// Number of shards.
     pub count: usize,
 }
 
@@ -102,36 +101,36 @@ impl fmt::Display for Shard {
 /// When and where a merged shard ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ShardSummary {
-    /// Which.
+    /// The shard.
     pub shard: Shard,
     /// Name of the machine.
     pub host: Option<String>,
-    /// Its processor.
+    /// Its CPU.
     pub cpu: String,
-    /// When its last session began, RFC 3339, UTC.
+    /// Start of its last session, RFC 3339, UTC.
     pub started: String,
-    /// When it ended.
+    /// End of that session.
     pub ended: Option<String>,
 }
 
-/// A task of the run as its files have it: enough to compute its scores without data or model.
+/// A task of the run: enough to compute its scores without data or model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MeasuredTask {
     /// Name of the task.
     pub task: String,
     /// The protocol that ran.
     pub protocol: Protocol,
-    /// The same with `data=`, `limit=`… where not all of the published test set was used, as tables show it.
+    /// The protocol in tables: with `data=`, `limit=`… where not all of the published test set was used.
     pub label: Protocol,
     /// Name of its file in `samples/<model>/`, `baselines/` and `prompts/`.
     pub journal: String,
-    /// Records of the data file.
+    /// Number of records in the data file.
     pub records: usize,
-    /// Samples that are measured: fewer with a limit, and in a shard.
+    /// Number of samples that are measured: fewer with a limit, and in a shard.
     pub samples: usize,
 }
 
-/// What a task cost on a model, in the session that computed it.
+/// Usage of a task on a model in the session that computed it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TaskUsage {
     /// Label of the model.
@@ -140,17 +139,17 @@ pub struct TaskUsage {
     pub task: String,
     /// Protocol with its options.
     pub protocol: String,
-    /// What computed: `burn`, or the kernels with their instructions.
+    /// Kernels: `burn`, or the SIMD level of the fused CPU kernels.
     pub kernels: String,
-    /// Seconds, loading not counted.
+    /// Seconds, without loading the model.
     pub seconds: f64,
-    /// Tokens that the requests of this session have, one by one.
+    /// Tokens of the requests of this session, without sharing.
     pub requested_tokens: u64,
-    /// Tokens that the model read for them: fewer where requests share a prefix or are the same.
+    /// Tokens that the model read: fewer where requests are the same or share a prefix.
     pub read_tokens: u64,
-    /// Tokens of padding that it read besides.
+    /// Padding tokens that the model also read.
     pub padding_tokens: u64,
-    /// Most bytes of keys and values that were kept at a time.
+    /// Maximum size of the KV cache, in bytes.
     pub kv_cache_bytes: u64,
 }
 
@@ -159,9 +158,9 @@ pub struct TaskUsage {
 pub struct ModelIdentity {
     /// Label.
     pub label: String,
-    /// Parameters.
+    /// Number of parameters.
     pub parameters: u64,
-    /// sha256 of the configuration that was read, as this program understands it.
+    /// sha256 of the parsed configuration.
     pub config_sha256: String,
     /// sha256 of the weight file.
     pub weights_sha256: String,
@@ -169,59 +168,58 @@ pub struct ModelIdentity {
     pub tokenizer_sha256: String,
 }
 
-/// Fingerprint of the card of a user's own task.
+/// Fingerprint of a custom task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CustomTaskIdentity {
     /// Name of the task.
     pub task: String,
-    /// sha256 of the card.
+    /// sha256 of the task file.
     pub sha256: String,
 }
 
 /// Fingerprint of a data file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DataIdentity {
-    /// Task that reads it.
+    /// Name of the task.
     pub task: String,
-    /// sha256 of the file; of its and its companion's, where it has one.
+    /// sha256 of the file, or of the file and its companion.
     pub sha256: String,
-    /// The same of the file that examples for prompts and baselines are from, where there is one.
+    /// sha256 of the file with the few-shot examples and the training data of baselines, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub examples_sha256: Option<String>,
-    /// Records in it.
+    /// Number of records in the file.
     pub records: usize,
-    /// `complete` (equal to the published test set), `sample`, `subset`, `unverified`, or `custom` for the data of a
-    /// custom task.
+    /// `complete` (equal to the published test set), `sample`, `subset`, `unverified`, or `custom` for a custom task.
     pub provenance: String,
 }
 
-/// What a run was made with; no part of its identity.
+/// The environment of a run; not part of its identity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Environment {
     /// Version of this program.
     pub program_version: String,
-    /// Git revision it was built from, where known.
+    /// Git revision of the build, where known.
     pub git_revision: Option<String>,
-    /// Whether it was built with changes that the revision does not have, where known.
+    /// Whether the build had uncommitted changes, where known.
     pub git_dirty: Option<bool>,
-    /// Versions of Burn and of what it computes with, by name.
+    /// Versions of Burn and its backends, by name.
     pub dependencies: BTreeMap<String, String>,
     /// The command as typed.
     pub command: Vec<String>,
     /// Every file of weights, tokenizers and data that was read.
     pub files: Vec<FileFingerprint>,
-    /// Every file of the Hugging Face hub that they are, or were made from.
+    /// The published files that they are or were made from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hub: Vec<HubFile>,
-    /// The device in its own words.
+    /// Name of the device.
     pub device: String,
-    /// Threads of the CPU work.
+    /// Number of CPU threads.
     pub threads: usize,
-    /// Most tokens in one forward pass.
+    /// Maximum tokens of a forward pass.
     pub batch_tokens: usize,
-    /// Processor.
+    /// Model of the CPU.
     pub cpu: String,
-    /// Operating system and machine type.
+    /// Operating system and architecture.
     pub system: String,
     /// Name of the machine.
     pub host: Option<String>,
@@ -230,29 +228,29 @@ pub struct Environment {
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FileFingerprint {
-    /// What for: `weights F32` with the types that are stored, `tokenizer`, `data`.
+    /// `weights F32` with the stored types, `tokenizer`, or `data`.
     pub role: String,
-    /// Where, or the name of what is part of the program.
+    /// Path, or the name of a bundled file.
     pub path: String,
-    /// sha256 of the content; of a tokenizer's files one after the other.
+    /// sha256 of the content; for a tokenizer, of all its files in sequence.
     pub sha256: String,
 }
 
-/// A file of the Hugging Face hub, or one where its makers have put it on the web.
+/// A file of the Hugging Face hub, or an upstream file on another host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HubFile {
-    /// `OWNER/NAME` of a model, `datasets/OWNER/NAME` of data; of a file outside the hub, scheme and host.
+    /// `OWNER/NAME` of a model, `datasets/OWNER/NAME` of data; scheme and host of an upstream file.
     pub repository: String,
-    /// The branch, tag or commit that was asked for; empty outside the hub.
+    /// The requested branch, tag or commit; empty for an upstream file.
     pub revision: String,
-    /// The commit that it was; empty outside the hub.
+    /// The resolved commit; empty for an upstream file.
     pub commit: String,
-    /// Path in the repository, or on that host.
+    /// Path in the repository, or on the host.
     pub path: String,
-    /// Sum of the content by the hub: `sha256 …`, or `git blob …` for small files; where the hub tells.
+    /// Checksum as published: `sha256 …`, or `git blob …` for small files of the hub; absent where none is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    /// The sum at the first use on this machine, if it was another.
+    pub checksum: Option<String>,
+    /// Checksum that was pinned on first use, if it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_digest: Option<String>,
+    pub pinned_checksum: Option<String>,
 }

@@ -1,6 +1,4 @@
-//! The on-disk schema: protocol labels, sample records, scores, the manifest.
-//!
-//! A leaf: this module knows nothing but the other leaves, [`crate::plan`] and [`crate::request`].
+//! The files of a run directory: manifest, sample results, prompts, scores.
 
 mod manifest;
 mod protocol;
@@ -15,5 +13,5 @@ pub use protocol::Protocol;
 pub use sample::{CandidateSet, HeuristicResult, PromptRecord, RequestText, SampleResult};
 pub use score::{GroupScore, Score};
 
-/// Version of every file that this program writes; raised when a field changes its meaning.
+/// Version of the files of a run directory; raised when a field changes.
 pub const SCHEMA_VERSION: u32 = 3;

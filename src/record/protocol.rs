@@ -1,11 +1,11 @@
-//! How a task is measured.
+//! Protocols with their options.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How a task is measured: a protocol's name and its options, written `paper,stride=1024`.
+/// A way to measure a task: the name of a protocol and its options, displayed as `paper,stride=1024`.
 #[derive(
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -18,7 +18,7 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// The name of the protocol of users' own tasks.
+    /// The protocol of custom tasks.
     pub const CUSTOM: &'static str = "custom";
 
     /// A protocol without options.

@@ -1,4 +1,4 @@
-//! What is kept of a sample.
+//! Records of samples: results, baselines, prompts.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,29 +8,29 @@ use text_metrics::SampleValues;
 /// One line of a journal: a finished sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SampleResult {
-    /// Stable name of the sample within its data.
+    /// Stable id of the sample within its data.
     pub id: String,
-    /// Story or article it belongs to, where samples are not independent.
+    /// Story or article of the sample, where samples are not independent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// Hash of weights, tokenizer, dtype, backend, engine version and requests.
     pub key: String,
-    /// sha256 of the requests' text.
+    /// sha256 of the requests.
     pub prompt_sha256: String,
-    /// Tokens the model read without being scored on them, over all requests.
+    /// Tokens that the model read without scoring them, over all requests.
     pub context_tokens: usize,
-    /// Tokens that were scored or written, over all requests.
+    /// Tokens that were scored or generated, over all requests.
     pub target_tokens: usize,
-    /// Tokens dropped because the input was longer than the window.
+    /// Tokens that were dropped because the input was longer than the context.
     pub truncated_tokens: usize,
-    /// Answers to the requests, in their order.
+    /// Responses to the requests, in their order.
     pub responses: Vec<Response>,
     /// Responses that compete with each other, where the task is a choice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidate_sets: Vec<CandidateSet>,
-    /// What the metrics are computed from.
+    /// Values that the metrics are computed from.
     pub values: SampleValues,
-    /// Why the sample has no statistics, if it failed.
+    /// Why the sample has no values, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -51,38 +51,38 @@ impl CandidateSet {
     }
 }
 
-/// One line of `baselines/<journal>`: what a method without a model scores on a sample.
+/// One line of `baselines/<journal>`: a heuristic baseline on a sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HeuristicResult {
-    /// The method's name in tables.
+    /// Name of the baseline in tables.
     pub method: String,
-    /// The sample.
+    /// Id of the sample.
     pub id: String,
-    /// What the metrics are computed from.
+    /// Values that the metrics are computed from.
     pub values: SampleValues,
 }
 
-/// One line of `prompts/<journal>`: what every model is asked about a sample.
+/// One line of `prompts/<journal>`: the requests of a sample, the same for every model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PromptRecord {
-    /// The sample.
+    /// Id of the sample.
     pub id: String,
-    /// File and line of its record in the data.
+    /// File and line of the sample's record in the data.
     pub location: String,
     /// The requests, in the order of the sample's responses.
     pub requests: Vec<RequestText>,
-    /// What would be right: references, or the right candidate; nothing where a request's target says it.
+    /// References, or the correct candidate; empty where a request has the target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expected: Vec<String>,
 }
 
-/// The words of a request.
+/// The text of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RequestText {
-    /// What the model has read; left out where it is that of the request before.
+    /// The context or prompt; absent where it is that of the previous request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// What is scored behind it, the whole text of a part of a document; nothing where the model writes.
+    /// The text that is scored after it, or a part of a document; absent where the model generates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 /// One row of `scores.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Score {
-    /// Label of the model, or name of a method without one.
+    /// Label of the model, or name of a heuristic baseline.
     pub model: String,
-    /// Its parameters; none without a model.
+    /// Number of parameters; none for a heuristic baseline.
     pub parameters: Option<u64>,
     /// Name of the task.
     pub task: String,
@@ -17,19 +17,19 @@ pub struct Score {
     pub metric: String,
     /// Its value; accuracies in percent.
     pub value: f64,
-    /// Its standard error, in the metric's unit; absent for a single sample.
+    /// Standard error, in the metric's unit; absent for a single sample.
     pub stderr: Option<f64>,
     /// Lower end of the 95 % interval.
     pub ci95_low: Option<f64>,
     /// Upper end of the 95 % interval.
     pub ci95_high: Option<f64>,
-    /// Samples.
+    /// Number of samples.
     pub n: usize,
-    /// Whether more is better.
+    /// Whether a higher value is better.
     pub higher_is_better: bool,
-    /// What the GPT-2 paper has for this model, task, protocol and metric.
+    /// Value in the GPT-2 paper for this model, task, protocol and metric.
     pub paper: Option<f64>,
-    /// Samples that failed and are counted in nothing else.
+    /// Number of failed samples; the value is without them.
     pub failed: usize,
 }
 
@@ -42,7 +42,7 @@ pub struct GroupScore {
     pub task: String,
     /// As in [`Score`].
     pub protocol: String,
-    /// What makes the groups: `domain`, `confidence`.
+    /// Name of the grouping: `domain`, `confidence`.
     pub breakdown: String,
     /// The group.
     pub group: String,
@@ -50,12 +50,12 @@ pub struct GroupScore {
     pub metric: String,
     /// Its value; accuracies in percent.
     pub value: f64,
-    /// Its standard error, in the metric's unit.
+    /// Standard error, in the metric's unit.
     pub stderr: Option<f64>,
     /// Lower end of the 95 % interval.
     pub ci95_low: Option<f64>,
     /// Upper end of the 95 % interval.
     pub ci95_high: Option<f64>,
-    /// Samples of the group.
+    /// Number of samples in the group.
     pub n: usize,
 }

@@ -85,7 +85,7 @@ fn what_was_fetched_is_enough_without_a_network() {
     assert_eq!(paths, [DATA_FILE, "config.json", "model.safetensors"]);
     assert!(files.iter().all(|file| file["commit"] == file["revision"]), "all are pinned");
     assert_eq!(files[2]["repository"], "openai-community/gpt2");
-    assert!(files[2]["digest"].as_str().unwrap().starts_with("sha256 "));
+    assert!(files[2]["checksum"].as_str().unwrap().starts_with("sha256 "));
     // The plain directories need neither hub nor cache.
     std::fs::remove_dir_all(directory.join("hf")).unwrap();
     std::fs::remove_dir_all(directory.join("cache")).unwrap();
@@ -183,7 +183,7 @@ fn what_the_hub_has_not_comes_from_its_makers() {
     let archive =
         files.as_array().unwrap().iter().find(|file| file["path"] == "wmt14/test-full.tgz").unwrap();
     assert_eq!(archive["repository"], "https://www.statmt.org");
-    assert!(archive["digest"].as_str().unwrap().starts_with("sha256 "));
+    assert!(archive["checksum"].as_str().unwrap().starts_with("sha256 "));
 }
 
 /// The hub's table of French lines, each with itself as its translation.
@@ -296,8 +296,8 @@ fn a_file_that_changes_is_pointed_out() {
     run(directory, &endpoint, &format!("{arguments} --out b"))
         .has(0, &["has changed", "first use", "hub.lock.json"]);
     let files = &manifest(&directory.join("b"))["environment"]["hub"];
-    assert_ne!(files[0]["first_digest"], files[0]["digest"]);
-    assert!(files[0]["first_digest"].is_string());
+    assert_ne!(files[0]["pinned_checksum"], files[0]["checksum"]);
+    assert!(files[0]["pinned_checksum"].is_string());
 }
 
 #[test]

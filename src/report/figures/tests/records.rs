@@ -17,8 +17,8 @@ fn manifest() -> Manifest {
             "requested_tokens": tokens, "read_tokens": tokens, "padding_tokens": 0, "kv_cache_bytes": 0})
     };
     serde_json::from_value(serde_json::json!({
-        "schema_version": 2, "status": "complete",
-        "plan": {"models": [], "tasks": [], "data": "sample", "limit": null, "seed": 0},
+        "schema_version": 3, "status": "complete",
+        "plan": {"models": [], "tasks": [], "data": "sample", "limit": null, "seed": 0, "precision": "f32"},
         "identity": {"engine_version": 1, "backend": "flex", "dtype": "f32", "tasks": [], "data": [], "limit": null,
             "seed": 0, "models": [{"label": "a", "parameters": 5, "config_sha256": "", "weights_sha256": "",
             "tokenizer_sha256": ""}]},
