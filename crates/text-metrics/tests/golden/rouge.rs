@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use text_metrics::{PorterMode, Rouge, RougeScore, Stemming, porter_stem, rouge, rouge_with};
 
-use crate::common::{say, shared};
+use crate::{say, shared};
 
 /// What `tests/golden/make_rouge.py` wrote.
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ impl Scores {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../golden/rouge.json")).unwrap()
+    serde_json::from_str(include_str!("rouge.json")).unwrap()
 }
 
 fn flat(scores: &[RougeScore]) -> Vec<f64> {

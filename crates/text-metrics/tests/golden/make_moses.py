@@ -100,7 +100,7 @@ def main():
         # The list, not the string: the string has stray spaces around a final `.'`.
         triples += [[language, text, " ".join(tokenizer.tokenize(text, escape=False))] for text in texts]
     lines = ",\n".join(json.dumps(triple) for triple in triples)
-    made_by = f"tests/golden/make_moses.py; sacremoses {SACREMOSES}"
+    made_by = f"crates/text-metrics/tests/golden/make_moses.py; sacremoses {SACREMOSES}"
     path = Path(__file__).with_name("moses.json")
     path.write_text(f'{{"made_by": "{made_by}",\n"triples": [\n{lines}\n]}}\n', encoding="ascii")
     print(f"{path}: {len(triples)} triples")

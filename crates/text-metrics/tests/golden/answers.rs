@@ -8,7 +8,7 @@ use text_metrics::{
 const TOLERANCE: f64 = 1e-12;
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("../golden/answers.json")).unwrap()
+    serde_json::from_str(include_str!("answers.json")).unwrap()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Writes answers.json: answer scores by the official rules, for tests/suite/golden_answers.rs.
+"""Writes answers.json: answer scores by the official rules, for answers.rs.
 
     pip download --no-deps -d WHEELS lm_eval==0.4.13 transformers==4.57.1
     python3 make_answers.py WHEELS
@@ -213,7 +213,7 @@ def main():
         assert normalize(text) == expected, (text, normalize(text), expected)
     texts = [text for text, _ in NORMALIZED] + [phrase(rng) + rng.choice(WORDS) + phrase(rng) for _ in range(100)]
     golden = {
-        "made_by": "tests/golden/make_answers.py; harness: lm_eval 0.4.13, transformers 4.57.1",
+        "made_by": "crates/text-metrics/tests/golden/make_answers.py; harness: lm_eval 0.4.13, transformers 4.57.1",
         "normalized": [[text, normalize(text)] for text in texts],
         "cases": out,
     }

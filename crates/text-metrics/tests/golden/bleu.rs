@@ -4,7 +4,7 @@
 use serde_json::Value;
 use text_metrics::{BleuStatistics, BleuTokenizer};
 
-use crate::common::{say, shared};
+use crate::{say, shared};
 
 const TOKENIZERS: [(&str, BleuTokenizer); 2] =
     [("mteval_13a", BleuTokenizer::Mteval13a), ("none", BleuTokenizer::None)];
@@ -27,7 +27,7 @@ fn compare(values: &BleuStatistics, expected: &Value, name: &str) -> f64 {
 
 #[test]
 fn pairs_and_corpora_equal_sacrebleu() {
-    let golden: Value = serde_json::from_str(include_str!("../golden/bleu.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("bleu.json")).unwrap();
     let pairs = golden["pairs"].as_array().unwrap();
     let corpora = golden["corpora"].as_array().unwrap();
     assert_eq!((pairs.len(), corpora.len()), (500, 5));
