@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::progress::Progress;
 use crate::record::{ModelIdentity, SampleResult};
-use crate::report::Results;
+use crate::report::{Results, run_tables};
 use crate::run::{FinishedTask, Observer, Preflight, RunError, write_atomically};
 
 /// Keeps `scores.csv`, `breakdowns.csv` and `table.md` up to date.
@@ -35,9 +35,10 @@ impl Reporter {
     }
 
     fn write(&self) -> Result<(), RunError> {
-        let write_error = |error| RunError::write(&self.directory, &std::io::Error::other(error));
-        let files = self.results.files().map_err(write_error)?;
-        files.iter().try_for_each(|(name, content)| write_atomically(&self.directory.join(name), content))
+        let write_error =
+            |error: anyhow::Error| RunError::write(&self.directory, &std::io::Error::other(error));
+        let files = run_tables(&self.results).map_err(write_error)?;
+        files.iter().try_for_each(|file| write_atomically(&self.directory.join(&file.path), &file.content))
     }
 
     /// Removes the progress bar and returns the results.

@@ -38,14 +38,14 @@ pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
         warn(warning);
     }
     let text = match (arguments.format.as_slice(), &arguments.out) {
-        ([format], None) => String::from_utf8(format.text(&export, Screen::of_standard_output())?)?,
+        ([format], None) => String::from_utf8(format.document(&export, Screen::of_standard_output())?)?,
         ([format], Some(file)) if file.extension().is_some() && !file.is_dir() => {
-            write(file, &format.text(&export, Screen::FILE)?)?;
+            write(file, &format.document(&export, Screen::FILE)?)?;
             format!("{}\n", file.display())
         }
         (formats, Some(directory)) => write_all(formats, &export, directory)?,
         (formats, None) => {
-            let names: Vec<&str> = formats.iter().map(|format| format.as_str()).collect();
+            let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
             bail!("--format {}: several formats need a directory: --out DIR", names.join(","))
         }
     };

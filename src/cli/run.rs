@@ -13,7 +13,7 @@ use super::resolve::{RunArguments, RunChoice};
 use super::stop::Stop;
 use crate::plan::{ModelSource, Plan};
 use crate::record::{Identity, Manifest, Shard, Status};
-use crate::report::{Format, Screen, made_by};
+use crate::report::{Format, Screen, made_by, terminal_report};
 use crate::run::{Failures, LoadedTask, Preflight, RunDirectory, RunError, RunOptions, execute};
 use crate::text::command_line;
 use gpt2_model::ComputeDevice;
@@ -118,7 +118,7 @@ fn measure(
     let mut reporter = Reporter::new(directory.path(), preflight, progress, made_by)?;
     check_device(options.device)?;
     let failures = execute(preflight, options, directory, &mut reporter)?;
-    Ok((reporter.finish().terminal(Screen::of_standard_output()), failures))
+    Ok((terminal_report(&reporter.finish(), Screen::of_standard_output()), failures))
 }
 
 /// Notes what users may not expect.

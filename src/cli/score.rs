@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::{Problem, Report};
-use crate::report::{Results, Screen};
+use crate::report::{Results, Screen, run_tables, terminal_report};
 use crate::run::{FinishedRun, write_atomically};
 use untrusted_input::thousands;
 
@@ -24,10 +24,10 @@ pub(super) fn score(arguments: &ScoreArguments) -> anyhow::Result<Report> {
 /// Writes the tables of a run into its directory, and returns them for the terminal.
 pub(super) fn write_tables(run: &FinishedRun) -> anyhow::Result<Report> {
     let results = Results::of_run(run);
-    for (name, content) in results.files()? {
-        write_atomically(&run.path.join(name), &content)?;
+    for file in run_tables(&results)? {
+        write_atomically(&run.path.join(&file.path), &file.content)?;
     }
-    let text = format!("{}{}\n", results.terminal(Screen::of_standard_output()), run.path.display());
+    let text = format!("{}{}\n", terminal_report(&results, Screen::of_standard_output()), run.path.display());
     Ok(Report { text, problem: problem(run).map(Problem::Incomplete) })
 }
 

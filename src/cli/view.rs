@@ -41,7 +41,7 @@ pub(super) fn view(arguments: &ViewArguments) -> anyhow::Result<String> {
     for warning in export.results.warnings() {
         warn(warning);
     }
-    let page = Format::Html.text(&export, Screen::FILE)?;
+    let page = Format::HTML.document(&export, Screen::FILE)?;
     if let Some(port) = arguments.serve {
         return serve(page, port, !arguments.no_open);
     }

@@ -1,24 +1,41 @@
-//! `scores.csv`, the file that scripts read.
+//! `scores.csv`, the file that scripts read, and `breakdowns.csv`.
 
 use serde::Serialize;
 
+use super::exporter::{Export, ExportedFile, Exporter};
 use crate::record::{GroupScore, Score};
 
-/// The scores as CSV, one row a metric, with a header even where there are none.
-///
-/// `Err` if a row cannot be written, which no score brings about.
-pub fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, csv::Error> {
+pub(super) struct Csv;
+
+impl Exporter for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn description(&self) -> &'static str {
+        "scores.csv and breakdowns.csv"
+    }
+
+    fn files(&self, export: &Export<'_>) -> anyhow::Result<Vec<ExportedFile>> {
+        Ok(vec![
+            ExportedFile::new("scores.csv", scores_csv(export.results.scores())?),
+            ExportedFile::new("breakdowns.csv", breakdowns_csv(export.results.groups())?),
+        ])
+    }
+}
+
+/// One row per metric.
+fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, csv::Error> {
     let header = "model,parameters,task,protocol,metric,value,stderr,ci95_low,ci95_high,n,higher_is_better,paper,failed";
     rows(header, scores)
 }
 
-/// The scores of groups as CSV, one row a group and metric, with a header even where there are none.
-///
-/// `Err` if a row cannot be written, which no score brings about.
-pub fn group_scores_csv(scores: &[GroupScore]) -> Result<Vec<u8>, csv::Error> {
+/// One row per group and metric.
+fn breakdowns_csv(scores: &[GroupScore]) -> Result<Vec<u8>, csv::Error> {
     rows("model,task,protocol,breakdown,group,metric,value,stderr,ci95_low,ci95_high,n", scores)
 }
 
+/// The header is there even without rows.
 fn rows<Row: Serialize>(header: &str, rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     writer.write_record(header.split(','))?;
@@ -33,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_row_a_score_and_empty_for_unknown() {
+    fn one_row_per_score_with_empty_cells_for_unknown_values() {
         let score = Score {
             model: "117M".to_owned(),
             parameters: Some(124_439_808),

@@ -2,10 +2,29 @@
 
 use serde::Serialize;
 
-use super::{Export, ExportedRun, Heading, Summary};
+use super::exporter::{Export, ExportedFile, ExportedRun, Exporter};
+use super::{Heading, Summary};
 use crate::record::{GroupScore, SCHEMA_VERSION, Score, Status};
 
-/// `report.json`: the scores of a run, or of several, with the caveats that they need.
+pub(super) struct Json;
+
+impl Exporter for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn description(&self) -> &'static str {
+        "All scores as one JSON document"
+    }
+
+    fn files(&self, export: &Export<'_>) -> anyhow::Result<Vec<ExportedFile>> {
+        let mut json = serde_json::to_vec_pretty(&Document::new(export))?;
+        json.push(b'\n');
+        Ok(vec![ExportedFile::new("report.json", json)])
+    }
+}
+
+/// `report.json`: the scores of a run, or of several, with their caveats.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Document<'a> {
     /// Version of the files of a run directory; raised when a field changes its meaning.
@@ -13,21 +32,21 @@ pub struct Document<'a> {
     pub schema_version: u32,
     /// Program, precision and device.
     pub made_by: &'a str,
-    /// How far the run has come; of several runs that which is not complete.
+    /// Status of the run; of several runs that of the first incomplete one.
     pub status: Status,
     /// When the last run into the directory began, RFC 3339, UTC; the first of several.
     pub started: &'a str,
     /// When it ended; the last of several.
     pub ended: Option<&'a str>,
-    /// Samples that have an error instead of statistics, over all runs, models and tasks.
+    /// Samples that failed, over all runs, models and tasks.
     pub failed_samples: usize,
-    /// Each run by itself.
+    /// Each run.
     pub runs: Vec<RunSummary<'a>>,
-    /// In what the runs differ that measured the same task.
+    /// Differences between runs that measured the same task.
     pub warnings: &'a [String],
-    /// Notes on the runs together, such as scores that two runs share.
+    /// Notes on several runs, such as scores that two runs share.
     pub notes: &'a [String],
-    /// The paper's own table with our numbers.
+    /// The paper's table with our numbers.
     pub summary: Summary,
     /// The tasks with their protocols, in the plan's order; `task` and `protocol` are those of the scores.
     pub headings: &'a [Heading],
@@ -44,13 +63,13 @@ pub struct RunSummary<'a> {
     pub name: &'a str,
     /// Program, precision and device.
     pub made_by: &'a str,
-    /// How far it has come.
+    /// Status.
     pub status: Status,
     /// When it began, RFC 3339, UTC.
     pub started: &'a str,
     /// When it ended.
     pub ended: Option<&'a str>,
-    /// Samples that have an error instead of statistics.
+    /// Samples that failed.
     pub failed_samples: usize,
 }
 

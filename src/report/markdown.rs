@@ -1,8 +1,27 @@
 //! `table.md`.
 
 use super::Section;
+use super::exporter::{Export, ExportedFile, Exporter};
 
-/// The sections as Markdown, under a line that says what made them, and what there is to say of all of them.
+pub(super) struct Markdown;
+
+impl Exporter for Markdown {
+    fn name(&self) -> &'static str {
+        "markdown"
+    }
+
+    fn description(&self) -> &'static str {
+        "The tables in Markdown"
+    }
+
+    fn files(&self, export: &Export<'_>) -> anyhow::Result<Vec<ExportedFile>> {
+        let results = &export.results;
+        let text = markdown(&results.tables(), &results.byline(), &results.preface());
+        Ok(vec![ExportedFile::new("table.md", text)])
+    }
+}
+
+/// Tables in Markdown, after a line about the program (`made_by`) and one bullet per line of `preface`.
 pub fn markdown(sections: &[Section], made_by: &str, preface: &[String]) -> String {
     let mut text = format!("# gpt2-eval\n\n{}\n", escape_markdown(made_by));
     if !preface.is_empty() {
@@ -36,7 +55,7 @@ pub fn markdown(sections: &[Section], made_by: &str, preface: &[String]) -> Stri
     text
 }
 
-/// Text that Markdown shows as it is: labels are typed by users.
+/// Text without the characters that Markdown interprets.
 pub fn escape_markdown(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
         match character {

@@ -1,12 +1,13 @@
-//! Tables from scores: one exporter a file.
+//! Tables, figures, the page and other formats from scores: one exporter a file.
 
 mod cell;
 mod csv;
 mod escape;
 mod every_eval_ever;
-mod export;
+mod exporter;
 mod figures;
 mod format;
+mod formats;
 mod groups;
 mod heading;
 mod json;
@@ -24,25 +25,21 @@ mod summary;
 mod terminal;
 
 pub use cell::{Cell, Tone};
-pub use csv::{group_scores_csv, scores_csv};
 pub(crate) use escape::escape;
-pub use every_eval_ever::{ModelExport, every_eval_ever};
-pub use export::{Export, ExportError, ExportedFile, ExportedRun, Format};
-pub(crate) use format::{arrow, interval, or_dash, p_value};
-pub use format::{difference, number};
+use exporter::ExportedFile;
+pub(crate) use exporter::{Export, ExportedRun};
+pub(crate) use format::{arrow, difference, interval, number, or_dash, p_value};
+pub(crate) use formats::{Format, run_tables};
 use heading::{Caveat, Heading};
-pub use json::{Document, RunSummary};
+pub use json::Document;
 pub use latex::latex;
-pub use markdown::{escape_markdown, markdown};
-use merge::merge;
-pub use page::{PageError, PageFigure, page};
-use paper::is_reading;
-pub use paper::{PublishedNumber, paper_value, published_numbers};
-pub use results::{Results, made_by};
-pub use scores::{ScoredTask, independent_samples, samples_of, score_groups, score_samples};
-pub use screen::Screen;
+pub(crate) use markdown::{escape_markdown, markdown};
+use paper::{PublishedNumber, is_reading, paper_value, published_numbers};
+pub(crate) use results::{Results, made_by};
+use scores::{ScoredTask, independent_samples, samples_of, score_groups, score_samples};
+pub(crate) use screen::Screen;
 pub use section::Section;
 pub(crate) use section::add_new;
 use section::sections;
 use summary::Summary;
-pub use terminal::terminal;
+pub(crate) use terminal::{terminal, terminal_report};

@@ -1,8 +1,8 @@
-//! Everything that a run's tables are made of, and the files that they become.
+//! The scores of a run, or of several, with what their tables say about them.
 
 use super::{
-    Caveat, Heading, ScoredTask, Screen, Section, Summary, group_scores_csv, independent_samples, latex,
-    markdown, samples_of, score_groups, score_samples, scores_csv, sections, terminal,
+    Caveat, Heading, ScoredTask, Section, Summary, independent_samples, samples_of, score_groups,
+    score_samples, sections,
 };
 use crate::record::{
     Environment, GroupScore, Identity, MeasuredTask, ModelIdentity, Protocol, SampleResult, Score,
@@ -215,35 +215,5 @@ impl Results {
     pub fn preface(&self) -> Vec<String> {
         let warnings = self.warnings.iter().map(|warning| format!("Warning: {warning}"));
         warnings.chain(self.notes.iter().cloned()).collect()
-    }
-
-    /// `scores.csv`, `breakdowns.csv` and `table.md`.
-    ///
-    /// `Err` if a row cannot be written, which no score brings about.
-    pub fn files(&self) -> Result<[(&'static str, Vec<u8>); 3], csv::Error> {
-        Ok([
-            ("scores.csv", scores_csv(&self.scores)?),
-            ("breakdowns.csv", group_scores_csv(&self.groups)?),
-            ("table.md", self.markdown().into_bytes()),
-        ])
-    }
-
-    /// The tables of the terminal.
-    pub fn terminal(&self, screen: Screen) -> String {
-        let mut preface: String = self.preface().iter().map(|line| format!("{line}\n")).collect();
-        if !preface.is_empty() {
-            preface.push('\n');
-        }
-        preface + &terminal(&self.tables(), screen)
-    }
-
-    /// `table.md`.
-    pub fn markdown(&self) -> String {
-        markdown(&self.tables(), &self.byline(), &self.preface())
-    }
-
-    /// `table.tex`.
-    pub fn latex(&self) -> String {
-        latex(&self.tables(), &self.byline(), &self.preface())
     }
 }

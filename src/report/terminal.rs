@@ -1,17 +1,47 @@
-//! The table on the terminal.
+//! Tables for the terminal.
 
 use comfy_table::{
     Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width, presets,
 };
 
+use super::exporter::{Export, ExportedFile, Exporter};
 use super::split::{Widths, split};
-use super::{Cell, Screen, Section, Tone};
+use super::{Cell, Results, Screen, Section, Tone};
 
-/// Least width of a first column that is wrapped so that the others have room.
+/// Minimum width of a first column that is wrapped to make room for the others.
 const MIN_KEY: u16 = 8;
 
-/// The sections one under the other. Those that are too wide for the screen are parted into several tables with the same
-/// first columns, so that no number is broken.
+pub(super) struct Terminal;
+
+impl Exporter for Terminal {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn description(&self) -> &'static str {
+        "The tables of the terminal"
+    }
+
+    fn files(&self, export: &Export<'_>) -> anyhow::Result<Vec<ExportedFile>> {
+        Ok(vec![ExportedFile::new("table.txt", terminal_report(&export.results, Screen::FILE))])
+    }
+
+    fn document(&self, export: &Export<'_>, screen: Screen) -> anyhow::Result<Vec<u8>> {
+        Ok(terminal_report(&export.results, screen).into_bytes())
+    }
+}
+
+/// Warnings, notes and all tables.
+pub fn terminal_report(results: &Results, screen: Screen) -> String {
+    let mut text: String = results.preface().iter().map(|line| format!("{line}\n")).collect();
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text + &terminal(&results.tables(), screen)
+}
+
+/// Tables one below the other. A table that is wider than the screen is split into several with the same first columns,
+/// so that no number wraps.
 pub fn terminal(sections: &[Section], screen: Screen) -> String {
     let mut text = String::new();
     for section in sections {
@@ -44,7 +74,7 @@ pub fn terminal(sections: &[Section], screen: Screen) -> String {
     text
 }
 
-/// Text without control characters: names of files and labels must not command the terminal.
+/// Text without control characters, which file names and labels could use to control the terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
@@ -63,13 +93,13 @@ fn table(section: &Section, columns: &[usize], screen: Screen) -> Table {
     for row in &section.rows {
         table.add_row(columns.iter().map(|&column| {
             let alignment = if column < section.keys { CellAlignment::Left } else { CellAlignment::Right };
-            row.get(column).map_or_else(|| comfy_table::Cell::new(""), shown).set_alignment(alignment)
+            row.get(column).map_or_else(|| comfy_table::Cell::new(""), styled).set_alignment(alignment)
         }));
     }
     table
 }
 
-fn shown(cell: &Cell) -> comfy_table::Cell {
+fn styled(cell: &Cell) -> comfy_table::Cell {
     let shown = comfy_table::Cell::new(printable(&cell.text));
     match cell.tone {
         Tone::Plain => shown,
@@ -79,14 +109,14 @@ fn shown(cell: &Cell) -> comfy_table::Cell {
     }
 }
 
-/// Of a table that is wider than the screen even so, the first columns are wrapped; numbers only where there is no other
-/// way.
+/// Fits a table that is still too wide: wraps the first columns, and numbers only if those are not enough.
 fn arrange(table: &mut Table, keys: usize, part: &[usize], widths: &[usize], most: u16) {
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(most);
     let width = |column: &usize| widths.get(*column).copied().unwrap_or(0);
     let numbers: usize = part.iter().skip(keys).map(|column| width(column) + 3).sum();
-    let least: usize = part.iter().take(keys).map(|column| width(column).min(usize::from(MIN_KEY)) + 3).sum();
-    if numbers + least < usize::from(most) {
+    let minimum: usize =
+        part.iter().take(keys).map(|column| width(column).min(usize::from(MIN_KEY)) + 3).sum();
+    if numbers + minimum < usize::from(most) {
         for column in table.column_iter_mut().skip(keys) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
@@ -128,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn narrow_terminals_break_no_number() {
+    fn numbers_do_not_wrap_in_narrow_terminals() {
         let (headings, scores) = example();
         for width in [40, 50, 60, 80] {
             let screen = Screen { width: Some(width), has_colours: false };
@@ -139,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn long_labels_wrap_and_do_not_hide_the_numbers() {
+    fn long_labels_wrap_and_leave_room_for_numbers() {
         let (headings, mut scores) = example();
         for score in &mut scores {
             score.model = format!("{}/{}", "a-very-long-label".repeat(8), score.model);
@@ -151,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn escape_codes_only_where_colours_are_wanted() {
+    fn escape_codes_only_with_colours() {
         let (headings, mut scores) = example();
         scores[0].model = "evil\u{1b}[2J".to_owned();
         let all = sections(&headings, &scores, &[]);
@@ -166,6 +196,6 @@ mod tests {
             rest = behind.split_once('m').map_or("", |(_, behind)| behind);
         }
         stripped.push_str(rest);
-        assert_eq!(stripped, plain, "colours change no text");
+        assert_eq!(stripped, plain, "colours do not change the text");
     }
 }

@@ -85,7 +85,7 @@ fn samples_are_filtered_searched_sorted_and_walked_through() {
     assert_eq!(found(&mut browser), 3);
     set(&mut browser, "task", "CoQA");
     assert_eq!(found(&mut browser), 0, "F1 knows no right or wrong");
-    assert!(text_of(&mut browser, "#sample").contains("No answer is left"));
+    assert!(text_of(&mut browser, "#sample").contains("No answer matches"));
     set(&mut browser, "result", "neither");
     assert_eq!(found(&mut browser), 6);
     // What would be right stands in the run's prompts.
@@ -128,7 +128,7 @@ fn samples_are_filtered_searched_sorted_and_walked_through() {
     set(&mut browser, "task", "Children");
     let key = |column: &str| {
         format!(
-            "JSON.parse(document.getElementById('data').textContent).blocks.flatMap((task) => task.task === 'cbt-cn' ? \
+            "JSON.parse(document.getElementById('data').textContent).tasks.flatMap((task) => task.task === 'cbt-cn' ? \
              task.answers.flatMap((answers) => answers.{column}) : [])"
         )
     };
@@ -155,9 +155,11 @@ fn samples_are_filtered_searched_sorted_and_walked_through() {
 }
 
 fn candidates_and_tokens(browser: &mut Chromium) {
-    // A choice shows ten candidates with their tokens, one of them the highest.
+    // A choice shows ten candidates with their tokens; one is the best and one is correct.
     assert_eq!(browser.value("document.querySelectorAll('.answer.current .candidate').length"), 10);
-    assert_eq!(browser.value("document.querySelectorAll('.answer.current .candidate.highest').length"), 1);
+    assert_eq!(browser.value("document.querySelectorAll('.answer.current .candidate.best').length"), 1);
+    let correct = "[...document.querySelectorAll('.answer.current .candidate .numbers')].filter((numbers) => numbers.textContent.includes('correct')).length";
+    assert_eq!(browser.value(correct), 1);
     set(browser, "sort", "of the data");
     set(browser, "task", "LAMBADA");
     let (tokens, target) = (text_of(browser, ".answer .tokens"), text_of(browser, ".text:nth-of-type(2)"));

@@ -215,10 +215,10 @@ fn failed_samples_and_wrong_arguments() {
     assert!(failed[0]["error"].as_str().unwrap().contains("1100 tokens"), "{}", failed[0]);
 
     let message = refused(path, &["report", "run", "--format", "csv,json"]);
-    assert!(message.contains("several formats need a directory: --out DIR"), "{message}");
+    assert!(message.contains("several formats need a directory: add --out DIR"), "{message}");
     for out in [&[][..], &["--out", "one.svg"]] {
         let message = refused(path, &[&["report", "run", "--format", "svg"], out].concat());
-        assert!(message.contains("--format svg: figures need a directory: --out DIR"), "{message}");
+        assert!(message.contains("--format svg: figures need a directory: add --out DIR"), "{message}");
     }
     let message = refused(path, &["report", "run", "--format", "xml"]);
     assert!(

@@ -90,6 +90,11 @@ impl Metric {
         }
     }
 
+    /// Whether a single sample has a value of it, and not only a group of samples.
+    pub fn is_per_sample(&self) -> bool {
+        !matches!(self.aggregate, Aggregate::MostConfident { .. } | Aggregate::SeedDeviation { .. })
+    }
+
     /// The metric over `samples`, summed in their order. `None` without samples, if one lacks a statistic, or if the
     /// value is beyond f64.
     pub fn estimate(&self, samples: &[Sample<'_>]) -> Option<Estimate> {

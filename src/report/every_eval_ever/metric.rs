@@ -47,12 +47,7 @@ pub(super) fn metric_config(metric: &Metric, description: &str) -> (MetricConfig
     (config, methods)
 }
 
-/// Whether the metric of one sample says something of this sample; else it is of all or of some of them.
-pub(super) fn is_of_samples(metric: &Metric) -> bool {
-    !matches!(metric.aggregate, Aggregate::MostConfident { .. } | Aggregate::SeedDeviation { .. })
-}
-
-/// Whether a sample of this score is right: for metrics in percent, all of them; others know no right or wrong.
+/// Whether a sample with this score is right: 100 % of an accuracy or a mean. Other metrics have no right or wrong.
 pub(super) fn is_right(metric: &Metric, score: f64) -> bool {
     matches!(metric.aggregate, Aggregate::Accuracy { .. } | Aggregate::Mean { .. }) && score == 100.0
 }

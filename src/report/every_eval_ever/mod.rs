@@ -11,9 +11,11 @@ mod samples;
 
 use std::collections::BTreeMap;
 
+use anyhow::anyhow;
 use sha2::{Digest, Sha256};
 
-use super::{ExportError, ExportedFile, ExportedRun};
+use super::Screen;
+use super::exporter::{Export, ExportedFile, ExportedRun, Exporter};
 use crate::record::{Manifest, ModelIdentity, Score};
 use crate::run::FinishedTask;
 use crate::text::command_line;
@@ -33,19 +35,51 @@ const COLLECTION: &str = "gpt2-eval";
 /// Key-value pairs, in the order of the keys.
 type Details = BTreeMap<String, String>;
 
-/// What is exported of a model.
-#[derive(Debug, Clone)]
-pub struct ModelExport {
+pub(super) struct EveryEvalEver;
+
+impl Exporter for EveryEvalEver {
+    fn name(&self) -> &'static str {
+        "eee"
+    }
+
+    fn description(&self) -> &'static str {
+        "The schema of Every Eval Ever, with every sample (docs/results.md)"
+    }
+
+    fn files(&self, export: &Export<'_>) -> anyhow::Result<Vec<ExportedFile>> {
+        let mut files = Vec::new();
+        for run in &export.runs {
+            for model in model_exports(run)? {
+                files.extend(model.files()?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// One line per model, without the samples: those need a file name.
+    fn document(&self, export: &Export<'_>, _: Screen) -> anyhow::Result<Vec<u8>> {
+        let mut lines = Vec::new();
+        for run in &export.runs {
+            for model in model_exports(run)? {
+                serde_json::to_writer(&mut lines, &model.log)?;
+                lines.push(b'\n');
+            }
+        }
+        Ok(lines)
+    }
+}
+
+struct ModelExport {
     directory: String,
     uuid: String,
     /// The scores, without a reference to the samples.
-    pub log: EvaluationLog,
+    log: EvaluationLog,
     samples: Vec<u8>,
 }
 
 impl ModelExport {
-    /// The document and, where there are any, the samples.
-    pub fn files(self) -> Result<Vec<ExportedFile>, serde_json::Error> {
+    /// The scores and, if there are any, the samples.
+    fn files(self) -> Result<Vec<ExportedFile>, serde_json::Error> {
         let Self { directory, uuid, mut log, samples } = self;
         let mut files = Vec::new();
         if !samples.is_empty() {
@@ -66,10 +100,8 @@ impl ModelExport {
     }
 }
 
-/// The run, a model at a time. Models of which no task is complete are left out, and so are methods without a model.
-///
-/// `Err` if a time of the manifest is none.
-pub fn every_eval_ever(run: &ExportedRun<'_>) -> Result<Vec<ModelExport>, ExportError> {
+/// Each model of the run that has a score. Heuristic baselines are left out.
+fn model_exports(run: &ExportedRun<'_>) -> anyhow::Result<Vec<ModelExport>> {
     let mut exports = Vec::new();
     for (number, model) in run.manifest.identity.models.iter().enumerate() {
         let mut results = Vec::new();
@@ -278,9 +310,12 @@ fn model_id(manifest: &Manifest, label: &str) -> String {
 }
 
 /// Seconds since 1970.
-fn epoch(field: &'static str, value: &str) -> Result<String, ExportError> {
-    let time: jiff::Timestamp =
-        value.parse().map_err(|_| ExportError::Time { field, value: value.to_owned() })?;
+fn epoch(field: &str, value: &str) -> anyhow::Result<String> {
+    let time: jiff::Timestamp = value.parse().map_err(|_| {
+        anyhow!(
+            "manifest.json: `{field}` is `{value}`, expected a time such as 2026-01-31T12:00:00Z: run it again"
+        )
+    })?;
     Ok(time.as_second().to_string())
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::metric::{is_of_samples, is_right};
+use super::metric::is_right;
 use super::{Details, SCHEMA_VERSION, details, evaluation_name, result_id};
 use crate::record::{PromptRecord, RequestText, SampleResult};
 use crate::run::FinishedTask;
@@ -134,7 +134,7 @@ fn evaluations(task: &FinishedTask, record: &SampleResult) -> Vec<(Option<String
         return vec![(None, Evaluation { score: 0.0, is_correct: false })];
     }
     let sample = [Sample { values: &record.values, cluster: None }];
-    let metrics = task.metrics.iter().filter(|metric| is_of_samples(metric));
+    let metrics = task.metrics.iter().filter(|metric| metric.is_per_sample());
     metrics
         .filter_map(|metric| {
             let score = metric.estimate(&sample)?.value;

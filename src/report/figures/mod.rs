@@ -8,6 +8,7 @@
 mod calibration;
 mod chart;
 mod curves;
+mod exporters;
 mod labels;
 mod layout;
 mod legend;
@@ -23,6 +24,8 @@ mod svg;
 mod tests;
 mod text;
 mod throughput;
+
+pub(super) use exporters::{Png, Svg};
 
 use super::{ExportedRun, Results};
 use chart::Chart;

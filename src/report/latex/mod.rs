@@ -2,6 +2,7 @@
 
 mod escape;
 
+use super::exporter::{Export, ExportedFile, Exporter};
 use super::split::{Widths, split};
 use super::{Cell, Section, Tone};
 use escape::{escape, escape_running};
@@ -35,6 +36,24 @@ const PREAMBLE: &str = r"\documentclass[10pt,a4paper]{article}
 
 /// Shrinks tables that are wider than the line.
 const FIT: &str = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%";
+
+pub(super) struct Latex;
+
+impl Exporter for Latex {
+    fn name(&self) -> &'static str {
+        "latex"
+    }
+
+    fn description(&self) -> &'static str {
+        "The tables as a LaTeX document"
+    }
+
+    fn files(&self, export: &Export<'_>) -> anyhow::Result<Vec<ExportedFile>> {
+        let results = &export.results;
+        let text = latex(&results.tables(), &results.byline(), &results.preface());
+        Ok(vec![ExportedFile::new("table.tex", text)])
+    }
+}
 
 /// The sections as a document. Comments mark the begin and end of each table for copying; a table needs only the packages
 /// `booktabs` and `graphicx`.

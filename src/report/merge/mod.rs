@@ -4,16 +4,23 @@ mod differences;
 mod names;
 
 use super::section::{add_new, in_order};
-use super::{ExportedRun, Heading, Results};
+use super::{Export, ExportedRun, Heading, Results};
 use crate::record::{GroupScore, Score};
 use differences::differences;
 use names::Names;
+
+impl<'a> Export<'a> {
+    /// One run, or several with different names, whose scores are merged.
+    pub fn new(runs: Vec<ExportedRun<'a>>) -> Self {
+        Self { results: merge(&runs), runs }
+    }
+}
 
 /// Merges the scores of all runs under common headings, by task and protocol.
 ///
 /// A model with the same scores in two runs has one row. If its scores or its weights differ, each run has its own rows,
 /// named after the run.
-pub(super) fn merge(runs: &[ExportedRun<'_>]) -> Results {
+fn merge(runs: &[ExportedRun<'_>]) -> Results {
     if let [run] = runs {
         return run.results.clone();
     }

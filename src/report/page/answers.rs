@@ -1,57 +1,66 @@
-//! What a model said to the samples of a task.
+//! A model's answers to the samples of a task.
 
 use serde::Serialize;
 
-use super::PageError;
-use super::browser::{Pools, correctness, is_of_samples};
+use super::string_table::StringTable;
+use super::vocabulary::Vocabulary;
 use crate::record::{CandidateSet, SampleResult};
 use gpt2_model::request::{FinishReason, Response};
-use text_metrics::{Columns, Metric};
+use text_metrics::{Aggregate, Columns, Metric};
 
 /// One model's answers in columns.
 #[derive(Debug, Serialize)]
 pub(super) struct Answers {
-    /// Its place among the models.
+    /// Index of the model.
     pub model: usize,
+    /// Indices of the samples.
     samples: Vec<usize>,
-    /// 1 right, 0 wrong, nothing where the task does not say.
+    /// 1 right, 0 wrong, `None` if the task does not say.
     right: Vec<Option<u8>>,
-    /// Probability of the target, share of the highest candidate, or probability of the written text.
+    /// Probability of the target or the completion, or the best candidate's share of the probability.
     confidence: Vec<Option<f64>>,
-    /// −log P of a token, nats, on average over those of the target, the highest candidate or the written text.
+    /// Mean of −log P over the tokens of the target, the completion or the best candidate, nats.
     loss: Vec<Option<f64>>,
     /// The first metric over this sample alone.
     score: Vec<Option<f64>>,
-    /// Tokens that were dropped.
-    truncated: Vec<usize>,
-    /// Why there is no answer.
+    truncated_tokens: Vec<usize>,
     error: Vec<Option<usize>>,
-    /// The request with the highest score, where some compete.
-    highest: Vec<usize>,
-    /// What was written.
-    written: Vec<Vec<usize>>,
+    /// Index of the best candidate's response, or 0.
+    best: Vec<usize>,
+    /// Texts of the completions.
+    completions: Vec<Vec<usize>>,
     /// Everything else: JSON of [`Details`].
     details: Vec<String>,
 }
 
-/// The rest of an answer: metrics over this sample alone, statistics (name and value), tokens read, tokens scored or
-/// written, sizes of the sets of candidates, responses.
-type Details = (Vec<Option<f64>>, Vec<(usize, f64)>, usize, usize, Vec<usize>, Vec<Said>);
+/// The rest of an answer: metrics over this sample alone, sample values (name and value), context tokens, target tokens,
+/// candidate sets (responses, and the correct one), responses.
+type Details<'a> =
+    (Vec<Option<f64>>, Vec<(usize, f64)>, usize, usize, Vec<(&'a [usize], usize)>, Vec<ShownResponse>);
 
-/// A response. Lists of numbers, for there are many.
+/// A response as an array without names: a page has many.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Said {
-    /// 0, log-likelihood, whether greedy, tokens read, log-probabilities, pieces, filtered log-likelihood.
-    Scored(u8, Option<f64>, u8, usize, Vec<Option<f64>>, Option<Vec<usize>>, Option<f64>),
+enum ShownResponse {
+    /// 0, log-likelihood, whether greedy, context tokens, log-probabilities, tokens, filtered log-likelihood.
+    LogLikelihood(u8, Option<f64>, u8, usize, Vec<Option<f64>>, Option<Vec<usize>>, Option<f64>),
     /// 1, log-likelihood, tokens, bytes, windows.
     Rolling(u8, Option<f64>, usize, usize, usize),
-    /// 2, text, why it ends, tokens read, log-probabilities, pieces.
-    Written(u8, usize, u8, usize, Vec<Option<f64>>, Option<Vec<usize>>),
+    /// 2, text, finish reason, prompt tokens, log-probabilities, tokens.
+    Completion(u8, usize, u8, usize, Vec<Option<f64>>, Option<Vec<usize>>),
+}
+
+/// The tables that all answers share.
+pub(super) struct Tables<'a> {
+    pub texts: &'a mut StringTable,
+    pub tokens: &'a mut Vocabulary,
+    pub value_names: &'a mut StringTable,
+    /// Whether `tokens` is the model's own vocabulary.
+    pub is_own_vocabulary: bool,
 }
 
 impl Answers {
-    /// None yet of the model at this place.
+    /// No answers yet of the model with this index.
     pub fn new(model: usize) -> Self {
         Self {
             model,
@@ -60,77 +69,35 @@ impl Answers {
             confidence: Vec::new(),
             loss: Vec::new(),
             score: Vec::new(),
-            truncated: Vec::new(),
+            truncated_tokens: Vec::new(),
             error: Vec::new(),
-            highest: Vec::new(),
-            written: Vec::new(),
+            best: Vec::new(),
+            completions: Vec::new(),
             details: Vec::new(),
         }
     }
 
-    /// Adds the record of the sample at a place; `requests` has contexts and targets in turn.
+    /// Adds the result of the sample with index `sample`; `targets` are those of its requests.
     pub fn add(
         &mut self,
         sample: usize,
         record: &SampleResult,
-        requests: &[Option<usize>],
+        targets: &[Option<usize>],
         metrics: &[Metric],
-        pools: Pools<'_>,
-    ) -> Result<(), PageError> {
-        let requests: Vec<(Option<usize>, Option<usize>)> =
-            requests.as_chunks::<2>().0.iter().map(|&[context, target]| (context, target)).collect();
-        let sets = record.candidate_sets.iter().map(|set| set.responses.len()).collect();
-        let chosen = chosen(record);
-
-        let Pools { prompts, texts, pieces, values } = pools;
-        let mut said = Vec::new();
-        let mut written = Vec::new();
+        mut tables: Tables<'_>,
+    ) -> Result<(), serde_json::Error> {
+        let mut responses = Vec::new();
+        let mut completions = Vec::new();
         for (index, response) in record.responses.iter().enumerate() {
-            said.push(match response {
-                Response::LogLikelihood(score) => {
-                    let (context, target) = requests.get(index).copied().unwrap_or_default();
-                    let found = target.and_then(|target| {
-                        let context = context.map_or("", |place| prompts.0.text(place));
-                        pieces.scored(context, texts.text(target), score.token_log_probs.len())
-                    });
-                    let filtered = score.filtered.and_then(|filtered| rounded(filtered.log_likelihood));
-                    let log_probs = log_probs(&score.token_log_probs);
-                    Said::Scored(
-                        0,
-                        rounded(score.log_likelihood),
-                        u8::from(score.greedy),
-                        score.context_tokens,
-                        log_probs,
-                        found,
-                        filtered,
-                    )
-                }
-                Response::Rolling(score) => {
-                    Said::Rolling(1, rounded(score.log_likelihood), score.tokens, score.bytes, score.windows)
-                }
-                Response::Generate(generated) => {
-                    let count = generated.token_log_probs.len();
-                    let found = pieces.written(&generated.tokens, &generated.text, count);
-                    let text = texts.place(&generated.text);
-                    written.push(text);
-                    let end = match generated.finish {
-                        FinishReason::StopString => 0,
-                        FinishReason::EndOfText => 1,
-                        FinishReason::TokenLimit => 2,
-                    };
-                    Said::Written(
-                        2,
-                        text,
-                        end,
-                        generated.prompt_tokens,
-                        log_probs(&generated.token_log_probs),
-                        found,
-                    )
-                }
-            });
+            if let Some(text) = response.text() {
+                completions.push(tables.texts.index(text));
+            }
+            responses.push(shown(response, targets.get(index).copied().flatten(), &mut tables));
         }
+        let chosen = chosen(record);
         let metric_values = metric_values(record, metrics);
-        let named = record.values.iter().map(|(name, &value)| (values.place(name), value)).collect();
+        let values = record.values.iter().map(|(name, &value)| (tables.value_names.index(name), value));
+        let values = values.collect();
         let is_right = |name: &str| record.values.get(name).map(|&value| u8::from(value >= 1.0));
         self.samples.push(sample);
         self.right.push(
@@ -139,75 +106,125 @@ impl Answers {
         self.confidence.push(chosen.confidence.and_then(rounded));
         self.loss.push(chosen.loss.and_then(rounded));
         self.score.push(metric_values.first().copied().flatten());
-        self.truncated.push(record.truncated_tokens);
-        self.error.push(record.error.as_ref().map(|error| texts.place(error)));
-        self.highest.push(chosen.request);
-        self.written.push(written);
-        let details: Details =
-            (metric_values, named, record.context_tokens, record.target_tokens, sets, said);
+        self.truncated_tokens.push(record.truncated_tokens);
+        self.error.push(record.error.as_ref().map(|error| tables.texts.index(error)));
+        self.best.push(chosen.response);
+        self.completions.push(completions);
+        let sets = record.candidate_sets.iter().map(|set| (&set.responses[..], set.correct)).collect();
+        let details: Details<'_> =
+            (metric_values, values, record.context_tokens, record.target_tokens, sets, responses);
         self.details.push(serde_json::to_string(&details)?);
         Ok(())
     }
 }
 
-/// What the model answered, in numbers.
-#[derive(Debug, Default)]
-struct Chosen {
-    request: usize,
-    confidence: Option<f64>,
-    loss: Option<f64>,
+/// The first accuracy and the sample value that is 1 for a right sample, as in `gpt2-eval compare`.
+pub(super) fn correctness(metrics: &[Metric]) -> Option<(&'static str, &'static str)> {
+    metrics.iter().find_map(|metric| match metric.aggregate {
+        Aggregate::Accuracy { correct } => Some((metric.name, correct)),
+        _ => None,
+    })
 }
 
-/// Of the first candidate set the highest; of a text its own numbers.
-fn chosen(record: &SampleResult) -> Chosen {
-    let mean = |sum: f64, tokens: usize| (tokens > 0).then(|| -sum / tokens as f64);
-    match record.responses.first() {
-        None => Chosen::default(),
-        Some(Response::Generate(written)) => {
-            let sum = written.token_log_probs.iter().map(|&log_prob| f64::from(log_prob)).sum();
-            let confidence = Some(written.confidence());
-            Chosen { request: 0, confidence, loss: mean(sum, written.token_log_probs.len()) }
-        }
-        Some(Response::Rolling(score)) => {
-            Chosen { request: 0, confidence: None, loss: mean(score.log_likelihood, score.tokens) }
-        }
-        Some(Response::LogLikelihood(only)) => {
-            let tokens = only.token_log_probs.len();
-            let target = Chosen {
-                request: 0,
-                confidence: Some(only.log_likelihood.exp()),
-                loss: mean(only.log_likelihood, tokens),
+fn shown(response: &Response, target: Option<usize>, tables: &mut Tables<'_>) -> ShownResponse {
+    match response {
+        Response::LogLikelihood(score) => {
+            let tokens = if tables.is_own_vocabulary {
+                tables.tokens.indices(&score.tokens)
+            } else {
+                // White space at the end of the context belongs to the first token.
+                target.and_then(|target| {
+                    let target = tables.texts.get(target);
+                    tables.tokens.indices_if(&score.tokens, |text| text.ends_with(target))
+                })
             };
-            record.candidate_sets.first().and_then(|set| highest(record, set)).map_or(
-                target,
-                |(request, share)| {
-                    let response = record.responses.get(request);
-                    let tokens = response.map_or(0, Response::target_tokens);
-                    let score = response.and_then(Response::log_likelihood).unwrap_or_default();
-                    Chosen { request, confidence: Some(share), loss: mean(score, tokens) }
+            ShownResponse::LogLikelihood(
+                0,
+                rounded(score.log_likelihood),
+                u8::from(score.greedy),
+                score.context_tokens,
+                log_probs(&score.token_log_probs),
+                tokens.filter(|tokens| tokens.len() == score.token_log_probs.len()),
+                score.filtered.and_then(|filtered| rounded(filtered.log_likelihood)),
+            )
+        }
+        Response::Rolling(score) => {
+            ShownResponse::Rolling(1, rounded(score.log_likelihood), score.tokens, score.bytes, score.windows)
+        }
+        Response::Generate(completion) => {
+            // A stop string, or half a character, follows the text.
+            let text = completion.text.trim_end_matches(char::REPLACEMENT_CHARACTER);
+            let tokens = tables.tokens.indices_if(&completion.tokens, |tokens| tokens.starts_with(text));
+            ShownResponse::Completion(
+                2,
+                tables.texts.index(&completion.text),
+                match completion.finish {
+                    FinishReason::StopString => 0,
+                    FinishReason::EndOfText => 1,
+                    FinishReason::TokenLimit => 2,
                 },
+                completion.prompt_tokens,
+                log_probs(&completion.token_log_probs),
+                tokens.filter(|tokens| tokens.len() == completion.token_log_probs.len()),
             )
         }
     }
 }
 
-/// The response with the highest score of a set, the first of equals, and its share: its probability if one of the
-/// candidates is meant and all have the same prior.
-fn highest(record: &SampleResult, set: &CandidateSet) -> Option<(usize, f64)> {
+/// The response that counts as the model's answer.
+#[derive(Debug, Default)]
+struct Chosen {
+    response: usize,
+    confidence: Option<f64>,
+    loss: Option<f64>,
+}
+
+/// The best candidate of the first set, or else the first response.
+fn chosen(record: &SampleResult) -> Chosen {
+    let mean = |sum: f64, tokens: usize| (tokens > 0).then(|| -sum / tokens as f64);
+    match record.responses.first() {
+        None => Chosen::default(),
+        Some(Response::Generate(completion)) => {
+            let sum = completion.token_log_probs.iter().map(|&log_prob| f64::from(log_prob)).sum();
+            let confidence = Some(completion.confidence());
+            Chosen { response: 0, confidence, loss: mean(sum, completion.token_log_probs.len()) }
+        }
+        Some(Response::Rolling(score)) => {
+            Chosen { response: 0, confidence: None, loss: mean(score.log_likelihood, score.tokens) }
+        }
+        Some(Response::LogLikelihood(only)) => {
+            let tokens = only.token_log_probs.len();
+            let target = Chosen {
+                response: 0,
+                confidence: Some(only.log_likelihood.exp()),
+                loss: mean(only.log_likelihood, tokens),
+            };
+            record.candidate_sets.first().and_then(|set| best(record, set)).map_or(target, |(best, share)| {
+                let response = record.responses.get(best);
+                let tokens = response.map_or(0, Response::target_tokens);
+                let score = response.and_then(Response::log_likelihood).unwrap_or_default();
+                Chosen { response: best, confidence: Some(share), loss: mean(score, tokens) }
+            })
+        }
+    }
+}
+
+/// The response with the highest log-likelihood, the first of equals, and its share of the set's probability.
+fn best(record: &SampleResult, set: &CandidateSet) -> Option<(usize, f64)> {
     let scores: Vec<(usize, f64)> = set
         .responses
         .iter()
         .filter_map(|&index| Some((index, record.responses.get(index)?.log_likelihood()?)))
         .collect();
-    let (best, highest) =
+    let (best, maximum) =
         scores.iter().copied().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-    let sum: f64 = scores.iter().map(|(_, score)| (score - highest).exp()).sum();
+    let sum: f64 = scores.iter().map(|(_, score)| (score - maximum).exp()).sum();
     Some((best, 1.0 / sum))
 }
 
-/// The metrics that one sample has a value of, over this one.
+/// The per-sample metrics over this sample.
 fn metric_values(record: &SampleResult, metrics: &[Metric]) -> Vec<Option<f64>> {
-    let metrics = metrics.iter().filter(|metric| is_of_samples(metric));
+    let metrics = metrics.iter().filter(|metric| metric.is_per_sample());
     if record.error.is_some() {
         return metrics.map(|_| None).collect();
     }
@@ -215,7 +232,7 @@ fn metric_values(record: &SampleResult, metrics: &[Metric]) -> Vec<Option<f64>> 
     metrics.map(|metric| metric.value(&columns, 1).and_then(rounded)).collect()
 }
 
-/// Three decimals are more than anybody sees of nats.
+/// Rounded to three decimals: the page shows two.
 fn log_probs(log_probs: &[f32]) -> Vec<Option<f64>> {
     let rounded = |log_prob: f64| (log_prob * 1000.0).round() / 1000.0;
     log_probs
@@ -224,7 +241,7 @@ fn log_probs(log_probs: &[f32]) -> Vec<Option<f64>> {
         .collect()
 }
 
-/// Six significant digits; nothing for what is no number.
+/// Rounded to six significant digits; `None` for NaN and infinities.
 fn rounded(value: f64) -> Option<f64> {
     format!("{value:.5e}").parse().ok().filter(|value: &f64| value.is_finite())
 }

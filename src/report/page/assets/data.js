@@ -1,8 +1,8 @@
-// The data of the page: pools of texts, and for every task columns of answers.
+// The data of the page: string tables, and for every task columns of answers.
 
 const data = JSON.parse(find("data").textContent);
 
-// A prompt that begins as the one before is written as the length of that beginning and the rest.
+// A prompt that shares a prefix with the one before is stored as the prefix's length and the rest.
 const prompts = [];
 for (const entry of data.prompts) {
   prompts.push(typeof entry === "string" ? entry : prompts[prompts.length - 1].slice(0, entry[0]) + entry[1]);
@@ -13,12 +13,13 @@ const WRONG = 0;
 const NEITHER = -1;
 const FAILED = 2;
 
-// Every answer is a row: sample after sample, and of each the models one after the other.
-const total = data.blocks.reduce((sum, task) => sum + task.answers.reduce((rows, answers) => rows + answers.samples.length, 0), 0);
+// One row per answer, sorted by sample, then by model.
+const total = data.tasks.reduce((sum, task) => sum + task.answers.reduce((rows, answers) => rows + answers.samples.length, 0), 0);
 const rows = {
   task: new Uint16Array(total),
+  // Index into the task's `answers`, and into their columns.
   answers: new Uint16Array(total),
-  place: new Uint32Array(total),
+  column: new Uint32Array(total),
   sample: new Uint32Array(total),
   model: new Uint16Array(total),
   result: new Int8Array(total),
@@ -28,25 +29,26 @@ const rows = {
 };
 {
   let row = 0;
-  data.blocks.forEach((task, taskPlace) => {
+  data.tasks.forEach((task, taskIndex) => {
     for (const answers of task.answers) {
       answers.rows = new Int32Array(task.ids.length).fill(-1);
-      answers.places = new Int32Array(task.ids.length).fill(-1);
-      answers.samples.forEach((sample, place) => { answers.places[sample] = place; });
+      answers.columnOf = new Int32Array(task.ids.length).fill(-1);
+      answers.samples.forEach((sample, column) => { answers.columnOf[sample] = column; });
     }
     for (let sample = 0; sample < task.ids.length; sample += 1) {
-      task.answers.forEach((answers, answersPlace) => {
-        const place = answers.places[sample];
-        if (place < 0) return;
-        rows.task[row] = taskPlace;
-        rows.answers[row] = answersPlace;
-        rows.place[row] = place;
+      task.answers.forEach((answers, answersIndex) => {
+        const column = answers.columnOf[sample];
+        if (column < 0) return;
+        const hasFailed = answers.error[column] !== null;
+        rows.task[row] = taskIndex;
+        rows.answers[row] = answersIndex;
+        rows.column[row] = column;
         rows.sample[row] = sample;
         rows.model[row] = answers.model;
-        rows.result[row] = answers.error[place] !== null ? FAILED : answers.right[place] ?? NEITHER;
-        rows.truncated[row] = answers.truncated[place] > 0 ? 1 : 0;
-        if (answers.confidence[place] !== null && answers.error[place] === null) rows.confidence[row] = answers.confidence[place];
-        if (answers.loss[place] !== null && answers.error[place] === null) rows.loss[row] = answers.loss[place];
+        rows.result[row] = hasFailed ? FAILED : answers.right[column] ?? NEITHER;
+        rows.truncated[row] = answers.truncated_tokens[column] > 0 ? 1 : 0;
+        if (answers.confidence[column] !== null && !hasFailed) rows.confidence[row] = answers.confidence[column];
+        if (answers.loss[column] !== null && !hasFailed) rows.loss[row] = answers.loss[column];
         answers.rows[sample] = row;
         row += 1;
       });
@@ -54,7 +56,7 @@ const rows = {
   });
 }
 
-const taskOf = (row) => data.blocks[rows.task[row]];
+const taskOf = (row) => data.tasks[rows.task[row]];
 const answersOf = (row) => taskOf(row).answers[rows.answers[row]];
 const modelOf = (row) => data.models[rows.model[row]];
 const idOf = (row) => taskOf(row).ids[rows.sample[row]];
@@ -66,12 +68,12 @@ function rowOfModel(row, model) {
   return other ? other.rows[rows.sample[row]] : -1;
 }
 
-/** Contexts and targets of a sample, as texts; null where there is none. */
+/** Contexts and targets of a sample's requests; null for a missing one. */
 function requestsOf(task, sample) {
-  const places = task.requests[sample];
+  const indices = task.requests[sample];
   const requests = [];
-  for (let index = 0; index < places.length; index += 2) {
-    const [context, target] = [places[index], places[index + 1]];
+  for (let index = 0; index < indices.length; index += 2) {
+    const [context, target] = [indices[index], indices[index + 1]];
     requests.push({
       context: context === null ? null : prompts[context],
       target: target === null ? null : data.texts[target],
@@ -80,20 +82,19 @@ function requestsOf(task, sample) {
   return requests;
 }
 
-/** What a row shows of its answer in one line: what was written, the highest candidate, or the target. */
+/** An answer in one line: the error, the completion, the best candidate, or the target. */
 function snippet(row) {
   const answers = answersOf(row);
-  const place = rows.place[row];
-  if (answers.error[place] !== null) return data.texts[answers.error[place]];
-  if (answers.written[place].length > 0) return data.texts[answers.written[place][0]];
-  const task = taskOf(row);
-  const requests = requestsOf(task, rows.sample[row]);
-  const chosen = requests[answers.highest[place]];
-  if (!chosen) return "";
-  return rest(chosen, requests).trimStart() + (chosen.target ?? "");
+  const column = rows.column[row];
+  if (answers.error[column] !== null) return data.texts[answers.error[column]];
+  if (answers.completions[column].length > 0) return data.texts[answers.completions[column][0]];
+  const requests = requestsOf(taskOf(row), rows.sample[row]);
+  const best = requests[answers.best[column]];
+  if (!best) return "";
+  return rest(best, requests).trimStart() + (best.target ?? "");
 }
 
-/** The end of a request's context in which it differs from the other requests', from the beginning of a word on. */
+/** The end of a request's context from the first word that differs between requests with the same target. */
 function rest(request, requests) {
   const context = request.context ?? "";
   let shared = context.length;
@@ -107,26 +108,29 @@ function rest(request, requests) {
   return context.slice(context.lastIndexOf(" ", shared) + 1);
 }
 
-/** The rest of an answer, which is read when it is looked at. */
+/** The rest of an answer, parsed only when it is shown. */
 function detailsOf(row) {
   const answers = answersOf(row);
-  const [values, statistics, contextTokens, targetTokens, sets, said] = JSON.parse(answers.details[rows.place[row]]);
-  const responses = said.map((response) => {
+  const [metrics, values, contextTokens, targetTokens, sets, shown] = JSON.parse(answers.details[rows.column[row]]);
+  const isScored = (index) => shown[index]?.[0] === 0;
+  const candidateSets = sets.map(([indices, correct]) => ({ responses: indices.filter(isScored), correct }))
+    .filter((set) => set.responses.length > 0);
+  const responses = shown.map((response) => {
     switch (response[0]) {
       case 0: {
-        const [, logLikelihood, greedy, context, logProbs, pieces, filtered] = response;
-        return { kind: "scored", logLikelihood, greedy: greedy === 1, context, logProbs, pieces, filtered };
+        const [, logLikelihood, greedy, context, logProbs, tokens, filtered] = response;
+        return { kind: "log-likelihood", logLikelihood, greedy: greedy === 1, context, logProbs, tokens, filtered };
       }
       case 1: {
-        const [, logLikelihood, tokens, bytes, windows] = response;
-        return { kind: "rolling", logLikelihood, tokens, bytes, windows };
+        const [, logLikelihood, count, bytes, windows] = response;
+        return { kind: "rolling", logLikelihood, count, bytes, windows };
       }
       default: {
-        const [, text, end, context, logProbs, pieces] = response;
-        return { kind: "written", text: data.texts[text], end, context, logProbs, pieces };
+        const [, text, finish, context, logProbs, tokens] = response;
+        return { kind: "completion", text: data.texts[text], finish, context, logProbs, tokens };
       }
     }
   });
-  return { values, statistics, contextTokens, targetTokens, sets, responses };
+  return { metrics, values, contextTokens, targetTokens, candidateSets, responses };
 }
 

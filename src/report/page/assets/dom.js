@@ -1,6 +1,6 @@
-// Elements and texts. Data becomes a text node or an attribute and never markup.
+// Elements and text. Data becomes text nodes and attributes, never markup.
 
-/** An element with attributes and children; a string among the children is text. */
+/** An element with attributes and children; a string child becomes text. */
 function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -12,37 +12,37 @@ function make(name, attributes = {}, ...children) {
 
 const find = (id) => document.getElementById(id);
 
-// Characters that have no shape of their own: controls but tab and line feed, what turns the direction of text round,
-// separators of lines, and halves of characters.
+// Characters without a glyph: controls except tab and line feed, direction marks and overrides, line separators, and
+// unpaired surrogates.
 const INVISIBLE = new RegExp(
   "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200b\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2060" +
   "\\u2066-\\u2069\\ufeff]|[\\ud800-\\udbff](?![\\udc00-\\udfff])|(?<![\\ud800-\\udbff])[\\udc00-\\udfff]", "g");
 
-/** Nodes that show a text; what is invisible is named. */
+/** Nodes that show a text, with invisible characters as their code. */
 function visible(text) {
   const nodes = [];
   let end = 0;
   for (const match of text.matchAll(INVISIBLE)) {
     if (match.index > end) nodes.push(text.slice(end, match.index));
     const code = match[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
-    nodes.push(make("span", { class: "control", title: "a character that has no shape" }, `U+${code}`));
+    nodes.push(make("span", { class: "control", title: "an invisible character" }, `U+${code}`));
     end = match.index + match[0].length;
   }
   if (end < text.length) nodes.push(text.slice(end));
   return nodes;
 }
 
-/** `text` on one line, of at most `most` characters. */
-function clipped(text, most) {
-  const short = text.slice(0, most).replace(INVISIBLE, "\u00b7").replace(/\s+/g, " ");
-  return text.length > most ? `${short}…` : short;
+/** `text` on one line, at most `max` characters. */
+function clipped(text, max) {
+  const short = text.slice(0, max).replace(INVISIBLE, "\u00b7").replace(/\s+/g, " ");
+  return text.length > max ? `${short}…` : short;
 }
 
-// What is longer is folded: nobody reads it, and laying it out takes long.
+// Longer texts are folded: their layout is slow.
 const FOLDED_FROM = 6000;
 const SHOWN_WHEN_FOLDED = 2000;
 
-/** A block of text; of a long one the end (`end`) or the beginning, and a button for all of it. */
+/** A block of text. A long one shows its end (if `end`) or its beginning, and a button for all of it. */
 function block(text, end = false, label = null) {
   const box = make("div", { class: "text", dir: "auto", tabindex: "0", role: "group", "aria-label": label });
   if (text === "") {
@@ -69,10 +69,10 @@ function block(text, end = false, label = null) {
 
 const count = (number) => number.toLocaleString("en");
 
-/** A number of things. */
+/** `3 tokens`, `1 token`. */
 const several = (number, name) => `${count(number)} ${name}${number === 1 ? "" : "s"}`;
 
-/** Nats with a real minus. */
+/** Nats, with a minus sign instead of a hyphen. */
 const nats = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
 
 /** A probability in percent. */
@@ -87,7 +87,7 @@ function percent(probability) {
   return `${value.toPrecision(value >= 99.95 ? 4 : 3)} %`;
 }
 
-/** Any number, short. */
+/** A number in at most six digits. */
 function number(value) {
   if (value === null || value === undefined) return "–";
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return count(value).replace("-", "−");

@@ -1,11 +1,11 @@
-// The list of answers: of thousands of rows only those in sight are made.
+// The list of answers. Only visible rows have elements: there are thousands.
 
 const MARKS = new Map([[RIGHT, ["✓", "right"]], [WRONG, ["✗", "wrong"]], [FAILED, ["!", "failed"]], [NEITHER, ["·", "neither"]]]);
 
-/** The mark of a result, with its word for those who do not see it. */
+/** The symbol of a result; its word is the title, and with `text` visible. */
 function mark(result, text = false) {
-  const [sign, word] = MARKS.get(result);
-  return make("span", { class: `mark ${word}`, title: word }, text ? `${sign} ${word}` : sign);
+  const [symbol, word] = MARKS.get(result);
+  return make("span", { class: `mark ${word}`, title: word }, text ? `${symbol} ${word}` : symbol);
 }
 
 class List {
@@ -26,7 +26,7 @@ class List {
     new ResizeObserver(() => this.draw()).observe(box);
   }
 
-  /** Shows other rows; the one that is open stays so if it is among them. */
+  /** Shows other rows. The open row stays open if it is among them. */
   show(found, choice) {
     const before = this.rows[this.active];
     this.rows = found;
@@ -44,7 +44,7 @@ class List {
     const last = Math.min(this.rows.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / this.height) + 5);
     const drawn = [];
     for (let index = first; index < last; index += 1) drawn.push(this.row(index));
-    // The active row is always there, for `aria-activedescendant` names it.
+    // `aria-activedescendant` needs the active row.
     if (this.active >= 0 && (this.active < first || this.active >= last)) drawn.push(this.row(this.active));
     this.inner.replaceChildren(...drawn);
     if (this.active >= 0) this.box.setAttribute("aria-activedescendant", `row-${this.active}`);
@@ -55,19 +55,19 @@ class List {
     const row = this.rows[index];
     const answers = answersOf(row);
     const task = taskOf(row);
-    const place = rows.place[row];
+    const column = rows.column[row];
     const marks = [mark(rows.result[row])];
     if (isFlipChoice(this.choice)) marks.unshift(mark(rows.result[rowOfModel(row, this.choice.from)]), "→");
-    const score = task.right === null && answers.score[place] !== null ? `${task.metrics[0]} ${number(Number(answers.score[place].toPrecision(4)))}` : "";
-    const where = [this.choice.model === null || isFlipChoice(this.choice) ? modelOf(row).name : null, this.choice.task === null ? task.title : null, idOf(row)];
+    const score = task.right === null && answers.score[column] !== null ? `${task.metrics[0]} ${number(Number(answers.score[column].toPrecision(4)))}` : "";
+    const names = [this.choice.model === null || isFlipChoice(this.choice) ? modelOf(row).name : null, this.choice.task === null ? task.title : null, idOf(row)];
     const confidence = Number.isNaN(rows.confidence[row]) ? null : `P ${percent(rows.confidence[row])}`;
     const loss = Number.isNaN(rows.loss[row]) ? null : `loss ${rows.loss[row].toFixed(2)}`;
     const element = make("div", {
       class: "row", role: "option", id: `row-${index}`, "data-index": index, "data-row": row,
       "aria-selected": String(index === this.active), "aria-setsize": this.rows.length, "aria-posinset": index + 1,
-      "aria-label": `${where.filter(Boolean).join(", ")}: ${MARKS.get(rows.result[row])[1]}. ${clipped(snippet(row), 80)}`,
+      "aria-label": `${names.filter(Boolean).join(", ")}: ${MARKS.get(rows.result[row])[1]}. ${clipped(snippet(row), 80)}`,
     },
-      make("div", {}, make("span", {}, ...marks), make("span", { class: "name", dir: "auto" }, where.filter(Boolean).join(" · "))),
+      make("div", {}, make("span", {}, ...marks), make("span", { class: "name", dir: "auto" }, names.filter(Boolean).join(" · "))),
       make("div", {}, make("span", { class: "snippet", dir: "auto" }, clipped(snippet(row), 120) || "(empty)")),
       make("div", { class: "quiet" }, [score, confidence, loss].filter(Boolean).join(" · ")));
     element.style.top = `${index * this.height}px`;

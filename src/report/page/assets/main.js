@@ -1,17 +1,17 @@
-// Filters, keys and the choice between light and dark.
+// Filters, keys and the colour scheme.
 
 const form = find("filters");
 const controls = Object.fromEntries(["search", "task", "model", "result", "from", "to", "sort"].map((id) => [id, find(id)]));
 
 function fillChoices() {
   const option = (value, name) => make("option", { value }, clipped(name, 80));
-  controls.task.append(option("", "all"), ...data.blocks.map((task, place) => option(place, taskName(task))));
-  const models = data.models.map((model, place) => [place, model.name]);
-  controls.model.append(option("", "all"), ...models.map(([place, name]) => option(place, name)));
-  for (const control of [controls.from, controls.to]) control.append(...models.map(([place, name]) => option(place, name)));
+  controls.task.append(option("", "all"), ...data.tasks.map((task, index) => option(index, taskName(task))));
+  const models = data.models.map((model, index) => [index, model.name]);
+  controls.model.append(option("", "all"), ...models.map(([index, name]) => option(index, name)));
+  for (const control of [controls.from, controls.to]) control.append(...models.map(([index, name]) => option(index, name)));
   setDefaults();
-  // A flip needs two models and a task that knows right from wrong.
-  const possible = models.length > 1 && data.blocks.some((task) => task.right !== null);
+  // A flip needs two models and a task whose answers are right or wrong.
+  const possible = models.length > 1 && data.tasks.some((task) => task.right !== null);
   for (const name of ["flipped", "lost", "won"]) controls.result.querySelector(`[value=${name}]`).disabled = !possible;
 }
 
@@ -19,16 +19,16 @@ function setDefaults() {
   if (data.models.length > 1) controls.to.value = "1";
 }
 
-const place = (control) => (control.value === "" ? null : Number(control.value));
+const selected = (control) => (control.value === "" ? null : Number(control.value));
 
 function choice() {
   return {
-    search: controls.search.value, task: place(controls.task), model: place(controls.model), result: controls.result.value,
-    from: place(controls.from), to: place(controls.to), sort: controls.sort.value,
+    search: controls.search.value, task: selected(controls.task), model: selected(controls.model), result: controls.result.value,
+    from: selected(controls.from), to: selected(controls.to), sort: controls.sort.value,
   };
 }
 
-/** Applies the filters; what it took stands in the page for those who measure it. */
+/** Applies the filters; the element has the milliseconds that it took, for benchmarks. */
 function apply(list) {
   const began = performance.now();
   const chosen = choice();
@@ -57,12 +57,11 @@ function chooseTheme() {
 
 function start() {
   fillChoices();
-  for (const link of document.querySelectorAll("[data-for]")) link.hidden = find(link.dataset.for) === null;
   for (const id of ["filters", "browser", "keys"]) find(id).hidden = false;
   const article = find("sample");
   const list = new List(find("list"), find("rows"), (row, isChosen) => {
     showSample(article, row);
-    // In a narrow window the sample stands below the list.
+    // In a narrow window the sample is below the list.
     if (isChosen && article.getBoundingClientRect().top > innerHeight * 0.8) article.scrollIntoView({ block: "start" });
   });
   let waiting = 0;

@@ -1,59 +1,57 @@
-// Which rows are shown, and in which order.
+// Filters, search and order of the rows.
 
-// Lower-case texts, made when the browser has time or when they are first searched.
+// Lower-case texts, made when the browser is idle or at the first search.
 const lower = { prompts: new Array(prompts.length), texts: new Array(data.texts.length) };
 
-function lowered(pool, cache, index) {
-  return cache[index] ??= pool[index].toLowerCase();
+function lowered(table, cache, index) {
+  return cache[index] ??= table[index].toLowerCase();
 }
 
-/** Makes lower-case texts while nothing else is to be done. */
+/** Makes lower-case texts while the browser is idle. */
 function prepareSearch() {
-  const pools = [[prompts, lower.prompts, 0], [data.texts, lower.texts, 0]];
+  const tables = [{ table: prompts, cache: lower.prompts, next: 0 }, { table: data.texts, cache: lower.texts, next: 0 }];
   const work = (deadline) => {
-    for (const pool of pools) {
-      while (pool[2] < pool[0].length) {
+    for (const each of tables) {
+      for (; each.next < each.table.length; each.next += 1) {
         if (deadline.timeRemaining() < 2) return void requestIdleCallback(work);
-        lowered(pool[0], pool[1], pool[2]);
-        pool[2] += 1;
+        lowered(each.table, each.cache, each.next);
       }
     }
   };
   if (window.requestIdleCallback) requestIdleCallback(work);
 }
 
-/** Which texts of a pool have `words`: every text is searched once, however many samples have it. */
-function matches(pool, cache, words) {
-  const found = new Uint8Array(pool.length);
-  for (let index = 0; index < pool.length; index += 1) {
-    if (lowered(pool, cache, index).includes(words)) found[index] = 1;
+/** Which texts of a string table contain `words`. */
+function matches(table, cache, words) {
+  const found = new Uint8Array(table.length);
+  for (let index = 0; index < table.length; index += 1) {
+    if (lowered(table, cache, index).includes(words)) found[index] = 1;
   }
   return found;
 }
 
-/** A function that says whether a row's prompt, target, answer, name or place has `words`. */
+/** A predicate of rows: prompt, target, completion, error, id or location contains `words`. */
 function search(words) {
   if (words === "") return () => true;
   const inPrompts = matches(prompts, lower.prompts, words);
   const inTexts = matches(data.texts, lower.texts, words);
-  const samples = data.blocks.map((task) => task.ids.map((id, sample) => {
-    if (id.toLowerCase().includes(words) || inTexts[task.places[sample]]) return true;
-    const places = task.requests[sample];
-    return places.some((place, index) => place !== null && (index % 2 === 0 ? inPrompts : inTexts)[place] === 1);
+  const samples = data.tasks.map((task) => task.ids.map((id, sample) => {
+    if (id.toLowerCase().includes(words) || inTexts[task.locations[sample]]) return true;
+    return task.requests[sample].some((text, index) => text !== null && (index % 2 === 0 ? inPrompts : inTexts)[text] === 1);
   }));
   return (row) => {
     if (samples[rows.task[row]][rows.sample[row]]) return true;
     const answers = answersOf(row);
-    const place = rows.place[row];
-    return inTexts[answers.error[place]] === 1 || answers.written[place].some((text) => inTexts[text] === 1);
+    const column = rows.column[row];
+    return inTexts[answers.error[column]] === 1 || answers.completions[column].some((text) => inTexts[text] === 1);
   };
 }
 
-/** Whether between two models an answer turned from right to wrong or the other way round. */
+/** Whether one of two answers is right and the other wrong. */
 const isFlipped = (before, after) =>
   (before === RIGHT && after === WRONG) || (before === WRONG && after === RIGHT);
 
-/** A function that says whether a row has the result that is asked for. */
+/** A predicate of rows: the row has the chosen result. */
 function hasResult(choice) {
   const flips = { flipped: isFlipped, lost: (before, after) => before === RIGHT && after === WRONG, won: (before, after) => before === WRONG && after === RIGHT };
   const of = { right: RIGHT, wrong: WRONG, none: NEITHER, failed: FAILED };
@@ -71,7 +69,7 @@ function hasResult(choice) {
 
 const isFlipChoice = (choice) => ["flipped", "lost", "won"].includes(choice.result);
 
-/** The rows of a choice of filters in its order. `task` and `model` are places or null. */
+/** The rows that match the filters, sorted. `task` and `model` are indices or null. */
 function select(choice) {
   const isFound = search(choice.search.trim().toLowerCase());
   const isResult = hasResult(choice);
@@ -86,7 +84,7 @@ function select(choice) {
   if (by !== "data") {
     const key = rows[by];
     const sign = direction === "down" ? -1 : 1;
-    // What has no number stands at the end.
+    // Rows without a number come last.
     found.sort((a, b) => (Number.isNaN(key[a]) - Number.isNaN(key[b])) || sign * (key[a] - key[b]) || a - b);
   }
   return found;

@@ -1,11 +1,11 @@
-// Log-probabilities over the text that they are of.
+// Heat map of log-probabilities over tokens.
 
-// Surprise in nats from which a token is one step darker.
+// Thresholds of −log P in nats; each makes a token one step darker.
 const STEPS = [0.1, 0.5, 1, 2, 4, 6, 9];
 
 const step = (logProb) => (logProb === null ? 0 : STEPS.filter((from) => -logProb >= from).length);
 
-/** The bytes of a token that are no text by themselves, and what of them is. */
+/** A token that is not UTF-8: printable ASCII as text, other bytes as hexadecimal. */
 function bytes(values) {
   return values.map((value) => (value >= 0x20 && value < 0x7f
     ? String.fromCharCode(value)
@@ -13,35 +13,35 @@ function bytes(values) {
 }
 
 /** Nodes that show a token; a line feed is also a line break. */
-function shown(piece) {
-  if (typeof piece !== "string") return bytes(piece);
-  return piece.split(/(\n|\t)/).flatMap((part) => {
+function shown(token) {
+  if (typeof token !== "string") return bytes(token);
+  return token.split(/(\n|\t)/).flatMap((part) => {
     if (part === "\n") return [make("span", { class: "line" }, "↵"), make("br")];
     if (part === "\t") return [make("span", { class: "line" }, "→\t")];
     return visible(part);
   });
 }
 
-/** A token in words, for tooltips and screen readers. */
-function spoken(piece) {
-  if (typeof piece !== "string") return piece.map((value) => `\\x${value.toString(16).padStart(2, "0")}`).join("");
-  return `“${clipped(piece.replace(/\n/g, "↵"), 60)}”`;
+/** A token for tooltips and screen readers. */
+function spoken(token) {
+  if (typeof token !== "string") return token.map((value) => `\\x${value.toString(16).padStart(2, "0")}`).join("");
+  return `“${clipped(token.replace(/\n/g, "↵"), 60)}”`;
 }
 
 /**
- * Tokens with their log-probabilities: their texts where the page knows them, else a bar for each position. Arrow keys move
- * from one to the next, and its numbers stand below.
+ * Tokens coloured by their log-probabilities; bars with positions if the page does not know the tokens' text. Arrow keys
+ * move between tokens and show a token's numbers below.
  */
-function tokenMap(logProbs, pieces, label) {
-  const known = pieces !== null;
+function tokenMap(logProbs, tokens, label) {
+  const known = tokens !== null;
   const cells = logProbs.map((logProb, index) => {
-    const name = known ? spoken(data.pieces[pieces[index]]) : `position ${index + 1}`;
+    const name = known ? spoken(data.tokens[tokens[index]]) : `position ${index + 1}`;
     const words = `${name}: ${nats(logProb)} nats, probability ${logProb === null ? "–" : percent(Math.exp(logProb))}, token ${index + 1} of ${logProbs.length}`;
     const cell = make("span", {
       class: `token h${step(logProb)}`, role: "option", "aria-selected": "false", title: words, "aria-label": words, "data-nats": nats(logProb), "data-index": index,
     });
     if (known) {
-      cell.append(...shown(data.pieces[pieces[index]]));
+      cell.append(...shown(data.tokens[tokens[index]]));
       cell.dir = "auto";
     } else {
       const bar = make("span", { class: "bar" });
@@ -78,11 +78,11 @@ function tokenMap(logProbs, pieces, label) {
     move(active + steps[event.key]);
     event.preventDefault();
   });
-  const note = known ? null : make("p", { class: "facts" }, "The model's tokenizer is not the one that is bundled, so the page does not know the tokens' texts: one bar a token, in their order.");
+  const note = known ? null : make("p", { class: "facts" }, "The tokens do not have this text in GPT-2's vocabulary: the model has its own. One bar per token.");
   return make("div", { class: "token-map" }, note, box, readout);
 }
 
-/** What the colours mean, and the switch for the numbers. */
+/** The colours' meaning, and the switch for numbers. */
 function legend(numbered, onChange) {
   const from = [0, ...STEPS];
   const cells = from.map((low, index) => {
@@ -91,6 +91,6 @@ function legend(numbered, onChange) {
   });
   const box = make("input", { type: "checkbox", checked: numbered });
   box.addEventListener("change", () => onChange(box.checked));
-  return make("div", { class: "legend", role: "group", "aria-label": "Legend" }, make("span", {}, "−log P of a token, nats:"), ...cells, make("label", {}, box, "numbers under the tokens"));
+  return make("div", { class: "legend", role: "group", "aria-label": "Legend" }, make("span", {}, "−log P per token, nats:"), ...cells, make("label", {}, box, "numbers under the tokens"));
 }
 
