@@ -1,4 +1,4 @@
-//! What fails alone: a sample, a task.
+//! Failures of one sample or one task that do not end the run.
 
 use gpt2_eval::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
 use gpt2_eval::record::{Environment, Manifest, ModelIdentity, Protocol, SampleResult};
@@ -43,7 +43,7 @@ fn one_failing_sample_does_not_end_the_run() {
 }
 
 #[test]
-fn fail_fast_ends_it_before_it_begins() {
+fn fail_fast_refuses_the_run_in_preflight() {
     let directory = tempfile::tempdir().unwrap();
     write_passages(directory.path());
     let mut arguments = LAMBADA.to_vec();
@@ -56,12 +56,12 @@ fn fail_fast_ends_it_before_it_begins() {
 }
 
 #[test]
-fn weights_that_overflow_fail_their_samples_and_no_other_model() {
+fn overflowing_weights_fail_the_samples_of_their_model_only() {
     let directory = tempfile::tempdir().unwrap();
     copy_model("tiny-3M", &directory.path().join("broken"));
     let path = directory.path().join("broken/model.safetensors");
     let mut bytes = std::fs::read(&path).unwrap();
-    // The last tensors' last numbers become infinities of f32 or numbers beyond f16.
+    // The last weights become infinite in f32 or beyond the range of f16.
     let length = bytes.len();
     bytes[length - 4096..].iter_mut().for_each(|byte| *byte = 0x7F);
     std::fs::write(&path, bytes).unwrap();
@@ -114,9 +114,30 @@ fn score_needs_neither_data_nor_model() {
     assert!(message.contains("`../../lambada` is not a plain file name"), "{message}");
 }
 
+#[test]
+fn runs_of_another_schema_version_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments =
+        ["--tasks", "lambada", "--sizes", "tiny-3M", "--data", "sample", "--limit", "2", "--out", "run"];
+    assert!(gpt2_eval(directory.path()).args(arguments).output().unwrap().status.success());
+    let manifest = directory.path().join("run/manifest.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let current = "\"schema_version\": 3";
+    assert!(text.contains(current));
+    std::fs::write(&manifest, text.replace(current, "\"schema_version\": 2")).unwrap();
+    let message = refused(directory.path(), &["report", "run"]);
+    for part in ["run/manifest.json", "schema_version is 2", "reads only 3", "run it again"] {
+        assert!(message.contains(part), "`{part}` is not in {message}");
+    }
+    let message = refused(directory.path(), &arguments);
+    for part in ["run/manifest.json", "another version of gpt2-eval wrote it", "--fresh"] {
+        assert!(message.contains(part), "`{part}` is not in {message}");
+    }
+}
+
 const TASKS: [&str; 2] = ["lambada", "winograd"];
 
-/// Loses its device at the end of LAMBADA on the first model, and notes what else there is.
+/// Loses its device at the end of LAMBADA on the first model, and records the other events.
 #[derive(Default)]
 struct Unlucky {
     finished: Vec<String>,
@@ -148,7 +169,7 @@ impl Observer for Unlucky {
 }
 
 #[test]
-fn one_failing_task_does_not_take_the_others_with_it() {
+fn one_failing_task_does_not_end_the_run() {
     let directory = tempfile::tempdir().unwrap();
     let models = ["tiny-3M", "tiny-8M"];
     let plan = Plan {

@@ -106,7 +106,7 @@ fn compare_has_every_metric_and_the_changed_samples() {
     let message = refused(path, &["compare", "small", "large", "--models", "tiny-3M=tiny-8"]);
     assert!(message.contains("did you mean `tiny-8M`?"), "{message}");
     let message = refused(path, &["compare", "small", "nothing"]);
-    assert!(message.contains("nothing: no run is here"), "{message}");
+    assert!(message.contains("nothing: not a run directory"), "{message}");
 }
 
 #[test]
@@ -219,8 +219,8 @@ fn unusable_baselines_and_options_are_refused() {
     let long = ["check", "base.json", "run", "--tolerance"];
     let tolerance = |amount: &'static str| [&long[..], &[amount]].concat();
     let refusals: Vec<(Vec<&str>, &str)> = vec![
-        (vec!["check", "nothing.json", "run"], "nothing.json: no run is here"),
-        (vec!["check", "base.json", "nothing"], "nothing: no run is here"),
+        (vec!["check", "nothing.json", "run"], "nothing.json: not a run directory"),
+        (vec!["check", "base.json", "nothing"], "nothing: not a run directory"),
         (vec!["check", "text.json", "run"], "name a run directory or a file of `gpt2-eval baseline`"),
         (vec!["check", "old.json", "run"], "its baseline_version is 0, this program reads 1"),
         (vec!["check", "short.json", "run"], "`correct` has 59 numbers, not 60"),

@@ -1,4 +1,4 @@
-//! Runs that are killed, stopped, and begun anew.
+//! Runs that are killed, stopped, and started afresh.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -19,7 +19,7 @@ const ARGUMENTS: [&str; 9] = [
     "run",
     "--quiet",
 ];
-/// Small batches, so that there is much to interrupt.
+/// Small batches, so that there are many points to interrupt.
 const SMALL_BATCHES: [&str; 2] = ["--batch-tokens", "256"];
 
 fn spawn(directory: &Path) -> Child {
@@ -64,7 +64,7 @@ fn finish(directory: &Path) {
 }
 
 #[test]
-fn twenty_kills_leave_no_trace() {
+fn twenty_kills_do_not_change_the_results() {
     let whole = tempfile::tempdir().unwrap();
     finish(whole.path());
     let (expected, all) = (results(whole.path()), journalled(whole.path()));
@@ -78,7 +78,7 @@ fn twenty_kills_leave_no_trace() {
         let before = journalled(directory.path());
         let mut child = spawn(directory.path());
         let mut polls = 0;
-        // At that many bytes, or while it still starts where so many are there already.
+        // When the journals have `point` bytes; if they already have, soon after the start.
         while child.try_wait().unwrap().is_none() {
             let is_there = journalled(directory.path()) >= point.max(before + 1);
             if is_there || (point <= before && polls > below(200, 1, "delay", &kill.to_string())) {
@@ -96,15 +96,15 @@ fn twenty_kills_leave_no_trace() {
             assert!(status.success(), "a continued run failed: {status}");
         }
     }
-    say(&format!("{in_the_middle} of 20 kills came between the first and the last record"));
+    say(&format!("{in_the_middle} of 20 kills came between the first and the last result"));
     assert!(in_the_middle >= 5, "only {in_the_middle} kills came in the middle");
     finish(directory.path());
-    assert!(results(directory.path()) == expected, "the run that was killed has other files");
+    assert!(results(directory.path()) == expected, "the killed run has different files");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_stopped_run_says_how_to_continue() {
+fn a_stopped_run_prints_the_command_to_continue() {
     let directory = tempfile::tempdir().unwrap();
     for signal in ["-INT", "-TERM", "-HUP"] {
         let before = journalled(directory.path());
@@ -126,7 +126,7 @@ fn a_stopped_run_says_how_to_continue() {
         assert_eq!(manifest["status"], "interrupted");
     }
     let score = gpt2_eval(directory.path()).args(["score", "run"]).output().unwrap();
-    assert_eq!(score.status.code(), Some(3), "an unfinished run has not all scores");
+    assert_eq!(score.status.code(), Some(3), "scores of an unfinished run are incomplete");
     assert!(String::from_utf8_lossy(&score.stderr).contains("samples are missing"));
     finish(directory.path());
     let whole = tempfile::tempdir().unwrap();
@@ -135,7 +135,7 @@ fn a_stopped_run_says_how_to_continue() {
 }
 
 #[test]
-fn fresh_deletes_the_run_and_nothing_else() {
+fn fresh_deletes_only_the_run() {
     let directory = tempfile::tempdir().unwrap();
     let lambada = |more: &[&str]| {
         let mut command = gpt2_eval(directory.path());

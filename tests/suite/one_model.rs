@@ -1,4 +1,4 @@
-//! A run with one model in every format gives the same records, bit for bit.
+//! A run with one model in every checkpoint format gives the same results, bit for bit.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ const SIZES: [usize; 3] = [6, 4, 1024];
 
 const HPARAMS: &str = r#"{"n_vocab": 50257, "n_ctx": 1024, "n_embd": 128, "n_head": 4, "n_layer": 6}"#;
 
-/// The records of a run with the model at `path`, without their keys, which have the sha256 of the weights; then its
+/// Sample results of a run with the model at `path`, without their keys, which depend on the sha256 of the weights; and the
 /// scores.
 fn records(path: &Path) -> (Vec<Value>, String) {
     let directory = tempfile::tempdir().unwrap();
@@ -68,7 +68,7 @@ fn write_shards(directory: &Path, tensors: &Tensors) {
 }
 
 #[test]
-fn every_format_gives_the_same_records() {
+fn every_format_gives_the_same_results() {
     let tensors = tensors();
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| -> PathBuf {
@@ -99,20 +99,20 @@ fn every_format_gives_the_same_records() {
     let expected = records(&at("safetensors"));
     assert_eq!(expected.0.len(), 5);
     assert!(expected.0.iter().all(|record| record["values"]["log_likelihood"].as_f64().unwrap() < 0.0));
-    // The bundled one is in F16, which F32 holds.
+    // The bundled model is stored as F16, which F32 represents exactly.
     let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(LABEL);
     assert_eq!(records(&bundled), expected, "F16");
     for format in ["sharded", "torch", "nano", "llm_c", "tensorflow", "burn"] {
         assert_eq!(records(&at(format)), expected, "{format}");
     }
-    // Without a configuration beside it, nanoGPT's GELU is the exact one.
+    // Without config.json, nanoGPT's GELU is the exact one.
     write_config(&at("exact"), "gelu");
     write(&at("exact"), &tensors, Dtype::F32);
     let exact = records(&at("exact"));
     assert_ne!(exact, expected);
     std::fs::write(at("nano_alone").join("ckpt.pt"), nano).unwrap();
     assert_eq!(records(&at("nano_alone")), exact, "nanoGPT's GELU");
-    // One that is not tied, by its numbers.
+    // An untied output projection, recognized by its weights.
     let doubled: Vec<f32> = output.iter().map(|value| 2.0 * value).collect();
     let untied = writers::nano_gpt(&tensors, SIZES, &doubled);
     std::fs::write(at("nano_untied").join("ckpt.pt"), untied).unwrap();
@@ -128,5 +128,5 @@ fn every_format_gives_the_same_records() {
     write(&at("untied"), &tensors, Dtype::F32);
     let untied = records(&at("untied"));
     assert_ne!(untied, exact);
-    assert_eq!(records(&at("nano_untied")), untied, "an output projection of its own");
+    assert_eq!(records(&at("nano_untied")), untied, "an untied output projection");
 }

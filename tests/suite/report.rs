@@ -226,5 +226,5 @@ fn failed_samples_and_wrong_arguments() {
         "{message}"
     );
     let message = refused(path, &["report", "."]);
-    assert!(message.contains("no run is here"), "{message}");
+    assert!(message.contains("not a run directory"), "{message}");
 }

@@ -1,4 +1,4 @@
-//! A run that was cut off goes on; a run of something else is refused.
+//! An interrupted run continues; a run with another identity is refused.
 
 use std::path::{Path, PathBuf};
 
@@ -25,31 +25,31 @@ fn results(directory: &Path) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_cut_run_ends_as_if_it_had_not_been() {
+fn an_interrupted_run_has_the_files_of_an_uninterrupted_one() {
     let directory = tempfile::tempdir().unwrap();
     run(directory.path());
     let whole = results(directory.path());
 
-    // As after `kill -9`: half of the journal, its last line torn, and the second one not begun.
+    // As after `kill -9`: half of the first journal with its last line torn, and no second journal.
     let text = std::fs::read(journal(directory.path())).unwrap();
     std::fs::write(journal(directory.path()), &text[..text.len() / 2]).unwrap();
     std::fs::remove_file(directory.path().join("run/samples/tiny-3M/lambada.harness.jsonl")).unwrap();
     std::fs::remove_file(directory.path().join("run/scores.csv")).unwrap();
     let kept = text[..text.len() / 2].iter().filter(|&&byte| byte == b'\n').count();
-    assert!(kept > 10, "half of the journal has whole lines");
+    assert!(kept > 10, "half of the journal has complete lines");
     run(directory.path());
 
     let continued = results(directory.path());
     assert_eq!(continued[2].len(), whole[2].len());
-    assert!(continued == whole, "the continued run has other files");
-    assert_eq!(run(directory.path()), "", "a finished run is shown again without computing anything");
+    assert!(continued == whole, "the continued run has different files");
+    assert_eq!(run(directory.path()), "", "a finished run is shown without computing anything");
     assert!(results(directory.path()) == whole);
 }
 
-/// Where a sample's bits may depend on its neighbours, whole batches are done again.
+/// Where a batch can change the bits of a sample, whole batches are computed again.
 #[test]
 #[cfg(feature = "ndarray")]
-fn a_cut_run_on_another_backend_does_its_batches_again() {
+fn an_interrupted_run_on_another_backend_computes_whole_batches_again() {
     let directory = tempfile::tempdir().unwrap();
     let run = || {
         let mut command = gpt2_eval(directory.path());
@@ -72,7 +72,7 @@ fn a_cut_run_on_another_backend_does_its_batches_again() {
         ["lambada", "cbt-ne"].map(|task| directory.path().join(format!("run/samples/tiny-3M/{task}.jsonl")));
     let whole = paths.clone().map(|path| std::fs::read_to_string(path).unwrap());
     for (path, text) in paths.iter().zip(&whole) {
-        // Every third sample is missing, so that the pending ones alone would make other batches.
+        // Every third sample is missing: the pending samples alone would make other batches.
         let kept: Vec<&str> =
             text.lines().enumerate().filter(|(line, _)| line % 3 != 1).map(|(_, line)| line).collect();
         assert_eq!(kept.len(), 8);
@@ -83,7 +83,7 @@ fn a_cut_run_on_another_backend_does_its_batches_again() {
 }
 
 #[test]
-fn another_plan_is_refused_and_the_old_run_stays() {
+fn another_plan_is_refused_and_the_existing_run_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     run(directory.path());
     let before = results(directory.path());
@@ -122,7 +122,7 @@ fn other_weights_under_the_same_label_are_refused() {
 }
 
 #[test]
-fn a_damaged_journal_is_named() {
+fn a_damaged_journal_is_refused_with_its_line() {
     let directory = tempfile::tempdir().unwrap();
     run(directory.path());
     let text = std::fs::read_to_string(journal(directory.path())).unwrap();

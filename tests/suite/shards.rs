@@ -1,4 +1,4 @@
-//! Shards: parts of a run on many machines, put together again.
+//! Shards: parts of a run on several machines, and their merge.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn run(directory: &Path, more: &[&str]) -> Option<i32> {
     output.status.code()
 }
 
-/// Every file below `directory` but the manifest, whose times differ, and the shards themselves.
+/// Every file below `directory` except shards and the manifest, whose times differ.
 fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut left = vec![directory.to_owned()];
@@ -34,14 +34,14 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn shards_together_are_the_run_byte_for_byte() {
+fn merged_shards_are_the_whole_run_byte_for_byte() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     run(path, &["--out", "whole"]);
     let whole = files(&path.join("whole"));
     assert!(whole.len() == 2 * 7 + 4 + 3, "samples, prompts and baselines: {:?}", whole.keys());
 
-    // Two share a directory, the third has its own.
+    // Two shards share a directory, the third has another.
     run(path, &["--out", "shared", "--shard", "0/3"]);
     run(path, &["--out", "shared", "--shard=2/3"]);
     let output = gpt2_eval(path).args(["merge", "shared"]).output().unwrap();
@@ -50,26 +50,26 @@ fn shards_together_are_the_run_byte_for_byte() {
     assert!(message.contains("shard 1/3 is missing; run: "), "{message}");
     assert!(
         message.contains("--out shared --shard 1/3"),
-        "the command of the first, with the number changed: {message}"
+        "the command of the first shard with another index: {message}"
     );
 
-    run(path, &["--out", "own", "--shard", "1/3"]);
-    let own = "own/shards/1-of-3";
-    let message = refused(path, &["merge", "shared", own]);
+    run(path, &["--out", "third", "--shard", "1/3"]);
+    let third = "third/shards/1-of-3";
+    let message = refused(path, &["merge", "shared", third]);
     assert!(message.contains("--out"), "{message}");
-    // As a shard is that was killed after its last sample, and before its journal was put in order.
-    let journal = path.join(own).join("samples/tiny-3M/lambada.jsonl");
+    // As after a kill between the last sample and the ordering of the journal.
+    let journal = path.join(third).join("samples/tiny-3M/lambada.jsonl");
     let mut lines: Vec<String> =
         std::fs::read_to_string(&journal).unwrap().lines().map(|line| format!("{line}\n")).collect();
     lines.reverse();
     assert!(lines.len() > 10);
     std::fs::write(&journal, lines.concat()).unwrap();
-    // And one that has only begun is missing, not broken.
+    // A shard that has only started counts as missing.
     std::fs::create_dir_all(path.join("shared/shards/1-of-3")).unwrap();
-    std::fs::copy(path.join(own).join("manifest.json"), path.join("shared/shards/1-of-3/manifest.json"))
+    std::fs::copy(path.join(third).join("manifest.json"), path.join("shared/shards/1-of-3/manifest.json"))
         .unwrap();
     assert_eq!(gpt2_eval(path).args(["merge", "shared"]).output().unwrap().status.code(), Some(3));
-    let merged = gpt2_eval(path).args(["merge", "shared", own, "--out", "merged"]).output().unwrap();
+    let merged = gpt2_eval(path).args(["merge", "shared", third, "--out", "merged"]).output().unwrap();
     assert!(merged.status.success(), "{}", String::from_utf8_lossy(&merged.stderr));
     let merged = files(&path.join("merged"));
     assert_eq!(merged.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
@@ -81,13 +81,13 @@ fn shards_together_are_the_run_byte_for_byte() {
     assert_eq!((&manifest["status"], manifest["shards"].as_array().unwrap().len()), (&"complete".into(), 3));
     assert!(manifest["identity"].get("shard").is_none());
 
-    // The merged run is the run: the same command finds it finished.
+    // The command of the whole run finds the merged run finished.
     assert_eq!(run(path, &["--out", "merged"]), Some(0));
     assert!(files(&path.join("merged")) == whole);
 }
 
 #[test]
-fn wrong_shards_are_named() {
+fn shards_that_cannot_be_merged_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let lambada = |more: &[&str]| {
@@ -104,9 +104,9 @@ fn wrong_shards_are_named() {
     let message = refused(path, &["merge", "a", "other", "--out", "m"]);
     assert!(message.contains("are not of one run") && message.contains("seed: there 0, now 3"), "{message}");
     let message = refused(path, &["merge", "whole"]);
-    assert!(message.contains("whole: no shards are here"), "{message}");
+    assert!(message.contains("whole: no shards"), "{message}");
     let message = refused(path, &["merge", "nothing"]);
-    assert!(message.contains("nothing: no run is here"), "{message}");
+    assert!(message.contains("nothing: not a run directory"), "{message}");
 
     // A shard that lost samples.
     lambada(&["--out", "a", "--shard", "1/2"]);
@@ -123,11 +123,11 @@ fn wrong_shards_are_named() {
         "{message}"
     );
 
-    // As many records as there are samples, one of them of another sample.
+    // The right number of results, but one of them of another sample.
     let (_, rest) = text.split_once('\n').unwrap();
     let other = first.replacen("\"id\":\"", "\"id\":\"other-", 1);
     assert_ne!(other, first);
     std::fs::write(&journal, format!("{other}\n{rest}")).unwrap();
     let message = refused(path, &["merge", "a"]);
-    assert!(message.contains("does not fit the records of lambada.jsonl"), "{message}");
+    assert!(message.contains("does not match the results of lambada.jsonl"), "{message}");
 }

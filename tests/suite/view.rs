@@ -90,5 +90,5 @@ fn the_page_is_opened_by_the_platforms_opener() {
     // The same page as an export, and the same bytes each time.
     let exported = gpt2_eval(path).args(["report", "run", "--format", "html"]).output().unwrap();
     assert_eq!(exported.stdout, std::fs::read(path.join("run/report.html")).unwrap());
-    assert!(refused(path, &["view", "nothing"]).contains("no run is here"));
+    assert!(refused(path, &["view", "nothing"]).contains("not a run directory"));
 }
