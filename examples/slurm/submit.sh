@@ -4,8 +4,8 @@
 #   examples/slurm/submit.sh DIR ARGUMENTS…
 #   examples/slurm/submit.sh /shared/results/run --tasks paper --sizes 117M,345M --data /shared/data
 #
-# DIR is the run directory, where every node sees it; ARGUMENTS are gpt2-eval's, without --out and --shard. sbatch's own
-# variables hold for both jobs (SBATCH_PARTITION, SBATCH_ACCOUNT…) except SBATCH_ARRAY_INX, which is the array's:
+# DIR is the run directory, visible to every node; ARGUMENTS are those of gpt2-eval without --out and --shard. The
+# variables of sbatch (SBATCH_PARTITION, SBATCH_ACCOUNT…) apply to both jobs, except SBATCH_ARRAY_INX, for the array only:
 #
 #   SBATCH_PARTITION=cpu SBATCH_ARRAY_INX=0-15 examples/slurm/submit.sh …
 set -euo pipefail
@@ -19,12 +19,12 @@ mkdir -p -- "$1"
 directory="$(cd -- "$1" && pwd)"
 shift
 
-# `--parsable` prints the number, and behind a semicolon the cluster where there are several.
+# `--parsable` prints the job id, followed by a semicolon and the cluster if there are several.
 array="$(sbatch --parsable "$scripts/gpt2-eval.sbatch" "$@" --out "$directory")"
 array="${array%%;*}"
-# A task that is requeued has not ended: the merge waits for it. `afterany`, not `afterok`: when a shard has failed for
-# good, the merge says which and how to fill it, where `afterok` would leave it in the queue for ever, even after the task
-# has been requeued by hand and succeeded.
+# The merge waits for requeued tasks, which have not ended. `afterany`, not `afterok`: if a shard has failed for good, the
+# merge names it and the command that computes it, while `afterok` would leave the merge in the queue forever, even after the
+# task was requeued by hand and succeeded.
 merge="$(env -u SBATCH_ARRAY_INX sbatch --parsable --dependency="afterany:$array" "$scripts/merge.sbatch" "$directory")"
 merge="${merge%%;*}"
 

@@ -4,10 +4,10 @@
 #
 #   source tests/slurm/cluster.sh
 #   install_slurm
-#   start_cluster DIRECTORY      # below directories that everybody may enter; exports SLURM_CONF, so that sbatch, squeue and scontrol mean this cluster
-#   stop_cluster                 # ends the jobs and the daemons that start_cluster started, by their numbers
+#   start_cluster DIRECTORY      # below directories that every user can enter; exports SLURM_CONF, so that sbatch, squeue and scontrol mean this cluster
+#   stop_cluster                 # ends the jobs and the daemons that start_cluster started, by process id
 #
-# The node claims 64 cores and 256 GB, so that scripts with ordinary requests run on a small machine.
+# The node claims 64 cores and 256 GB, so that scripts with usual requests run on a small machine.
 
 cluster_daemons=()
 cluster_answers=""
@@ -22,7 +22,7 @@ wait_for() {
     done
 }
 
-# Debian's packages, without starting what they would start.
+# Installs Debian's packages without starting their services.
 install_slurm() {
     if command -v slurmctld slurmd munged sbatch >/dev/null; then
         return 0
@@ -40,7 +40,7 @@ install_slurm() {
     return "$status"
 }
 
-# A TCP port that nobody listens on.
+# A free TCP port.
 free_port() {
     local port
     while :; do
@@ -59,7 +59,7 @@ start_cluster() {
         node_port="$(free_port)"
     done
     mkdir -p "$directory"/{munge,state,spool}
-    # munged insists: its socket can be reached by everybody, its key be read by nobody else.
+    # munged requires a socket that every user can reach, and a key that only it can read.
     chmod 0755 "$directory" "$directory/munge"
     (umask 077 && head -c 1024 /dev/urandom >"$directory/munge/key")
     cat >"$directory/slurm.conf" <<CONF
@@ -70,7 +70,7 @@ SlurmdPort=$node_port
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-# A requeued job waits as long as credentials live before it starts again: 5 seconds instead of 120.
+# A requeued job restarts when its credentials expire: after 5 seconds instead of 120.
 AuthInfo=socket=$directory/munge/socket,cred_expire=5
 CryptoType=crypto/munge
 StateSaveLocation=$directory/state
@@ -92,7 +92,7 @@ MinJobAge=3600
 SchedulerParameters=bf_interval=1,sched_interval=1,sched_min_interval=100000
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-# What the node claims counts, not what the machine has.
+# The node may claim more than the machine has.
 SlurmdParameters=config_overrides
 NodeName=$host NodeAddr=127.0.0.1 CPUs=64 RealMemory=262144 State=UNKNOWN
 PartitionName=all Nodes=$host Default=YES MaxTime=INFINITE State=UP
@@ -125,7 +125,7 @@ stop_cluster() {
         scancel --partition=all 2>/dev/null || true
         wait_for 15 queue_is_empty || true
     fi
-    # In the order in which they need each other: slurmd, slurmctld, munged.
+    # Each daemon before the one that it needs: slurmd, slurmctld, munged.
     local index
     for ((index = ${#cluster_daemons[@]} - 1; index >= 0; index--)); do
         kill "${cluster_daemons[index]}" 2>/dev/null || true

@@ -16,7 +16,7 @@ program="$(realpath -- "${1:-$root/target/release/gpt2-eval}")"
 source "$root/tests/slurm/cluster.sh"
 
 work="$(mktemp -d "${TMPDIR:-/tmp}/gpt2-eval-slurm.XXXXXX")"
-# munged wants its socket where everybody may go.
+# munged requires a socket that every user can reach.
 chmod 0755 "$work"
 clean_up() {
     local status=$?
@@ -43,7 +43,7 @@ check() {
         printf 'FAILED  %s\n' "$what"
     fi
 }
-# For what the rest cannot do without.
+# must WHAT COMMAND…: COMMAND must succeed, or the test ends.
 must() { "${@:2}" || { printf 'FAILED  %s\n' "$1"; give_up; }; }
 give_up() {
     squeue --array 2>/dev/null || true
@@ -58,12 +58,12 @@ whole="$work/whole run"
 run="$work/run in shards"
 shard() { printf '%s/shards/%d-of-%d' "$run" "$1" "$shards"; }
 
-# One field of a job or a task of an array, as `scontrol show job` has it.
+# field JOB NAME: a field of `scontrol show job`.
 field() { scontrol show job --oneliner "$1" | tr ' ' '\n' | sed -n "s/^$2=//p" | head -n 1; }
 is_in_state() { [ "$(field "$1" JobState)" = "$2" ]; }
 has_restarted() { [ "$(field "$1" Restarts)" = 1 ]; }
 
-# Process of a task of the array: known by what Slurm put into its environment, so that no other can be meant.
+# Process of a task of the array, found by the variables that Slurm put into its environment.
 process_of() {
     local process
     for process in $(pgrep -x gpt2-eval); do
@@ -78,20 +78,19 @@ process_of() {
 }
 lines_of() { cat "$(shard "$1")"/samples/*/*.jsonl 2>/dev/null | wc -l; }
 is_complete() { grep -q '"status": "complete"' "$1/manifest.json"; }
-# Tokens that tasks were asked for, as far as they came to their end. A process that continues a run adds its own to what
-# the manifest has of the processes before it.
-asked_tokens() { awk -F'[:,]' '/"requested_tokens"/ { sum += $2 } END { print sum + 0 }' "$1/manifest.json"; }
-# How long each of those tasks took: numbers that no other process would measure again.
+# Requested tokens of finished tasks. A process that continues a run adds its tokens to those in the manifest.
+requested_tokens() { awk -F'[:,]' '/"requested_tokens"/ { sum += $2 } END { print sum + 0 }' "$1/manifest.json"; }
+# Seconds of finished tasks; two processes never measure the same numbers.
 seconds_of() { sed -n 's/^ *"seconds": //p' "$1/manifest.json"; }
-# Whether the shard has all costs of its first process: it was not deleted and begun anew.
-has_kept_costs() {
+# Whether the manifest still has the usage of the first process: the shard was not deleted and restarted.
+has_kept_usage() {
     local line
     while read -r line; do
         seconds_of "$(shard "$1")" | grep -qxF -e "$line" || return 1
     done <"$work/seconds of $1"
 }
 
-# Lets the given tasks run until each has answered some samples, and stops each there.
+# Lets the given tasks run until each has finished some samples, then stops it.
 stop_in_the_middle() {
     local task process left=("$@") waiting deadline=$((SECONDS + 120))
     while [ "${#left[@]}" -gt 0 ]; do
@@ -133,7 +132,7 @@ merge="$(sed -n 's/^merge: job \([0-9]*\),.*/\1/p' "$work/submitted")"
 
 step "Three shards are interrupted in the middle"
 stopped=() answered=() before=()
-must "shards 1, 2 and 3 begin" stop_in_the_middle 1 2 3
+must "shards 1, 2 and 3 start" stop_in_the_middle 1 2 3
 for task in 1 2 3; do
     printf '        shard %d: process %d stopped after %d samples\n' "$task" "${stopped[$task]}" "${answered[$task]}"
     if is_complete "$(shard "$task")"; then
@@ -152,8 +151,8 @@ is_between() { [ "$1" -lt "$2" ] && [ "$2" -lt "$3" ]; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 for task in 1 2 3; do
     must "the process of shard $task ends" wait_for 60 is_gone "${stopped[$task]}"
-    # The next process writes its own costs down when it ends, and it begins in 5 seconds.
-    before[task]="$(asked_tokens "$(shard "$task")")"
+    # The next process starts in 5 seconds and writes its usage when it ends.
+    before[task]="$(requested_tokens "$(shard "$task")")"
     seconds_of "$(shard "$task")" >"$work/seconds of $task"
 done
 
@@ -163,14 +162,14 @@ for task in 0 1 2 3; do
     check "shard $task is complete" is_complete "$(shard "$task")"
 done
 for task in 1 2 3; do
-    check "shard $task was started again, once" has_restarted "${array}_$task"
+    check "shard $task was restarted once" has_restarted "${array}_$task"
     gpt2-eval "${arguments[@]}" --quiet --shard "$task/$shards" --out "$work/uninterrupted" >/dev/null
-    again=$(($(asked_tokens "$(shard "$task")") - before[task]))
-    alone="$(asked_tokens "$work/uninterrupted/shards/$task-of-$shards")"
-    check "shard $task continued: its second process was asked for $again of $alone tokens" \
+    again=$(($(requested_tokens "$(shard "$task")") - before[task]))
+    alone="$(requested_tokens "$work/uninterrupted/shards/$task-of-$shards")"
+    check "shard $task continued: its second process requested $again of $alone tokens" \
         is_between 0 "$again" "$alone"
-    check "shard $task kept the costs of the $(wc -l <"$work/seconds of $task") tasks that its first process wrote down" \
-        has_kept_costs "$task"
+    check "shard $task kept the usage of the $(wc -l <"$work/seconds of $task") tasks that its first process finished" \
+        has_kept_usage "$task"
 done
 must "the merge job ends" wait_for 60 is_in_state "$merge" COMPLETED
 check "the merged run is complete" is_complete "$run"

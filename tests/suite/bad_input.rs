@@ -1,4 +1,4 @@
-//! Bad input: one clear message, exit code 2, no panic, nothing lost.
+//! Bad input gives one clear message and exit code 2, without a panic or lost results.
 
 use std::path::Path;
 
@@ -20,12 +20,12 @@ fn with_data(bytes: &[u8]) -> String {
     std::fs::create_dir_all(directory.path().join("data/lambada")).unwrap();
     std::fs::write(directory.path().join("data/lambada/lambada_test.jsonl"), bytes).unwrap();
     let message = refused(directory.path(), &["--tasks", "lambada", "--sizes", "tiny-3M", "--data", "data"]);
-    assert!(!directory.path().join("results").exists(), "nothing is written before the input is read");
+    assert!(!directory.path().join("results").exists(), "no run directory before the input is read");
     message
 }
 
 #[test]
-fn names_that_do_not_exist() {
+fn unknown_names() {
     let run = |tasks, sizes, device| {
         in_new_directory(&["--tasks", tasks, "--sizes", sizes, "--data", "sample", "--device", device])
     };
@@ -77,7 +77,7 @@ fn names_that_do_not_exist() {
 }
 
 #[test]
-fn what_is_on_the_hub_alone_is_named_when_offline() {
+fn offline_names_the_missing_files() {
     let message = in_new_directory(&["--tasks", "lambada", "--sizes", "tiny"]);
     contains(&message, &["EleutherAI/lambada_openai", "data/lambada_test.jsonl", "--offline", "fetch"]);
     for (size, hub) in
@@ -89,7 +89,7 @@ fn what_is_on_the_hub_alone_is_named_when_offline() {
 }
 
 #[test]
-fn data_that_are_not_there() {
+fn missing_data() {
     let message = in_new_directory(&["--tasks", "lambada", "--sizes", "tiny", "--data", "nowhere"]);
     contains(&message, &["no data directory at nowhere"]);
     let message = in_new_directory(&["--tasks", "lambada", "--sizes", "tiny", "--data", "."]);
@@ -101,7 +101,7 @@ fn data_that_are_not_there() {
 }
 
 #[test]
-fn records_that_are_not_right() {
+fn invalid_records() {
     let good = "{\"text\":\"the cat sat\"}\n";
     contains(
         &with_data(format!("{good}{{\"text\": \"a b\"\n").as_bytes()),
@@ -124,7 +124,7 @@ fn records_that_are_not_right() {
 }
 
 #[test]
-fn the_harness_protocol_cuts_long_passages_and_says_so() {
+fn the_harness_protocol_truncates_long_passages_with_a_footnote() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(directory.path().join("data/lambada")).unwrap();
     let long = format!("{{\"text\":\"{} end\"}}\n", "word ".repeat(1200));
@@ -161,7 +161,7 @@ fn labels_cannot_leave_the_run_directory() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn output_that_cannot_be_written() {
+fn unwritable_output() {
     let run = |out: &str| {
         in_new_directory(&["--tasks", "all", "--sizes", "tiny-3M", "--data", "sample", "--out", out])
     };
@@ -172,15 +172,15 @@ fn output_that_cannot_be_written() {
     contains(&run(&out), &["cannot write", "file"]);
 }
 
-/// A disk that fills up: the journal keeps whole lines, and the same command goes on from there.
+/// On a full disk the journal keeps whole lines, and the same command continues from them.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let binary = assert_cmd::cargo::cargo_bin("gpt2-eval");
     let arguments = "--tasks lambada --sizes tiny-3M --data sample --out run --batch-tokens 512 --quiet";
-    // A limit on the size of files stands in for the disk; blocks of 1,024 bytes. The signal is ignored, so that the
-    // write fails as it does on a full disk. The prompts fit, the journal does not.
+    // A file size limit simulates a full disk, in blocks of 1,024 bytes. With the signal ignored, the write fails as on a
+    // full disk. The prompts fit, the journal does not.
     let script = format!("trap '' XFSZ; ulimit -f 32; exec {} {arguments}", binary.display());
     let output = std::process::Command::new("bash")
         .args(["-c", &script])

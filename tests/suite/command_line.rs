@@ -1,4 +1,4 @@
-//! What users see: the main command, `ls`, `show`, `--help`.
+//! The main command, `ls`, `show` and `--help`.
 
 use std::path::Path;
 
@@ -65,7 +65,7 @@ fn the_main_command_leaves_a_run_directory() {
         "nq",
     ];
     let metrics = [4, 1, 1, 2, 3, 3, 2, 2, 3, 3, 2, 4, 2, 2, 2, 2];
-    // Methods without a model times their metrics.
+    // Heuristic baselines times their metrics.
     let baselines = [0, 2, 2, 4, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 1];
     for ((task, metrics), baselines) in tasks.into_iter().zip(metrics).zip(baselines) {
         let of_task = || rows.iter().filter(|row| row[2] == *task);
@@ -73,8 +73,8 @@ fn the_main_command_leaves_a_run_directory() {
         assert_eq!(of_task().filter(|row| row[1].is_empty()).count(), baselines, "{task}: baselines");
     }
     for row in &rows {
-        assert!(row[3].starts_with("paper,data=sample"), "a sample is marked in every row");
-        // One per cent of 30 questions is a single one.
+        assert!(row[3].starts_with("paper,data=sample"), "every row names the sample");
+        // 1 % of 30 questions is one question, which has no standard error.
         if &row[4] != "accuracy_most_confident_1_percent" {
             assert!(row[6].parse::<f64>().is_ok(), "a standard error for {row:?}");
         }
@@ -87,7 +87,7 @@ fn the_main_command_leaves_a_run_directory() {
 }
 
 #[test]
-fn paper_sizes_stand_beside_the_paper() {
+fn scores_of_paper_sizes_are_beside_the_papers() {
     let directory = tempfile::tempdir().unwrap();
     crate::common::copy_model("tiny-3M", &directory.path().join("models/117M"));
     let table = stdout(
@@ -121,7 +121,7 @@ fn ls_lists_tasks_and_models() {
 }
 
 #[test]
-fn help_is_there_without_arguments() {
+fn no_arguments_print_help() {
     let directory = tempfile::tempdir().unwrap();
     let output = gpt2_eval(directory.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));

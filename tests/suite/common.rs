@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers of several tests.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use gpt2_model::engine::{self, Backend, Engine, EngineError, Event, Usage, Work}
 use gpt2_model::request::{LogLikelihood, Response};
 use gpt2_model::{Checkpoint, ComputeDevice, DeviceRequest};
 
-/// Says something past the capturing of the test runner.
+/// Prints a line that the test runner does not capture.
 pub fn say(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{message}");
 }
@@ -51,12 +51,12 @@ pub fn open(device: &str) -> ComputeDevice {
 }
 
 impl Loaded {
-    /// Answers to `work`, in its order.
+    /// Responses to `work`, in its order.
     pub fn run(&self, work: &[Work], batch_tokens: usize) -> Vec<Response> {
         self.run_and_count(work, batch_tokens).0
     }
 
-    /// Answers to `work`, in its order, and what they cost.
+    /// Responses to `work`, in its order, and their usage.
     pub fn run_and_count(&self, work: &[Work], batch_tokens: usize) -> (Vec<Response>, Usage) {
         let engine = Engine::new(&*self.backend, &self.checkpoint.tokenizer, batch_tokens);
         let mut responses = vec![None; work.len()];
@@ -85,11 +85,11 @@ impl Loaded {
     }
 }
 
-/// The `gpt2-eval` command in a directory of its own.
+/// The `gpt2-eval` command in `directory`.
 pub fn gpt2_eval(directory: &Path) -> assert_cmd::Command {
     let mut command = assert_cmd::Command::cargo_bin("gpt2-eval").unwrap();
     command.current_dir(directory).env_remove("GPT2_EVAL_MODELS").env("NO_COLOR", "1");
-    // No test reaches the network or the caches of who runs it.
+    // No test uses the network or the caches of the user.
     for name in
         ["HF_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "SSL_CERT_FILE"]
     {
@@ -103,7 +103,7 @@ pub fn gpt2_eval(directory: &Path) -> assert_cmd::Command {
     command
 }
 
-/// Runs the command, which must end with exit code 2 and one message without a panic, and returns the message.
+/// Runs a command that must end with exit code 2 and without a panic, and returns its message.
 pub fn refused(directory: &Path, arguments: &[&str]) -> String {
     let output = gpt2_eval(directory).args(arguments).output().unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
@@ -122,7 +122,7 @@ pub fn copy_model(label: &str, directory: &Path) {
     }
 }
 
-/// Data of LAMBADA in `data/`: three passages, of which the second is longer than any window.
+/// Writes three passages of LAMBADA into `data/`; the second is longer than any window.
 pub fn write_passages(directory: &Path) {
     let long = "word ".repeat(1100);
     let passages = ["The cat sat on the mat", long.trim(), "Tom called the dog and gave it a bone"];
@@ -143,7 +143,7 @@ impl Run {
     }
 }
 
-/// Runs a task with both bundled models on all of the reference data; `None`, said aloud, where they are not at hand.
+/// Runs a task with both bundled models on the reference data; `None` with a message if they are missing.
 pub fn run_on_shared_data(task: &str, more: &[&str]) -> Option<Run> {
     Some(run_on(task, shared("data")?.as_os_str(), more))
 }
@@ -173,7 +173,7 @@ pub fn records(run: &Run, model: &str, name: &str) -> Vec<SampleResult> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Metric, value and standard error of a model on `task:protocol`.
+/// Metric, value and standard error of each score of a model on `task:protocol`.
 pub fn scores(run: &Run, model: &str, task: &str) -> Vec<(String, f64, f64)> {
     let mut reader = csv::Reader::from_path(run.directory.path().join("run/scores.csv")).unwrap();
     let rows = reader.records().map(Result::unwrap);

@@ -1,4 +1,4 @@
-//! Counts what a thread has allocated, so that a property can say how much memory an input takes.
+//! Counts the allocations of a thread, to test how much memory an input needs.
 
 #![allow(unsafe_code)]
 
@@ -13,7 +13,7 @@ struct Counting;
 static ALLOCATOR: Counting = Counting;
 
 thread_local! {
-    /// Bytes allocated and not yet freed by this thread; what another thread frees is never taken off.
+    /// Bytes allocated by this thread minus bytes freed by it.
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
@@ -25,7 +25,7 @@ fn count(bytes: isize) {
     });
 }
 
-// SAFETY: every call goes to the system's allocator as it is.
+// SAFETY: every call is forwarded unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -48,7 +48,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What `work` gives, and the most bytes that this thread had allocated meanwhile beyond what it had before.
+/// The result of `work`, and the peak of the bytes that this thread allocated during it.
 pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = LIVE.with(Cell::get);
     PEAK.with(|peak| peak.set(before));
@@ -56,7 +56,7 @@ pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (result, (PEAK.with(Cell::get) - before).max(0) as usize)
 }
 
-/// What `work` gives; an error if it takes more than a fixed amount and a multiple of `input` bytes.
+/// The result of `work`; an error if it allocates more than a fixed amount plus a multiple of `input` bytes.
 pub fn bounded<T>(input: usize, work: impl FnOnce() -> T) -> Result<T, TestCaseError> {
     const FIXED: usize = 200_000;
     const EACH: usize = 100;
@@ -68,7 +68,7 @@ pub fn bounded<T>(input: usize, work: impl FnOnce() -> T) -> Result<T, TestCaseE
 }
 
 #[test]
-fn what_is_allocated_is_counted() {
+fn allocations_are_counted() {
     let (kept, peak) = peak_of(|| {
         drop(vec![0_u8; 1_000_000]);
         vec![1_u8; 10_000]

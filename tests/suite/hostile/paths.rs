@@ -1,4 +1,4 @@
-//! No name from a file leads out of its directory.
+//! Names in files cannot lead out of their directory.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use untrusted_input::{is_plain_name, path_below};
 use super::hold;
 use crate::common::{copy_model, gpt2_eval, refused};
 
-/// Names made of what leads elsewhere.
+/// Names made of parts that can lead out of a directory.
 fn names() -> impl Strategy<Value = String> {
     let piece =
         select(vec!["..", ".", "/", "\\", "a", "b.txt", ":", "C:", "\0", "~", " ", "é", "...", "\n", "//?/"]);
@@ -22,7 +22,7 @@ fn names() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn no_name_leads_out() {
+fn names_stay_below_their_directory() {
     hold(names(), |name| {
         if let Ok(path) = path_below(Path::new("/base/directory"), &name) {
             prop_assert!(path.starts_with("/base/directory") && path != Path::new("/base/directory"));
@@ -80,7 +80,7 @@ fn journals_stay_in_the_run_directory() {
     assert_eq!(path, directory.path().join("run/samples/gpt2-1.5B_v2/cnn_dailymail.paper,repeats=2.jsonl"));
     let entries: Vec<_> =
         std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(entries, ["run"], "nothing was made beside the run directory");
+    assert_eq!(entries, ["run"], "no files beside the run directory");
 }
 
 /// Names in a story's data become identifiers of samples, never paths.
@@ -125,7 +125,7 @@ fn links_are_followed() {
     let output = gpt2_eval(directory.path()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
-    // A link to what never ends is no file.
+    // A link to an endless device is refused.
     std::fs::remove_file(directory.path().join("data/lambada_test.jsonl")).unwrap();
     symlink("/dev/zero", directory.path().join("data/lambada_test.jsonl")).unwrap();
     let message = refused(directory.path(), &arguments);

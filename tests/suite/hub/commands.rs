@@ -1,4 +1,4 @@
-//! `fetch`, `--offline`, `--sizes` and `--data hub`, as users type them.
+//! `fetch`, `doctor`, `--offline`, `--sizes` and `--data hub` with a local hub.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn bundled(path: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// A hub on which GPT-2 is the smallest bundled model, and LAMBADA its bundled sample.
+/// A hub with the smallest bundled model as GPT-2, and the bundled sample as LAMBADA.
 fn hub() -> HubServer {
     let server = HubServer::start();
     for repository in ["openai-community/gpt2", "some/body"] {
@@ -47,7 +47,7 @@ fn run(directory: &Path, endpoint: &str, arguments: &str) -> Output {
         .env("HF_HUB_OFFLINE", "0")
         .env("HF_ENDPOINT", endpoint)
         .env("GPT2_EVAL_MIRROR", format!("{endpoint}/mirror"))
-        // What this hub has under the published names is not what was published.
+        // The files of this hub do not have the published checksums.
         .env("GPT2_EVAL_OTHER_FILES", "1")
         .args(arguments.split_whitespace())
         .output()
@@ -63,7 +63,7 @@ fn manifest(run: &Path) -> serde_json::Value {
 const TASK: &str = "--tasks lambada --limit 5 --quiet";
 
 #[test]
-fn what_was_fetched_is_enough_without_a_network() {
+fn fetched_files_suffice_offline() {
     let (server, directory) = (hub(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
     let missing = run(directory, &endpoint, &format!("{TASK} --sizes 117M --offline"));
@@ -86,7 +86,7 @@ fn what_was_fetched_is_enough_without_a_network() {
     assert!(files.iter().all(|file| file["commit"] == file["revision"]), "all are pinned");
     assert_eq!(files[2]["repository"], "openai-community/gpt2");
     assert!(files[2]["checksum"].as_str().unwrap().starts_with("sha256 "));
-    // The plain directories need neither hub nor cache.
+    // The copies in plain directories need neither hub nor cache.
     std::fs::remove_dir_all(directory.join("hf")).unwrap();
     std::fs::remove_dir_all(directory.join("cache")).unwrap();
     let plain = run(
@@ -99,7 +99,7 @@ fn what_was_fetched_is_enough_without_a_network() {
 }
 
 #[test]
-fn a_run_brings_what_it_needs() {
+fn a_run_downloads_what_it_needs() {
     let (server, directory) = (hub(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
     server.fail("GET", "model.safetensors", Fault::CutAfter(1_000_000));
@@ -111,7 +111,7 @@ fn a_run_brings_what_it_needs() {
     let row = |output: &Output, label: &str| {
         let line =
             output.stdout.lines().find(|line| line.contains(&format!("│ {label} "))).unwrap().to_owned();
-        // The paper's numbers stand beside those of its sizes.
+        // Rows of the paper's sizes also have the paper's numbers.
         let cells = line.split(['┆', '│']).map(|cell| cell.trim().to_owned());
         cells.skip(2).filter(|cell| !cell.is_empty() && cell != "–").collect::<Vec<_>>()
     };
@@ -122,7 +122,7 @@ fn a_run_brings_what_it_needs() {
 }
 
 #[test]
-fn a_table_stands_in_for_a_file_that_is_gone() {
+fn another_source_replaces_a_missing_file() {
     let (server, directory) = (HubServer::start(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
     server.add_large(DATA, "en/test/en.parquet", &bundled("tests/fixtures/parquet/lambada.parquet"));
@@ -132,7 +132,7 @@ fn a_table_stands_in_for_a_file_that_is_gone() {
     sample.has(0, &["tiny-3M"]);
     let journal =
         |run: &str| std::fs::read(directory.join(run).join("samples/tiny-3M/lambada.jsonl")).unwrap();
-    assert_eq!(journal("run"), journal("sample"), "what the table holds is what the lines hold");
+    assert_eq!(journal("run"), journal("sample"), "the converted table equals the JSON lines");
     assert_eq!(manifest(&directory.join("run"))["environment"]["hub"][0]["path"], "en/test/en.parquet");
 }
 
@@ -145,17 +145,17 @@ fn zip_of(name: &str, content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_the_hub_has_not_comes_from_its_makers() {
+fn upstream_files_replace_the_hub() {
     let (server, directory) = (hub(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
     let arguments = "--tasks enwik8 --stride 1024 --limit 1 --sizes tiny-3M --quiet";
-    // The sum of the archive is pinned, and this one has another.
+    // This archive has another checksum than the pinned one.
     let other = zip_of("enwik8", &bundled("tasks/enwik8/sample.xml"));
     server.add_plain("mattmahoney.net/dc/enwik8.zip", &other);
     run(directory, &endpoint, arguments)
         .has(2, &["dc/enwik8.zip", "547994d9980ebed1288380d652999f38", "deleted"]);
     assert!(!directory.join("cache/downloads").join("547994d9980ebed1").join("enwik8.zip").exists());
-    // A download that was cut off, and then one without a sum.
+    // An interrupted download of a file without a pinned checksum.
     let (source, reference) =
         (bundled("tasks/wmt14-fr-en/sample.fr.sgm"), bundled("tasks/wmt14-fr-en/sample.en.sgm"));
     let mut archive =
@@ -186,7 +186,7 @@ fn what_the_hub_has_not_comes_from_its_makers() {
     assert!(archive["checksum"].as_str().unwrap().starts_with("sha256 "));
 }
 
-/// The hub's table of French lines, each with itself as its translation.
+/// A table as on the hub: French lines, each with itself as its translation.
 fn pairs(lines: &[u8]) -> Vec<u8> {
     let lines = std::str::from_utf8(lines).unwrap().lines();
     let row = |line| serde_json::json!({"translation": {"fr": line, "en": line}}).to_string() + "\n";
@@ -194,7 +194,7 @@ fn pairs(lines: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn published_files_are_told_from_others() {
+fn files_with_another_checksum_are_refused() {
     let (server, directory) = (hub(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
     let strict = |arguments: &str| {
@@ -222,7 +222,7 @@ fn published_files_are_told_from_others() {
 }
 
 #[test]
-fn weights_in_several_files_or_of_pytorch_are_brought() {
+fn sharded_and_pytorch_weights_are_downloaded() {
     let (server, directory) = (hub(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
     let fixture = |name: &str| bundled(&format!("tests/golden/checkpoints/gelu_new/{name}"));
@@ -245,7 +245,7 @@ fn weights_in_several_files_or_of_pytorch_are_brought() {
     }
     drop(server);
     for place in ["hf:in/parts", "hf:of/torch"] {
-        let config = directory.join("card.toml");
+        let config = directory.join("task.toml");
         std::fs::write(
             &config,
             "name = \"mine\"\ntitle = \"M\"\nmeasures = \"m\"\nkind = \"perplexity\"\ntext = \"{t}\"\n[data]\nfile = \
@@ -254,7 +254,7 @@ fn weights_in_several_files_or_of_pytorch_are_brought() {
         .unwrap();
         std::fs::write(directory.join("d.jsonl"), "{\"t\": \"abbaab\"}\n").unwrap();
         let arguments =
-            format!("--task-file card.toml --model {place} --offline --quiet --out {}", &place[3..5]);
+            format!("--task-file task.toml --model {place} --offline --quiet --out {}", &place[3..5]);
         run(directory, &endpoint, &arguments).has(0, &["perplexity"]);
     }
     let perplexity = |run: &str| {
@@ -265,7 +265,7 @@ fn weights_in_several_files_or_of_pytorch_are_brought() {
 }
 
 #[test]
-fn models_under_their_old_names_are_found() {
+fn models_cached_under_old_names_are_found() {
     let (server, directory) = (hub(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
     let commit = "607a30d783dfa663caf39e06633721c8d4cfcd7e";
@@ -280,10 +280,10 @@ fn models_under_their_old_names_are_found() {
 }
 
 #[test]
-fn a_file_that_changes_is_pointed_out() {
+fn a_changed_file_is_a_warning() {
     let (server, directory) = (hub(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
-    // Of this one the card has a branch and no sum.
+    // The task config has a branch and no checksum for this file.
     let [repository, path] = ["datasets/ErnestSDavis/winograd_wsc", "wsc273/test/0000.parquet"];
     let schemas = bundled("tasks/winograd/sample.jsonl");
     server.add_large(repository, path, &schemas);
