@@ -1,242 +1,190 @@
-//! `eval.schema.json` 0.3.0: the fields that this program has something to say in. The words are the schema's.
+//! Fills the schema's document of a model's scores.
 
-// The names of the fields are the schema's.
-#![allow(clippy::struct_field_names)]
+use anyhow::anyhow;
 
-use serde::Serialize;
+use super::ids::{COLLECTION, evaluation_name, is_bundled, model_id, published_model, result_id};
+use super::metric::metric_config;
+use super::schema::{
+    ConfidenceInterval, EvalLibrary, EvaluationLog, EvaluationResult, GenerationArguments, GenerationConfig,
+    InferenceEngine, ModelInfo, SCHEMA_VERSION, ScoreDetails, SourceData, SourceMetadata, StandardError,
+    Uncertainty, details,
+};
+use crate::record::{Manifest, ModelIdentity, Score};
+use crate::report::exporter::ExportedRun;
+use crate::run::FinishedTask;
+use crate::text::command_line;
+use text_metrics::RESAMPLES;
 
-use super::Details;
-
-/// The scores of a model in one run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EvaluationLog {
-    /// Of the schema.
-    pub schema_version: &'static str,
-    /// `gpt2-eval/<model>/<time>`.
-    pub evaluation_id: String,
-    /// When the run began, seconds since 1970.
-    pub evaluation_timestamp: String,
-    /// When it ended, seconds since 1970.
-    pub retrieved_timestamp: String,
-    /// Who measured.
-    pub source_metadata: SourceMetadata,
-    /// With what.
-    pub eval_library: EvalLibrary,
-    /// The model.
-    pub model_info: ModelInfo,
-    /// One a task, protocol and metric.
-    pub evaluation_results: Vec<EvaluationResult>,
-    /// Where the samples are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detailed_evaluation_results: Option<DetailedEvaluationResults>,
+/// The scores of a model, without a reference to samples; `None` if it has no scores.
+pub(super) fn evaluation_log(
+    run: &ExportedRun<'_>,
+    model: &ModelIdentity,
+) -> anyhow::Result<Option<EvaluationLog>> {
+    let manifest = run.manifest;
+    let mut evaluation_results = Vec::new();
+    for task in run.tasks {
+        let scores = scores_of(run, model, task);
+        evaluation_results.extend(scores.filter_map(|score| evaluation_result(manifest, task, score)));
+    }
+    if evaluation_results.is_empty() {
+        return Ok(None);
+    }
+    let retrieved_timestamp = match &manifest.ended {
+        Some(ended) => epoch("ended", ended)?,
+        None => epoch("started", &manifest.started)?,
+    };
+    let model_id = model_id(manifest, &model.label);
+    Ok(Some(EvaluationLog {
+        schema_version: SCHEMA_VERSION,
+        evaluation_id: format!("{COLLECTION}/{model_id}/{retrieved_timestamp}"),
+        evaluation_timestamp: epoch("started", &manifest.started)?,
+        retrieved_timestamp,
+        source_metadata: source_metadata(run, &model.label),
+        eval_library: eval_library(manifest),
+        model_info: model_info(manifest, model, model_id),
+        evaluation_results,
+        detailed_evaluation_results: None,
+    }))
 }
 
-/// Who measured.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SourceMetadata {
-    /// `gpt2-eval`.
-    pub source_name: &'static str,
-    /// `evaluation_run`: every sample was measured.
-    pub source_type: &'static str,
-    /// Who made the run.
-    pub source_organization_name: String,
-    /// `third_party` or `other`.
-    pub evaluator_relationship: &'static str,
+/// The scores of a model on a task, in the order of the metrics.
+pub(super) fn scores_of<'a>(
+    run: &'a ExportedRun<'_>,
+    model: &'a ModelIdentity,
+    task: &'a FinishedTask,
+) -> impl Iterator<Item = &'a Score> {
+    let label = task.measured.label.to_string();
+    run.results.scores().iter().filter(move |score| {
+        score.parameters.is_some()
+            && score.model == model.label
+            && score.task == task.measured.task
+            && score.protocol == label
+    })
 }
 
-/// This program.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EvalLibrary {
-    /// Its name.
-    pub name: &'static str,
-    /// Its version.
-    pub version: String,
-    /// What else is known of it.
-    pub additional_details: Details,
+fn evaluation_result(manifest: &Manifest, task: &FinishedTask, score: &Score) -> Option<EvaluationResult> {
+    let metric = task.metrics.iter().find(|metric| metric.name == score.metric)?;
+    let (metric_config, methods) = metric_config(metric, task.description());
+    let interval = score.ci95_low.zip(score.ci95_high);
+    let is_bootstrap = methods.is_some_and(|methods| methods.is_bootstrap);
+    let uncertainty = Uncertainty {
+        standard_error: score
+            .stderr
+            .zip(methods)
+            .map(|(value, methods)| StandardError { value, method: methods.standard_error }),
+        confidence_interval: interval.zip(methods).map(|((lower, upper), methods)| ConfidenceInterval {
+            lower,
+            upper,
+            confidence_level: 0.95,
+            method: methods.interval,
+        }),
+        num_samples: score.n,
+        num_bootstrap_samples: (is_bootstrap && score.stderr.is_some()).then_some(RESAMPLES),
+    };
+    let mut details = details([("failed_samples", score.failed.to_string())]);
+    if let Some(paper) = score.paper {
+        details.insert("gpt2_paper".to_owned(), paper.to_string());
+    }
+    Some(EvaluationResult {
+        evaluation_result_id: result_id(task, metric.name),
+        evaluation_name: evaluation_name(task),
+        source_data: source_data(manifest, task),
+        metric_config,
+        score_details: ScoreDetails { score: score.value, details, uncertainty },
+        generation_config: generation_config(manifest, task),
+    })
 }
 
-/// The model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ModelInfo {
-    /// Its label.
-    pub name: String,
-    /// `<developer>/<model>`.
-    pub id: String,
-    /// Who made it, where known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub developer: Option<&'static str>,
-    /// What computed.
-    pub inference_engine: InferenceEngine,
-    /// Fingerprints, precision and device.
-    pub additional_details: Details,
+/// Names the published data set only if the file's checksum is that of the published file.
+fn source_data(manifest: &Manifest, task: &FinishedTask) -> SourceData {
+    let measured = &task.measured;
+    let data = manifest.identity.data.iter().find(|data| data.task == measured.task);
+    let provenance = data.map_or("unverified", |data| data.provenance.as_str());
+    let mut additional_details = details([
+        ("provenance", provenance.to_owned()),
+        ("records", measured.records.to_string()),
+        ("samples", measured.samples.to_string()),
+        ("split", task.split().to_owned()),
+    ]);
+    if let Some(data) = data {
+        additional_details.insert("sha256".to_owned(), data.sha256.clone());
+    }
+    let dataset_name = task.config.title.clone();
+    match task.config.data.hub.as_ref().filter(|_| provenance == "complete") {
+        Some(hub) => SourceData::HfDataset {
+            dataset_name,
+            hf_repo: hub.clone(),
+            hf_split: if task.split() == "validation" { "val".to_owned() } else { task.split().to_owned() },
+            samples_number: measured.records,
+            additional_details,
+        },
+        None => SourceData::Other { dataset_name, additional_details },
+    }
 }
 
-/// What computed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct InferenceEngine {
-    /// Its name.
-    pub name: &'static str,
-    /// Its version.
-    pub version: String,
+fn generation_config(manifest: &Manifest, task: &FinishedTask) -> GenerationConfig {
+    let measured = &task.measured;
+    let mut additional_details = details([
+        ("protocol", measured.protocol.name.clone()),
+        ("protocol_description", task.description().to_owned()),
+        ("seed", manifest.identity.seed.to_string()),
+    ]);
+    for (name, value) in &measured.label.options {
+        additional_details.insert(format!("option.{name}"), value.clone());
+    }
+    let execution_command = command_line(&manifest.environment.command);
+    GenerationConfig { generation_args: GenerationArguments { execution_command }, additional_details }
 }
 
-/// A score.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EvaluationResult {
-    /// `<task>:<protocol>#<metric>`.
-    pub evaluation_result_id: String,
-    /// `<task>:<protocol>`.
-    pub evaluation_name: String,
-    /// What was measured on.
-    pub source_data: SourceData,
-    /// The metric.
-    pub metric_config: MetricConfig,
-    /// Its value.
-    pub score_details: ScoreDetails,
-    /// How the model was asked.
-    pub generation_config: GenerationConfig,
+fn source_metadata(run: &ExportedRun<'_>, label: &str) -> SourceMetadata {
+    SourceMetadata {
+        source_name: COLLECTION,
+        source_type: "evaluation_run",
+        source_organization_name: run.organization.to_owned(),
+        // The developer of any other checkpoint is unknown.
+        evaluator_relationship: if published_model(label).is_some() { "third_party" } else { "other" },
+    }
 }
 
-/// What was measured on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "source_type", rename_all = "snake_case")]
-pub enum SourceData {
-    /// The published data set, byte for byte.
-    HfDataset {
-        /// Name of the task's data.
-        dataset_name: String,
-        /// Repository on the Hugging Face hub.
-        hf_repo: String,
-        /// `test`, `val` or `train`.
-        hf_split: String,
-        /// Records in it.
-        samples_number: usize,
-        /// sha256, provenance.
-        additional_details: Details,
-    },
-    /// Any other file.
-    Other {
-        /// Name of the task's data.
-        dataset_name: String,
-        /// sha256, provenance.
-        additional_details: Details,
-    },
+fn eval_library(manifest: &Manifest) -> EvalLibrary {
+    let environment = &manifest.environment;
+    let mut additional_details = details([("engine_version", manifest.identity.engine_version.to_string())]);
+    if let Some(revision) = &environment.git_revision {
+        additional_details.insert("git_revision".to_owned(), revision.clone());
+    }
+    EvalLibrary { name: "gpt2-eval", version: environment.program_version.clone(), additional_details }
 }
 
-/// A metric.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct MetricConfig {
-    /// What the protocol does.
-    pub evaluation_description: String,
-    /// The common name where there is one, else `gpt2_eval.<name>`.
-    pub metric_id: String,
-    /// Its name in every output of this program.
-    pub metric_name: &'static str,
-    /// What it is one of.
-    pub metric_kind: &'static str,
-    /// Its unit.
-    pub metric_unit: &'static str,
-    /// Whether less is better.
-    pub lower_is_better: bool,
-    /// `continuous`.
-    pub score_type: &'static str,
-    /// The least that it can be.
-    pub min_score: Bound,
-    /// The most that it can be.
-    pub max_score: Bound,
+fn model_info(manifest: &Manifest, model: &ModelIdentity, id: String) -> ModelInfo {
+    let environment = &manifest.environment;
+    let is_public = published_model(&model.label).is_some() || is_bundled(manifest, &model.label);
+    let additional_details = details([
+        ("deployment_type", "self_deployed".to_owned()),
+        ("model_availability", if is_public { "open_weights" } else { "unknown" }.to_owned()),
+        ("parameters", model.parameters.to_string()),
+        ("config_sha256", model.config_sha256.clone()),
+        ("weights_sha256", model.weights_sha256.clone()),
+        ("tokenizer_sha256", model.tokenizer_sha256.clone()),
+        ("dtype", manifest.identity.dtype.clone()),
+        ("backend", manifest.identity.backend.clone()),
+        ("device", environment.device.clone()),
+    ]);
+    let version = environment.dependencies.get("burn").map_or("unknown", String::as_str);
+    ModelInfo {
+        name: model.label.clone(),
+        id,
+        developer: published_model(&model.label).map(|_| "OpenAI"),
+        inference_engine: InferenceEngine { name: "burn", version: version.to_owned() },
+        additional_details,
+    }
 }
 
-/// An end of what a metric can be: a number, or the schema's word for none.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Bound {
-    /// A number.
-    Number(f64),
-    /// `Infinity`, as text: JSON has no such number.
-    Word(&'static str),
-}
-
-impl Bound {
-    /// No end.
-    pub const INFINITE: Self = Self::Word("Infinity");
-}
-
-/// A value.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ScoreDetails {
-    /// The value.
-    pub score: f64,
-    /// What the paper has, and samples that failed.
-    pub details: Details,
-    /// How sure it is.
-    pub uncertainty: Uncertainty,
-}
-
-/// How sure a value is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Uncertainty {
-    /// Standard error.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub standard_error: Option<StandardError>,
-    /// Interval.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub confidence_interval: Option<ConfidenceInterval>,
-    /// Samples.
-    pub num_samples: usize,
-    /// Resamples, where there are any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub num_bootstrap_samples: Option<usize>,
-}
-
-/// A standard error.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StandardError {
-    /// In the metric's unit.
-    pub value: f64,
-    /// `analytic` or `bootstrap`.
-    pub method: &'static str,
-}
-
-/// An interval.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ConfidenceInterval {
-    /// Its lower end.
-    pub lower: f64,
-    /// Its upper end.
-    pub upper: f64,
-    /// 0.95.
-    pub confidence_level: f64,
-    /// Whose.
-    pub method: &'static str,
-}
-
-/// How the model was asked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct GenerationConfig {
-    /// The command.
-    pub generation_args: GenerationArguments,
-    /// Protocol, options and seed.
-    pub additional_details: Details,
-}
-
-/// The command.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct GenerationArguments {
-    /// As typed.
-    pub execution_command: String,
-}
-
-/// Where the samples are.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DetailedEvaluationResults {
-    /// `jsonl`.
-    pub format: &'static str,
-    /// Path from the root of the data store.
-    pub file_path: String,
-    /// `sha256`.
-    pub hash_algorithm: &'static str,
-    /// Of the file.
-    pub checksum: String,
-    /// Its lines.
-    pub total_rows: usize,
+/// Seconds since 1970.
+fn epoch(field: &str, value: &str) -> anyhow::Result<String> {
+    let time: jiff::Timestamp = value.parse().map_err(|_| {
+        anyhow!(
+            "manifest.json: `{field}` is `{value}`, expected a time such as 2026-01-31T12:00:00Z: run it again"
+        )
+    })?;
+    Ok(time.as_second().to_string())
 }

@@ -1,16 +1,13 @@
-//! What the schema wants to know of a metric.
+//! Metrics in the schema's terms.
 
-use super::log::{Bound, MetricConfig};
+use super::schema::{Bound, MetricConfig};
 use text_metrics::{Aggregate, Metric};
 
 /// How a metric's error and interval are computed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Methods {
-    /// Of the standard error.
     pub standard_error: &'static str,
-    /// Of the interval.
     pub interval: &'static str,
-    /// Whether they are the bootstrap's.
     pub is_bootstrap: bool,
 }
 
@@ -19,7 +16,7 @@ const ANALYTIC: Methods =
 const BOOTSTRAP: Methods =
     Methods { standard_error: "bootstrap", interval: "bootstrap percentile", is_bootstrap: true };
 
-/// The metric in the schema's words, and how its error is computed; `None` where it has none.
+/// The metric in the schema's terms, and how its error is computed; `None` if it has no error.
 pub(super) fn metric_config(metric: &Metric, description: &str) -> (MetricConfig, Option<Methods>) {
     let percent = |kind, methods| (kind, "percent", 0.0, Bound::Number(100.0), methods);
     let (kind, unit, lowest, highest, methods) = match metric.aggregate {
@@ -31,7 +28,7 @@ pub(super) fn metric_config(metric: &Metric, description: &str) -> (MetricConfig
         Aggregate::Perplexity { .. } => ("perplexity", "perplexity", 1.0, Bound::INFINITE, Some(BOOTSTRAP)),
         Aggregate::Bits { .. } => (metric.name, "bits", 0.0, Bound::INFINITE, Some(BOOTSTRAP)),
     };
-    // What is of this kind and no more has the common name; the others are this project's own.
+    // Only a metric that is exactly its kind has the common id.
     let metric_id = if kind == metric.name { kind.to_owned() } else { format!("gpt2_eval.{}", metric.name) };
     let config = MetricConfig {
         evaluation_description: description.to_owned(),

@@ -1,6 +1,5 @@
-//! `instance_level_eval.schema.json` 0.3.0: one line a sample and metric.
+//! `instance_level_eval.schema.json` 0.3.0: one line per sample and metric. The names are the schema's.
 
-// The names of the fields are the schema's.
 #![allow(clippy::struct_field_names)]
 
 use std::collections::BTreeMap;
@@ -8,21 +7,22 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::ids::{evaluation_name, result_id};
 use super::metric::is_right;
-use super::{Details, SCHEMA_VERSION, details, evaluation_name, result_id};
-use crate::record::{PromptRecord, RequestText, SampleResult};
+use super::schema::{Details, EvaluationLog, SCHEMA_VERSION, details};
+use crate::record::{CandidateSet, PromptRecord, RequestText, SampleResult};
 use crate::run::FinishedTask;
 use gpt2_model::request::Response;
 use text_metrics::Sample;
 
-/// A sample under a metric. The words are the schema's.
+/// A sample under a metric.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Instance<'a> {
     schema_version: &'static str,
     evaluation_id: &'a str,
     model_id: &'a str,
     evaluation_name: &'a str,
-    /// None for a sample that failed: it is part of no score.
+    /// `None` for a failed sample, which no score counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluation_result_id: Option<String>,
     sample_id: &'a str,
@@ -38,25 +38,23 @@ struct Instance<'a> {
     metadata: &'a Details,
 }
 
-/// What was asked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Input {
-    /// What the model read; of several requests what their beginnings have in common.
+    /// The prompt: the context, or the shared prefix of several contexts.
     raw: String,
-    /// The right answer, where the run directory has it as text.
+    /// The target, or the expected answers.
     reference: Vec<String>,
-    /// What was compared, where there were several requests.
+    /// The candidates, each after the shared prefix.
     #[serde(skip_serializing_if = "Option::is_none")]
     choices: Option<Vec<String>>,
 }
 
-/// What the model wrote; nothing where it only scored.
+/// The completions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Output {
     raw: Vec<String>,
 }
 
-/// Where the answer stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Attribution {
     turn_idx: usize,
@@ -73,7 +71,6 @@ struct Evaluation {
     is_correct: bool,
 }
 
-/// Tokens of the model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct TokenUsage {
     input_tokens: usize,
@@ -81,12 +78,11 @@ struct TokenUsage {
     total_tokens: usize,
 }
 
-/// Appends the samples of a model on a task, one line for each metric that a sample has a value of. Samples whose prompt
-/// is not in the run directory are left out.
+/// Appends the samples of a model on a task, one line per sample and per-sample metric. Samples without a prompt in the
+/// run directory are left out.
 pub(super) fn write(
     lines: &mut Vec<u8>,
-    evaluation_id: &str,
-    model_id: &str,
+    log: &EvaluationLog,
     task: &FinishedTask,
     records: &[SampleResult],
 ) -> Result<(), serde_json::Error> {
@@ -95,7 +91,7 @@ pub(super) fn write(
     let evaluation_name = evaluation_name(task);
     for record in records {
         let Some(prompt) = prompts.get(record.id.as_str()) else { continue };
-        let mut input = input(&prompt.requests);
+        let mut input = input(&prompt.requests, record.candidate_sets.first());
         if input.reference.is_empty() {
             input.reference.clone_from(&prompt.expected);
         }
@@ -106,8 +102,8 @@ pub(super) fn write(
         for (evaluation_result_id, evaluation) in evaluations(task, record) {
             let instance = Instance {
                 schema_version: SCHEMA_VERSION,
-                evaluation_id,
-                model_id,
+                evaluation_id: &log.evaluation_id,
+                model_id: &log.model_info.id,
                 evaluation_name: &evaluation_name,
                 evaluation_result_id,
                 sample_id: &record.id,
@@ -128,7 +124,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// The metrics over one sample alone, with the score that each is part of; for a sample that failed one of no score.
+/// The metrics over one sample with the id of their score; one without score for a failed sample.
 fn evaluations(task: &FinishedTask, record: &SampleResult) -> Vec<(Option<String>, Evaluation)> {
     if record.error.is_some() {
         return vec![(None, Evaluation { score: 0.0, is_correct: false })];
@@ -144,43 +140,43 @@ fn evaluations(task: &FinishedTask, record: &SampleResult) -> Vec<(Option<String
         .collect()
 }
 
-fn input(requests: &[RequestText]) -> Input {
-    // A context that is that of the request before was left out.
-    let mut last: Option<&str> = None;
-    let mut asked: Vec<(Option<&str>, Option<&str>)> = Vec::new();
+fn input(requests: &[RequestText], candidates: Option<&CandidateSet>) -> Input {
+    // A context that was left out is that of the request before.
+    let mut context = "";
+    let mut asked: Vec<(&str, Option<&str>)> = Vec::new();
     for request in requests {
-        last = request.context.as_deref().or(last);
-        asked.push((last, request.target.as_deref()));
+        context = request.context.as_deref().unwrap_or(context);
+        asked.push((context, request.target.as_deref()));
     }
-    match asked.as_slice() {
-        [(Some(context), Some(target))] => {
-            Input { raw: (*context).to_owned(), reference: vec![(*target).to_owned()], choices: None }
-        }
-        [(None, Some(part))] => Input { raw: (*part).to_owned(), reference: Vec::new(), choices: None },
-        several if several.iter().all(|(_, target)| target.is_some()) && !several.is_empty() => {
-            let contexts: Vec<&str> =
-                several.iter().map(|(context, _)| context.unwrap_or_default()).collect();
-            let shared = common_beginning(&contexts);
-            let mut choices: Vec<String> = Vec::new();
-            for (context, target) in several {
-                let rest = context.unwrap_or_default().strip_prefix(shared).unwrap_or_default();
-                let choice = format!("{rest}{}", target.unwrap_or_default());
-                // What is asked in two ways, as the Winograd schemas are, is one choice.
-                if !choices.contains(&choice) {
-                    choices.push(choice);
-                }
-            }
-            Input { raw: shared.to_owned(), reference: Vec::new(), choices: Some(choices) }
-        }
-        several => {
-            let prompt = several.first().and_then(|(context, _)| *context).unwrap_or_default();
-            Input { raw: prompt.to_owned(), reference: Vec::new(), choices: None }
-        }
+    let chosen: Vec<(&str, &str)> = candidates
+        .into_iter()
+        .flat_map(|set| &set.responses)
+        .filter_map(|&index| asked.get(index).map(|(context, target)| (*context, target.unwrap_or_default())))
+        .collect();
+    if !chosen.is_empty() {
+        let contexts: Vec<&str> = chosen.iter().map(|(context, _)| *context).collect();
+        let shared = shared_prefix(&contexts);
+        let choice = |(context, target): &(&str, &str)| {
+            format!("{}{target}", context.strip_prefix(shared).unwrap_or_default())
+        };
+        let choices = Some(chosen.iter().map(choice).collect());
+        return Input { raw: shared.to_owned(), reference: Vec::new(), choices };
+    }
+    let (raw, reference) = match asked.as_slice() {
+        // A part of a document has no context.
+        [("", Some(part))] if requests.iter().all(|request| request.context.is_none()) => (*part, None),
+        [(context, target)] => (*context, *target),
+        several => (several.first().map_or("", |(context, _)| *context), None),
+    };
+    Input {
+        raw: raw.to_owned(),
+        reference: reference.map(str::to_owned).into_iter().collect(),
+        choices: None,
     }
 }
 
-/// What all texts begin with.
-fn common_beginning<'a>(texts: &[&'a str]) -> &'a str {
+/// The longest prefix of all texts.
+fn shared_prefix<'a>(texts: &[&'a str]) -> &'a str {
     let Some((first, others)) = texts.split_first() else { return "" };
     let shared = |other: &&str| {
         let alike = first.chars().zip(other.chars()).take_while(|(a, b)| a == b);
@@ -192,7 +188,7 @@ fn common_beginning<'a>(texts: &[&'a str]) -> &'a str {
 
 fn output(record: &SampleResult) -> Output {
     let text = |response: &Response| match response {
-        Response::Generate(generated) => Some(generated.text.clone()),
+        Response::Generate(completion) => Some(completion.text.clone()),
         Response::LogLikelihood(_) | Response::Rolling(_) => None,
     };
     Output { raw: record.responses.iter().filter_map(text).collect() }
@@ -209,13 +205,13 @@ fn attribution(output: &Output) -> Vec<Attribution> {
     output.raw.iter().map(of_text).collect()
 }
 
-/// What is only scored is read.
+/// Scored tokens count as input.
 fn token_usage(record: &SampleResult) -> TokenUsage {
-    let written = |response: &Response| match response {
+    let generated = |response: &Response| match response {
         Response::Generate(_) => response.target_tokens(),
         Response::LogLikelihood(_) | Response::Rolling(_) => 0,
     };
-    let output_tokens: usize = record.responses.iter().map(written).sum();
+    let output_tokens: usize = record.responses.iter().map(generated).sum();
     let total_tokens = record.context_tokens + record.target_tokens;
     TokenUsage { input_tokens: total_tokens.saturating_sub(output_tokens), output_tokens, total_tokens }
 }
@@ -252,27 +248,27 @@ mod tests {
 
     #[test]
     fn requests_become_prompt_reference_and_choices() {
-        let one = input(&[request(Some("The cat sat on the"), Some(" mat"))]);
+        let one = input(&[request(Some("The cat sat on the"), Some(" mat"))], None);
         assert_eq!(
             (one.raw.as_str(), one.reference, one.choices),
             ("The cat sat on the", vec![" mat".to_owned()], None)
         );
-        let choice = input(&[request(Some("a"), Some(" b")), request(None, Some(" c"))]);
+        let two = CandidateSet::consecutive(0, 2, 0);
+        let choice = input(&[request(Some("a"), Some(" b")), request(None, Some(" c"))], Some(&two));
         assert_eq!(
             (choice.raw.as_str(), choice.choices.unwrap()),
             ("a", vec![" b".to_owned(), " c".to_owned()])
         );
-        let differing = input(&[request(Some("é1 x"), Some(" y")), request(Some("é2"), Some(" y"))]);
+        let differing =
+            input(&[request(Some("é1 x"), Some(" y")), request(Some("é2"), Some(" y"))], Some(&two));
         assert_eq!(
             (differing.raw.as_str(), differing.choices.unwrap()),
             ("é", vec!["1 x y".to_owned(), "2 y".to_owned()])
         );
-        let twice = input(&[request(Some("a b"), Some(" c")), request(Some(""), Some("a b c"))]);
-        assert_eq!((twice.raw.as_str(), twice.choices.unwrap()), ("", vec!["a b c".to_owned()]));
-        let part = input(&[request(None, Some("part"))]);
+        let part = input(&[request(None, Some("part"))], None);
         assert_eq!((part.raw.as_str(), part.reference.len()), ("part", 0));
-        let written = input(&[request(Some("Q"), None), request(None, None)]);
-        assert_eq!((written.raw.as_str(), written.choices), ("Q", None));
-        assert_eq!(input(&[]).raw, "");
+        let generation = input(&[request(Some("Q"), None), request(None, None)], None);
+        assert_eq!((generation.raw.as_str(), generation.choices), ("Q", None));
+        assert_eq!(input(&[], None).raw, "");
     }
 }
