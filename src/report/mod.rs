@@ -36,7 +36,7 @@ pub use latex::latex;
 pub(crate) use markdown::{escape_markdown, markdown};
 use paper::{PublishedNumber, is_reading, paper_value, published_numbers};
 pub(crate) use results::{Results, made_by};
-use scores::{ScoredTask, independent_samples, samples_of, score_groups, score_samples};
+use scores::Scored;
 pub(crate) use screen::Screen;
 pub use section::Section;
 pub(crate) use section::add_new;

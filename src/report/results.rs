@@ -1,17 +1,15 @@
 //! The scores of a run, or of several, with what their tables say about them.
 
-use super::{
-    Caveat, Heading, ScoredTask, Section, Summary, independent_samples, samples_of, score_groups,
-    score_samples, sections,
-};
+use super::{Caveat, Heading, Scored, Section, Summary, sections};
 use crate::record::{
     Environment, GroupScore, Identity, MeasuredTask, ModelIdentity, Protocol, SampleResult, Score,
 };
 use crate::run::{FinishedRun, FinishedTask};
 use crate::tasks::{HeuristicBaseline, PAPER_STRIDE};
+use text_metrics::Sample;
 use untrusted_input::thousands;
 
-/// The scores of a run as far as it has come, or of several together.
+/// The scores of one run, which can be unfinished, or of several runs together.
 #[derive(Debug, Clone, Default)]
 pub struct Results {
     pub(super) headings: Vec<Heading>,
@@ -27,16 +25,15 @@ pub fn made_by(identity: &Identity, environment: &Environment) -> String {
     format!("gpt2-eval {}, {} on {}", environment.program_version, identity.dtype, environment.device)
 }
 
-/// Fewest tasks for which there is a summary before their own tables.
+/// Minimum number of tasks for a summary before their tables.
 const MIN_TASKS: usize = 2;
 
 impl Results {
-    /// No task yet; `made_by` names program, precision and device.
+    /// Results without tasks; `made_by` names program, precision and device.
     pub fn new(made_by: String) -> Self {
         Self { made_by, ..Self::default() }
     }
 
-    /// Scores as a test wants them.
     #[cfg(test)]
     pub(super) fn of_scores(headings: Vec<Heading>, scores: Vec<Score>, groups: Vec<GroupScore>) -> Self {
         Self { headings, scores, groups, made_by: "made by a test".to_owned(), ..Self::default() }
@@ -54,7 +51,7 @@ impl Results {
                 let Some(records) = task.records.get(number) else { continue };
                 if records.len() < task.measured.samples {
                     let reason = format!(
-                        "{} of {} samples are there; run the same command again to continue",
+                        "only {} of {} samples are finished; run the same command again to continue",
                         thousands(records.len() as u64),
                         thousands(task.measured.samples as u64)
                     );
@@ -93,27 +90,25 @@ impl Results {
             caveats: Caveat::of_label(label, *records),
             ..Heading::default()
         });
-        for HeuristicBaseline { name: method, values } in &task.baselines {
-            let of = ScoredTask { model: method, parameters: None, task: name, protocol, label, failed: 0 };
-            self.scores.extend(score_samples(of, metrics, &independent_samples(values)));
+        for HeuristicBaseline { name, values } in &task.baselines {
+            let samples: Vec<Sample<'_>> =
+                values.iter().map(|values| Sample { values, cluster: None }).collect();
+            self.scores.extend(Scored { task, model: name, parameters: None, failed: 0 }.scores(&samples));
         }
     }
 
-    /// Adds what a model scored on a task that was added before.
+    /// Adds the scores of a model on a task that was added before.
     pub fn add_model(&mut self, model: &ModelIdentity, task: &FinishedTask, records: &[SampleResult]) {
-        let MeasuredTask { task: name, protocol, label, .. } = &task.measured;
-        let failed: Vec<&SampleResult> = records.iter().filter(|record| record.error.is_some()).collect();
-        let of = ScoredTask {
-            model: &model.label,
-            parameters: Some(model.parameters),
-            task: name,
-            protocol,
-            label,
-            failed: failed.len(),
-        };
-        let samples = samples_of(records);
-        self.scores.extend(score_samples(of, &task.metrics, &samples));
-        self.groups.extend(score_groups(of, &task.breakdowns, &samples));
+        let (failed, good): (Vec<&SampleResult>, Vec<_>) =
+            records.iter().partition(|record| record.error.is_some());
+        let samples: Vec<Sample<'_>> = good
+            .iter()
+            .map(|record| Sample { values: &record.values, cluster: record.cluster.as_deref() })
+            .collect();
+        let parameters = Some(model.parameters);
+        let scored = Scored { task, model: &model.label, parameters, failed: failed.len() };
+        self.scores.extend(scored.scores(&samples));
+        self.groups.extend(scored.group_scores(&samples));
         let mut footnotes = Vec::new();
         let truncated = records.iter().filter(|record| record.truncated_tokens > 0).count();
         let of_all = |count: usize| {
@@ -125,12 +120,12 @@ impl Results {
             )
         };
         if truncated > 0 {
-            footnotes.push(format!("* {} are longer than the window and lost tokens", of_all(truncated)));
+            footnotes.push(format!("* {} are longer than the context and were truncated", of_all(truncated)));
         }
         if let Some(first) = failed.first() {
             let reason = first.error.as_deref().unwrap_or_default();
             footnotes.push(format!(
-                "§ {} failed and are counted in no score; the first, {}: {reason}",
+                "§ {} failed and are counted in no score; the first is {}: {reason}",
                 of_all(failed.len()),
                 first.id
             ));
@@ -143,7 +138,7 @@ impl Results {
         }
     }
 
-    /// Says that a model has no scores on a task that was added before.
+    /// Adds a footnote that a model has no scores on a task that was added before.
     pub fn add_failure(&mut self, model: &str, task: &FinishedTask, reason: &str) {
         if let Some(heading) = self.heading_of(task) {
             heading.footnotes.push(format!("§ {model}: not measured: {reason}"));
@@ -183,7 +178,7 @@ impl Results {
         format!("{}; ± is the standard error", self.made_by)
     }
 
-    /// In what the runs differ that a reader must know of; nothing for a single run.
+    /// Differences between the runs that affect a comparison; empty for a single run.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -193,7 +188,7 @@ impl Results {
         &self.notes
     }
 
-    /// The paper's own table, with our numbers.
+    /// The paper's summary table with the measured scores.
     pub fn summary(&self) -> Summary {
         Summary::new(&self.headings, &self.scores)
     }
@@ -203,7 +198,7 @@ impl Results {
         sections(&self.headings, &self.scores, &self.groups)
     }
 
-    /// The tables for people: the summary, if there are several tasks for it, and those of the tasks.
+    /// All tables: the summary, if it has several tasks, and those of the tasks.
     pub fn tables(&self) -> Vec<Section> {
         let summary = self.summary();
         let mut tables = if summary.tasks() < MIN_TASKS { Vec::new() } else { summary.sections() };

@@ -140,7 +140,7 @@ fn the_harness_protocol_truncates_long_passages_with_a_footnote() {
         &[
             "data=unverified",
             "not verified as the published test set",
-            "1 of 1 samples are longer than the window",
+            "1 of 1 samples are longer than the context",
         ],
     );
     let journal = directory.path().join("run/samples/tiny-3M/lambada.harness.jsonl");

@@ -173,7 +173,7 @@ fn an_incomplete_run_is_named() {
     std::fs::write(&journal, text.lines().next().unwrap().to_owned() + "\n").unwrap();
     let (table, error) = report(path, 3, &["whole", "part"]);
     assert!(error.contains("part: 2 samples are missing"), "{error}");
-    assert!(table.contains("§ part: tiny-8M: not measured: 1 of 3 samples are there"), "{table}");
+    assert!(table.contains("§ part: tiny-8M: not measured: only 1 of 3 samples are finished"), "{table}");
     let row = table.lines().find(|line| line.starts_with("│ tiny-8M")).unwrap();
     assert!(row.contains("–§"), "the summary's cell has the symbol: {row}");
 }

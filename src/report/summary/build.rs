@@ -172,7 +172,7 @@ fn footnotes(groups: &[SummaryGroup], used: &[&Heading]) -> Vec<String> {
     let caveats = caveats.into_iter().filter(|caveat| has(caveat.symbol));
     let mut footnotes = in_order(caveats.map(|caveat| format!("{} {}", caveat.symbol, caveat.brief)));
     let others = [
-        ("*", "some samples are longer than the window and lost tokens"),
+        ("*", "some samples are longer than the context and were truncated"),
         ("§", "samples failed and count in no score, or nothing was measured; see the footnotes below"),
         (OPTIONS, "measured under options other than the paper's; the column's header names them"),
     ];
