@@ -144,7 +144,7 @@ impl Task for NaturalQuestions {
             Metric { name: "confidence", aggregate: Aggregate::Mean { value: "confidence" } },
             Metric { name: "exact_match", aggregate: Aggregate::Accuracy { correct: "correct" } },
         ];
-        let grouping = Grouping::Quantiles { statistic: "confidence", groups: 10 };
+        let grouping = Grouping::Quantiles { value: "confidence", groups: 10 };
         vec![Breakdown { name: "confidence", grouping, metrics }]
     }
 

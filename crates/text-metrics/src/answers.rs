@@ -24,11 +24,11 @@ pub struct AnswerScore {
     pub f1: f64,
 }
 
-/// The text that answers are compared by: lower case, without the 32 ASCII punctuation characters, without the
-/// words `a`, `an` and `the`, single spaces.
+/// Normalizes an answer for comparison: lower case, then no ASCII punctuation, then no words `a`, `an` and `the`, then
+/// single spaces.
 ///
-/// In this order, as `normalize_answer` of the evaluation scripts of `SQuAD` v1.1 and CoQA: `the_end` becomes
-/// `theend`, `A.` nothing, and `a—b` (not ASCII) ` —b`.
+/// Equal to `normalize_answer` of the evaluation scripts of `SQuAD` v1.1 and CoQA: `the_end` becomes `theend`, `A.`
+/// becomes empty, and `a—b` (not ASCII) becomes ` —b`.
 pub fn normalize_answer(text: &str) -> String {
     let mut text = text.to_lowercase();
     text.retain(|character| !character.is_ascii_punctuation());
@@ -47,15 +47,15 @@ pub fn squad_exact_match(prediction: &str, references: &[&str]) -> f64 {
 
 /// Bag-of-words F1 in 0..=1 against the best reference (no references: 0).
 ///
-/// `f1_score` under `metric_max_over_ground_truths` of the `SQuAD` v1.1 evaluation script: no word in common is
-/// 0, also where neither side has a word.
+/// `f1_score` under `metric_max_over_ground_truths` of the `SQuAD` v1.1 evaluation script: 0 without a common
+/// word, even where neither side has words.
 pub fn squad_f1(prediction: &str, references: &[&str]) -> f64 {
     let prediction = normalize_answer(prediction);
     maximum(references.iter().map(|reference| overlap_f1(&prediction, &normalize_answer(reference))))
 }
 
-/// Score of one turn by CoQA's `evaluate-v1.0.py`: the mean over the references of the maximum over all other
-/// references, so that people and models are compared with equally many.
+/// Score of one turn by CoQA's `evaluate-v1.0.py`: leaves each reference out in turn, takes the maximum over the others,
+/// and averages. People, who are compared with the other references, and models thus face equally many.
 ///
 /// Duplicates are kept. A single reference is compared directly; without references both scores are 0. Where
 /// either side has no words, F1 is 1 if both have none, else 0.
@@ -96,8 +96,8 @@ pub fn coqa_harness_score(prediction: &str, references: &[&str]) -> AnswerScore 
 
 /// 1 if `prediction` equals a reference as the task `nq_open` of lm-evaluation-harness 0.4.13 compares them, else 0.
 ///
-/// White space around the prediction is removed, then from both sides articles that a space follows, in the cases that
-/// its expression lists, then the case and ASCII punctuation; other white space stays.
+/// Removes white space around the prediction, then on both sides the articles that its regular expression lists, then
+/// case and ASCII punctuation. Other white space stays.
 pub fn harness_nq_exact_match(prediction: &str, references: &[&str]) -> f64 {
     let prediction = without_harness_articles(strip(prediction));
     indicator(references.iter().any(|reference| without_harness_articles(reference) == prediction))
@@ -115,7 +115,7 @@ fn without_harness_articles(text: &str) -> String {
 
 /// Replaces every match of Python's `\b(a|an|the)\b` by a space.
 ///
-/// A match starts and ends at the edges of a run of word characters and holds nothing else, so it is a whole run.
+/// A match is always a maximal sequence of word characters.
 fn without_articles(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -131,9 +131,8 @@ fn without_articles(text: &str) -> String {
 
 /// `\w` of Python's `re`: letters and numbers by general category, and the underscore.
 ///
-/// Rust also counts as alphanumeric the vowel signs and symbols that Unicode calls alphabetic, Python does not.
-/// Those that can follow a Latin letter are taken out here; a vowel sign of another script right after `a`,
-/// `an` or `the` still differs.
+/// Rust, unlike Python, also counts the vowel signs and symbols that Unicode calls alphabetic. Those that can follow a
+/// Latin letter are excluded here; a vowel sign of another script right after `a`, `an` or `the` still differs.
 fn is_word_character(character: char) -> bool {
     let mark_or_symbol = matches!(character,
         '\u{345}' | '\u{363}'..='\u{36f}' | '\u{1abf}'..='\u{1ac0}' | '\u{1acc}'..='\u{1ace}'
@@ -164,7 +163,7 @@ fn overlap_f1(prediction: &str, reference: &str) -> f64 {
     (2.0 * precision * recall) / (precision + recall)
 }
 
-/// Mean over the positions of the maximum over all other positions; one score stands for itself, none is 0.
+/// Mean, over the scores, of the maximum of the others. A single score is returned as it is; no scores give 0.
 fn leave_one_out(scores: &[AnswerScore], value: impl Fn(&AnswerScore) -> f64) -> f64 {
     if let [only] = scores {
         return value(only);
@@ -175,7 +174,7 @@ fn leave_one_out(scores: &[AnswerScore], value: impl Fn(&AnswerScore) -> f64) ->
     (0..scores.len()).map(best_without).sum::<f64>() / scores.len().max(1) as f64
 }
 
-/// The largest of `values`, which are not negative; 0 if there are none.
+/// The largest of non-negative `values`; 0 if there are none.
 fn maximum(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, f64::max)
 }
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn only_coqa_rewards_saying_nothing() {
+    fn only_coqa_rewards_an_empty_answer() {
         assert_eq!((squad_exact_match("the", &["."]), squad_f1("the", &["."])), (1.0, 0.0));
         assert_eq!(coqa_score("the", &["."]), score(1.0, 1.0));
         assert_eq!(coqa_score("the", &["yes"]), score(0.0, 0.0));
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn harness_compares_short_answers_its_own_way() {
+    fn harness_exact_match_differs_from_squad() {
         assert_eq!(harness_nq_exact_match(" the Beatles. \n", &["Wings", "The Beatles"]), 1.0);
         assert_eq!(harness_nq_exact_match("THE Beatles", &["Beatles"]), 0.0, "not in the list of articles");
         assert_eq!(harness_nq_exact_match("the  Beatles", &["Beatles"]), 0.0, "a space is left");

@@ -7,22 +7,22 @@ use std::collections::HashMap;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
-/// Most words in a row that are compared.
+/// Longest n-gram that is compared.
 const MAX_ORDER: usize = 4;
 
-/// How text is cut into words.
+/// How text is split into words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BleuTokenizer {
-    /// mteval-v13a, sacreBLEU's default: splits off punctuation, but for apostrophes, hyphens that follow no digit,
-    /// and full stops and commas between digits (`tok:13a`).
+    /// mteval-v13a, sacreBLEU's default (`tok:13a`): splits off punctuation, except apostrophes, hyphens that do not follow
+    /// a digit, and full stops and commas between digits.
     Mteval13a,
     /// At white space only (`tok:none`).
     None,
 }
 
 impl BleuTokenizer {
-    /// `text` with white space between its words. Like sacreBLEU, drops the white space at the end first: a final
-    /// hyphen with a line feed must not join the end of the text to nothing.
+    /// Separates the words of `text` by white space. Like sacreBLEU, drops trailing white space first, so that a final
+    /// hyphen with a line feed is kept.
     fn tokenize(self, text: &str) -> Cow<'_, str> {
         let text = text.trim_end_matches(is_white_space);
         match self {
@@ -32,22 +32,22 @@ impl BleuTokenizer {
     }
 }
 
-/// What BLEU needs to know of one segment or many: statistics add.
+/// Counts of one segment or of a corpus. Counts of segments add up to those of the corpus.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BleuStatistics {
-    /// Runs of 1, 2, 3 and 4 words of the hypotheses that a reference has too, each counted at most as often as in the
+    /// N-grams of 1 to 4 words of the hypotheses that occur in a reference, each counted at most as often as in the
     /// reference that has it most often.
     pub correct: [u64; MAX_ORDER],
-    /// Runs of 1, 2, 3 and 4 words of the hypotheses.
+    /// N-grams of 1 to 4 words of the hypotheses.
     pub total: [u64; MAX_ORDER],
     /// Words of the hypotheses.
     pub hypothesis_length: u64,
-    /// Words of each hypothesis's closest reference in length, the shorter of two as close.
+    /// Words of each hypothesis's closest reference in length; the shorter of two equally close ones.
     pub reference_length: u64,
 }
 
 impl BleuStatistics {
-    /// Of one segment and its references. Without references nothing is correct and the reference length is 0.
+    /// Counts one segment. Without references nothing is correct and the reference length is 0.
     pub fn of(hypothesis: &str, references: &[&str], tokenizer: BleuTokenizer) -> Self {
         let hypothesis = tokenizer.tokenize(hypothesis);
         let hypothesis = words(&hypothesis);
@@ -65,22 +65,22 @@ impl BleuStatistics {
         for order in 1..=MAX_ORDER {
             let mut allowed: HashMap<&[&str], u64> = HashMap::new();
             for reference in &references {
-                for (run, count) in count_runs(reference, order) {
-                    let most = allowed.entry(run).or_default();
+                for (ngram, count) in count_ngrams(reference, order) {
+                    let most = allowed.entry(ngram).or_default();
                     *most = count.max(*most);
                 }
             }
-            for (run, count) in count_runs(&hypothesis, order) {
+            for (ngram, count) in count_ngrams(&hypothesis, order) {
                 values.total[order - 1] += count;
-                values.correct[order - 1] += allowed.get(run).map_or(0, |&most| count.min(most));
+                values.correct[order - 1] += allowed.get(ngram).map_or(0, |&most| count.min(most));
             }
         }
         values
     }
 
     /// BLEU, 0 to 100. The first order without a match counts as half a match, the second as a quarter, and so on
-    /// (`smooth:exp`, from mteval-v13a). 0 without any match, and 0 if no hypothesis has four words, since sacreBLEU
-    /// averages over all four orders all the same (`eff:no`).
+    /// (`smooth:exp`). 0 without any match, and 0 if no hypothesis has four words, since sacreBLEU always averages over
+    /// all four orders (`eff:no`).
     pub fn score(&self) -> f64 {
         if self.correct == [0; MAX_ORDER] || self.total.contains(&0) {
             return 0.0;
@@ -97,11 +97,11 @@ impl BleuStatistics {
             log_precisions += (100.0 * matches / total as f64).ln();
         }
         let score = self.brevity_penalty() * (log_precisions / MAX_ORDER as f64).exp();
-        // exp(ln(100)) is above 100 by a rounding error.
+        // exp(ln(100)) rounds to more than 100.
         score.min(100.0)
     }
 
-    /// 1, or less if the hypotheses are shorter than their references. At least one hypothesis has words.
+    /// 1, or less if the hypotheses are shorter than their references.
     fn brevity_penalty(&self) -> f64 {
         if self.hypothesis_length >= self.reference_length {
             return 1.0;
@@ -110,7 +110,7 @@ impl BleuStatistics {
     }
 }
 
-/// What the numbers of [`BleuStatistics`] are called, in their order.
+/// Names of the ten counts, in order.
 const NAMES: [&str; 2 * MAX_ORDER + 2] = [
     "correct1",
     "correct2",
@@ -125,19 +125,19 @@ const NAMES: [&str; 2 * MAX_ORDER + 2] = [
 ];
 
 impl BleuStatistics {
-    /// Names of the ten numbers.
+    /// Names of the ten counts as sample values.
     pub fn names(prefix: &str) -> Vec<String> {
         NAMES.iter().map(|name| format!("{prefix}{name}")).collect()
     }
 
-    /// The ten numbers with their names.
+    /// The ten counts as sample values.
     pub fn named(&self, prefix: &str) -> impl Iterator<Item = (String, f64)> {
         let numbers = self.correct.into_iter().chain(self.total);
         let numbers = numbers.chain([self.hypothesis_length, self.reference_length]);
         Self::names(prefix).into_iter().zip(numbers.map(|number| number as f64))
     }
 
-    /// From the ten numbers, or sums of them, in the order of the names; missing ones are 0.
+    /// From the ten counts, or sums of them, in the order of [`BleuStatistics::names`]; missing ones are 0.
     pub fn from_numbers(numbers: &[f64]) -> Self {
         let number = |index: usize| numbers.get(index).map_or(0, |&number| number as u64);
         Self {
@@ -175,11 +175,11 @@ impl Sum for BleuStatistics {
     }
 }
 
-/// How often each run of `order` words occurs.
-fn count_runs<'a, 'b>(words: &'a [&'b str], order: usize) -> HashMap<&'a [&'b str], u64> {
+/// How often each n-gram of `order` words occurs.
+fn count_ngrams<'a, 'b>(words: &'a [&'b str], order: usize) -> HashMap<&'a [&'b str], u64> {
     let mut counts = HashMap::new();
-    for run in words.windows(order) {
-        *counts.entry(run).or_default() += 1;
+    for ngram in words.windows(order) {
+        *counts.entry(ngram).or_default() += 1;
     }
     counts
 }
@@ -188,21 +188,21 @@ fn words(text: &str) -> Vec<&str> {
     text.split(is_white_space).filter(|word| !word.is_empty()).collect()
 }
 
-/// What Python's `str.split` and `str.rstrip` take for white space: Unicode's, and the four ASCII separators.
+/// White space as in Python's `str.split` and `str.rstrip`: Unicode's, and the four ASCII separators.
 fn is_white_space(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}')
 }
 
-/// sacreBLEU's `tokenizer_13a`. Its rules, regular expressions there, run one after the other over the whole text and
-/// never match a character twice in one pass, so that `,.,` comes out as there.
+/// sacreBLEU's `tokenizer_13a`. Each of its regular expressions runs over the whole text and never matches a character
+/// twice in one pass, which decides how `,.,` is split.
 fn mteval_13a(text: &str) -> String {
     let text = text.replace("<skipped>", "").replace("-\n", "").replace('\n', " ");
     // `&amp;` before `&lt;` and `&gt;`: sacreBLEU resolves `&amp;lt;` to `<`.
     let text = text.replace("&quot;", "\"").replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">");
-    // A space at either end, so that a full stop or comma there has a neighbour other than a digit.
+    // A space at either end, so that a full stop or comma there has a neighbour that is not a digit.
     let mut spaced = String::from(" ");
     for character in text.chars() {
-        // `([\{-\~\[-\` -\&\(-\+\:-\@\/])`, which has the space too: more of it changes nothing.
+        // `([\{-\~\[-\` -\&\(-\+\:-\@\/])`; the space in it changes nothing.
         if character.is_ascii_punctuation() && !matches!(character, '\'' | ',' | '-' | '.') {
             spaced.extend([' ', character, ' ']);
         } else {
@@ -219,7 +219,7 @@ fn mteval_13a(text: &str) -> String {
     space_pairs(&text, |a, b| (is_digit(a) && b == '-').then_some([a, ' ', b, ' ']))
 }
 
-/// Replaces the pairs of characters that `replacement` has something for, from the left, none overlapping.
+/// Replaces pairs of characters for which `replacement` is `Some`, from left to right without overlaps.
 fn space_pairs(text: &str, replacement: impl Fn(char, char) -> Option<[char; 4]>) -> String {
     let mut result = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(of("a b c d e").score(), 100.0);
         assert_eq!(of("").score(), 0.0);
         assert_eq!(of("a b c").score(), 0.0);
-        // All that is there is right, but half of the words are missing: exp(1 - 10/5).
+        // All words match, but half of them are missing: exp(1 - 10/5).
         let corpus: BleuStatistics = ["a b c d e", ""].into_iter().map(of).sum();
         assert!((corpus.score() - 100.0 * (-1.0_f64).exp()).abs() < 1e-12, "{}", corpus.score());
     }

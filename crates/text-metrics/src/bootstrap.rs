@@ -1,29 +1,33 @@
-//! The bootstrap (Efron 1979): how much a metric would vary if other samples, or other stories, had been drawn.
+//! The bootstrap (Efron 1979): how much a metric would vary with other samples or other stories.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 
-/// Resamples of every bootstrap.
+/// Number of resamples of every bootstrap.
 pub const RESAMPLES: usize = 10_000;
 
-/// The same for every metric, so that the same records always give the same interval.
+/// Fixed, so that the same records always give the same interval.
 const SEED: u64 = 20_190_214;
 
-/// What resampling says of a metric.
+/// Error of a metric by resampling.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Resampled {
+pub(super) struct Resampled {
     /// Standard deviation over the resamples, in the metric's unit.
     pub stderr: f64,
-    /// 2.5 % and 97.5 % of the resamples lie below.
+    /// 2.5 % and 97.5 % quantiles of the resamples.
     pub ci95: (f64, f64),
 }
 
-/// Draws as many rows as there are, with replacement, [`RESAMPLES`] times, and computes the metric from their sums.
+/// Resamples all rows with replacement, [`RESAMPLES`] times, and computes the metric from their sums.
 ///
 /// `rows` has `width` numbers a row: the sums over a sample or a cluster of samples. `None` with fewer than two rows, or
-/// if the metric of any resample is no finite number.
-pub fn bootstrap(rows: &[f64], width: usize, metric: impl Fn(&[f64]) -> f64 + Sync) -> Option<Resampled> {
+/// if the metric of any resample is not finite.
+pub(super) fn bootstrap(
+    rows: &[f64],
+    width: usize,
+    metric: impl Fn(&[f64]) -> f64 + Sync,
+) -> Option<Resampled> {
     let mut values = resample(rows, width, RESAMPLES, metric)?;
     let mean = values.iter().sum::<f64>() / RESAMPLES as f64;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -32,8 +36,7 @@ pub fn bootstrap(rows: &[f64], width: usize, metric: impl Fn(&[f64]) -> f64 + Sy
     stderr.is_finite().then_some(Resampled { stderr, ci95 })
 }
 
-/// The metric of every one of `resamples` resamples, as [`bootstrap`] draws them: the same draws for every metric of as
-/// many rows.
+/// The metric of each of `resamples` resamples. The resamples depend only on the number of rows.
 pub(super) fn resample(
     rows: &[f64],
     width: usize,
@@ -64,7 +67,7 @@ pub(super) fn resample(
     values.iter().all(|value| value.is_finite()).then_some(values)
 }
 
-/// The values between which 95 % lie, which are sorted for it; `None` of fewer than 40.
+/// Sorts `values` and returns the bounds of the middle 95 %; `None` with fewer than 40.
 pub(super) fn middle_95(values: &mut [f64]) -> Option<(f64, f64)> {
     values.sort_unstable_by(f64::total_cmp);
     let tail = values.len() / 40;
@@ -87,11 +90,11 @@ mod tests {
         let (low, high) = resampled.ci95;
         assert!(((high - low) / (2.0 * 1.96 * expected) - 1.0).abs() < 0.03);
         assert!(low < mean && mean < high);
-        assert_eq!(bootstrap(&rows, 2, |sums| sums[0] / sums[1]), Some(resampled), "the same every time");
+        assert_eq!(bootstrap(&rows, 2, |sums| sums[0] / sums[1]), Some(resampled), "deterministic");
     }
 
     #[test]
-    fn nothing_is_made_up() {
+    fn no_error_from_one_row_or_non_finite_values() {
         assert_eq!(bootstrap(&[], 1, |sums| sums[0]), None);
         assert_eq!(bootstrap(&[1.0], 1, |sums| sums[0]), None);
         assert_eq!(bootstrap(&[1.0, 2.0], 1, |sums| 1.0 / (sums[0] - 3.0)), None);

@@ -1,37 +1,37 @@
-//! Metrics of groups of samples: by domain, by confidence.
+//! Metrics of groups of samples, such as by domain or by confidence.
 
 use super::metric::{Metric, Sample};
 
-/// A table that splits the samples into groups.
+/// A table of metrics over groups of samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breakdown {
-    /// Name in outputs.
+    /// Its name in outputs.
     pub name: &'static str,
-    /// What makes the groups.
+    /// How samples are grouped.
     pub grouping: Grouping,
-    /// What is computed for each.
+    /// Computed for each group.
     pub metrics: Vec<Metric>,
 }
 
-/// What makes groups of samples.
+/// Ways to group samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grouping {
-    /// A sample belongs to group `x` if it has the statistic `prefix` + `x`.
+    /// A sample belongs to group `x` if it has the value `prefix` + `x`.
     Member {
-        /// Before the name of the group.
+        /// Before the group's name.
         prefix: &'static str,
     },
-    /// As many groups of one size, from the lowest value to the highest; fewer if there are fewer samples.
+    /// `groups` groups of equal size, sorted by a value; fewer if there are fewer samples.
     Quantiles {
-        /// The statistic that samples are sorted by.
-        statistic: &'static str,
-        /// How many groups.
+        /// Name of the sample value.
+        value: &'static str,
+        /// Number of groups.
         groups: usize,
     },
 }
 
 impl Breakdown {
-    /// The groups with their samples, which keep their order; groups by membership in the order of their names.
+    /// The groups with their samples in order. Groups by membership are sorted by name.
     pub fn groups<'a>(&self, samples: &[Sample<'a>]) -> Vec<(String, Vec<Sample<'a>>)> {
         match self.grouping {
             Grouping::Member { prefix } => {
@@ -48,8 +48,8 @@ impl Breakdown {
                 };
                 names.into_iter().map(|name| (name.to_owned(), members(name))).collect()
             }
-            Grouping::Quantiles { statistic, groups } => {
-                let value = |sample: &Sample<'_>| sample.values.get(statistic).copied().unwrap_or(f64::NAN);
+            Grouping::Quantiles { value: name, groups } => {
+                let value = |sample: &Sample<'_>| sample.values.get(name).copied().unwrap_or(f64::NAN);
                 let mut order: Vec<usize> = (0..samples.len()).collect();
                 order.sort_by(|&a, &b| value(&samples[a]).total_cmp(&value(&samples[b])));
                 let groups = groups.clamp(1, samples.len().max(1));
@@ -90,9 +90,9 @@ mod tests {
             sizes(Grouping::Member { prefix: "domain_" }, &all),
             [("books".to_owned(), 4), ("news".to_owned(), 3)]
         );
-        let quantiles = sizes(Grouping::Quantiles { statistic: "c", groups: 3 }, &all);
+        let quantiles = sizes(Grouping::Quantiles { value: "c", groups: 3 }, &all);
         assert_eq!(quantiles, [("1 of 3".to_owned(), 2), ("2 of 3".to_owned(), 2), ("3 of 3".to_owned(), 3)]);
-        assert_eq!(sizes(Grouping::Quantiles { statistic: "c", groups: 9 }, &all[..2]).len(), 2);
+        assert_eq!(sizes(Grouping::Quantiles { value: "c", groups: 9 }, &all[..2]).len(), 2);
         assert!(sizes(Grouping::Member { prefix: "x" }, &all).is_empty());
     }
 }

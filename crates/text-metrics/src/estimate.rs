@@ -6,21 +6,21 @@ use super::rows::total;
 /// Half the width of a 95 % interval of the normal distribution, in standard deviations.
 const Z_95: f64 = 1.959_963_984_540_054;
 
-/// A metric's value and how sure it is.
+/// A metric's value with its error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// The value.
+    /// In the metric's unit.
     pub value: f64,
-    /// Its standard error, in the same unit; `None` for a single sample.
+    /// Standard error in the metric's unit; `None` for a single sample.
     pub stderr: Option<f64>,
-    /// 95 % interval; `None` for a single sample where it has no exact form.
+    /// 95 % interval; `None` for a single sample of a metric without an exact interval.
     pub ci95: Option<(f64, f64)>,
-    /// Samples.
+    /// Number of samples.
     pub n: usize,
 }
 
 impl Estimate {
-    /// Percentage of ones in `values`, with the standard error of a mean (n − 1, as lm-evaluation-harness has it) and
+    /// Percentage of ones in `values`, with the standard error of a mean (n − 1, as in lm-evaluation-harness) and
     /// Wilson's interval. `None` without values.
     pub fn accuracy(values: &[f64]) -> Option<Self> {
         let n = values.len() as f64;
@@ -36,10 +36,10 @@ impl Estimate {
         Some(Self { value: 100.0 * mean, stderr, ci95: Some((100.0 * low, 100.0 * high)), n: values.len() })
     }
 
-    /// A metric of sums: of all samples for the value, of resampled clusters for its error.
+    /// A metric of sums: the value from all samples, the error from resampled clusters.
     ///
     /// `samples` has `width` numbers a row, `clusters` the same sums by cluster. `None` without samples, or if the value
-    /// is no finite number.
+    /// is not finite.
     pub fn of_sums(
         samples: &[f64],
         clusters: &[f64],
@@ -61,7 +61,7 @@ impl Estimate {
 }
 
 /// Wilson's 95 % score interval of a proportion among `n` samples, within 0 and 1.
-pub fn wilson_interval(proportion: f64, n: usize) -> (f64, f64) {
+pub(super) fn wilson_interval(proportion: f64, n: usize) -> (f64, f64) {
     let n = n as f64;
     let square = Z_95 * Z_95;
     let centre = (proportion + square / (2.0 * n)) / (1.0 + square / n);
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn accuracy_agrees_with_lm_evaluation_harness() {
-        // 3 of 5,153 right: the tiny-8M reference run.
+        // 3 of 5,153 correct: the tiny-8M reference run.
         let values: Vec<f64> = (0..5153).map(|index| f64::from(u8::from(index < 3))).collect();
         let accuracy = Estimate::accuracy(&values).unwrap();
         assert!(close(accuracy.value, 0.058_218_513_487_288_96));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_comes_of_nothing() {
+    fn no_estimate_without_samples_or_finite_values() {
         assert_eq!(Estimate::accuracy(&[]), None);
         assert_eq!(Estimate::accuracy(&[1.0]).unwrap().stderr, None);
         assert_eq!(Estimate::of_sums(&[], &[], 1, |sums| sums[0]), None);

@@ -1,4 +1,4 @@
-//! Metrics of a task: how the samples' statistics become a value.
+//! Metrics: how the values of samples become one number.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,30 @@ use super::estimate::Estimate;
 use super::rows::{Summands, by_cluster, total};
 use crate::SampleValues;
 
-/// A statistic of every sample, by its name; all in the same order of the samples.
+/// The values of all samples by name, all in the same order of samples.
 pub type Columns = BTreeMap<String, Vec<f64>>;
 
-/// What a metric sees of a sample.
+/// A sample as a metric sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
-    /// Its statistics.
+    /// Its values.
     pub values: &'a SampleValues,
-    /// Story or article it belongs to, where samples are not independent.
+    /// Its story or article, where samples are not independent.
     pub cluster: Option<&'a str>,
 }
 
-/// A metric of a task and how it is computed.
+/// A named metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
     /// Name in every output.
     pub name: &'static str,
-    /// How the samples' statistics become its value.
+    /// How it is computed.
     pub aggregate: Aggregate,
 }
 
-/// How the samples' statistics become a metric. The fields name statistics.
+/// How the values of samples become a metric. The fields name sample values.
 ///
-/// Errors and intervals are the bootstrap's, over clusters where there are any, but for accuracies.
+/// Errors and intervals come from the bootstrap, over clusters where there are any, except for accuracies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aggregate {
     /// 100 · Σ correct / n, percent; 95 % interval by Wilson.
@@ -38,13 +38,13 @@ pub enum Aggregate {
         /// 0 or 1 a sample.
         correct: &'static str,
     },
-    /// [`Aggregate::Accuracy`] of the samples that the model is surest of.
+    /// [`Aggregate::Accuracy`] of the samples with the highest confidence.
     MostConfident {
         /// 0 or 1 a sample.
         correct: &'static str,
-        /// More is surer; of equals the first samples count.
+        /// Among equals the first samples count.
         confidence: &'static str,
-        /// How many of the samples, rounded, at least one.
+        /// Share of the samples, rounded to whole samples, at least one.
         percent: u8,
     },
     /// 100 · Σ value / n, percent.
@@ -52,34 +52,34 @@ pub enum Aggregate {
         /// 0 to 1 a sample.
         value: &'static str,
     },
-    /// 100 · standard deviation, over the seeds, of the mean over the samples.
+    /// 100 · standard deviation of the mean over the samples between repeats.
     SeedDeviation {
-        /// Sample values `prefix0`, `prefix1`… have the value under each seed.
+        /// Sample values `prefix0`, `prefix1`… are those of each repeat.
         prefix: &'static str,
     },
     /// exp(−Σ log-likelihood / Σ units).
     Perplexity {
         /// Nats.
         log_likelihood: &'static str,
-        /// Words or tokens that the log-likelihood is shared among.
+        /// Words or tokens that the log-likelihood is divided by.
         units: &'static str,
     },
     /// −Σ log-likelihood / ln 2 / Σ units: bits per byte.
     Bits {
         /// Nats.
         log_likelihood: &'static str,
-        /// Bytes that the log-likelihood is shared among.
+        /// Bytes that the log-likelihood is divided by.
         units: &'static str,
     },
     /// Corpus BLEU.
     Bleu {
-        /// Before the names of [`BleuStatistics::named`].
+        /// Prefix of the names of [`BleuStatistics::named`].
         prefix: &'static str,
     },
 }
 
 impl Metric {
-    /// Whether more is better.
+    /// Whether a higher value is better.
     pub fn higher_is_better(&self) -> bool {
         match self.aggregate {
             Aggregate::Accuracy { .. }
@@ -90,23 +90,23 @@ impl Metric {
         }
     }
 
-    /// Whether a single sample has a value of it, and not only a group of samples.
+    /// Whether a single sample has a value of the metric, not only a group of samples.
     pub fn is_per_sample(&self) -> bool {
         !matches!(self.aggregate, Aggregate::MostConfident { .. } | Aggregate::SeedDeviation { .. })
     }
 
-    /// The metric over `samples`, summed in their order. `None` without samples, if one lacks a statistic, or if the
-    /// value is beyond f64.
+    /// The metric over `samples`, summed in their order. `None` without samples, if one lacks a value, or if the result is
+    /// not finite.
     pub fn estimate(&self, samples: &[Sample<'_>]) -> Option<Estimate> {
         let column = |name: &str| column(samples, name);
         match self.aggregate {
             Aggregate::Accuracy { correct } => Estimate::accuracy(&column(correct)?),
             Aggregate::MostConfident { correct, confidence, percent } => {
-                Estimate::accuracy(&surest(column(confidence)?, column(correct)?, percent))
+                Estimate::accuracy(&most_confident(column(confidence)?, column(correct)?, percent))
             }
             Aggregate::SeedDeviation { prefix } => {
                 let value = seed_deviation(prefix, column)?;
-                // Over seeds there is no resampling: the deviation stands by itself.
+                // The deviation between repeats has no error of its own.
                 Some(Estimate { value, stderr: None, ci95: None, n: samples.len() })
             }
             sums => {
@@ -119,12 +119,12 @@ impl Metric {
         }
     }
 
-    /// The value of [`Metric::estimate`] alone, over `count` samples whose statistics stand in columns.
+    /// The value of [`Metric::estimate`] alone, over `count` samples in columns.
     pub fn value(&self, columns: &Columns, count: usize) -> Option<f64> {
         let column = |name: &str| columns.get(name).cloned().filter(|column| column.len() == count);
         let value = match self.aggregate {
             Aggregate::MostConfident { correct, confidence, percent } => {
-                Estimate::accuracy(&surest(column(confidence)?, column(correct)?, percent))?.value
+                Estimate::accuracy(&most_confident(column(confidence)?, column(correct)?, percent))?.value
             }
             Aggregate::SeedDeviation { prefix } => seed_deviation(prefix, column)?,
             sums => {
@@ -135,17 +135,17 @@ impl Metric {
         value.is_finite().then_some(value)
     }
 
-    /// Names of the statistics, among those of a sample, that the metric is computed from.
+    /// Names of the sample values that the metric is computed from.
     pub fn values(&self, of: &SampleValues) -> Vec<String> {
         match self.aggregate {
             Aggregate::MostConfident { correct, confidence, .. } => {
                 vec![correct.to_owned(), confidence.to_owned()]
             }
             Aggregate::SeedDeviation { prefix } => {
-                let is_draw = |name: &&String| {
-                    name.strip_prefix(prefix).is_some_and(|draw| draw.parse::<usize>().is_ok())
+                let is_repeat = |name: &&String| {
+                    name.strip_prefix(prefix).is_some_and(|repeat| repeat.parse::<usize>().is_ok())
                 };
-                of.keys().filter(is_draw).cloned().collect()
+                of.keys().filter(is_repeat).cloned().collect()
             }
             sums => sums.summands().map(|summands| summands.names).unwrap_or_default(),
         }
@@ -153,7 +153,7 @@ impl Metric {
 }
 
 impl Aggregate {
-    /// What a sample adds to the sums that the metric is a function of; `None` if it is no function of sums.
+    /// A sample's summands in the sums that the metric is a function of; `None` if it is not a function of sums.
     pub(super) fn summands(self) -> Option<Summands> {
         let (names, counted) = match self {
             Self::Accuracy { correct: name } | Self::Mean { value: name } => (vec![name.to_owned()], true),
@@ -166,7 +166,7 @@ impl Aggregate {
         Some(Summands { names, counted })
     }
 
-    /// The metric as a function of the sums of its [`Aggregate::summands`]; no number where there is none.
+    /// The metric as a function of the sums of its [`Aggregate::summands`]; NaN where it is undefined.
     pub(super) fn of_sums(self, sums: &[f64]) -> f64 {
         match self {
             Self::Accuracy { .. } => 100.0 * (sums[0] / sums[1]),
@@ -179,20 +179,20 @@ impl Aggregate {
     }
 }
 
-/// One statistic of every sample.
+/// One value of every sample.
 fn column(samples: &[Sample<'_>], name: &str) -> Option<Vec<f64>> {
     samples.iter().map(|sample| sample.values.get(name).copied()).collect()
 }
 
-/// Of the samples that the model is surest of, whether they are right.
-fn surest(confidence: Vec<f64>, correct: Vec<f64>, percent: u8) -> Vec<f64> {
+/// `correct` of the `percent` % of samples with the highest confidence.
+fn most_confident(confidence: Vec<f64>, correct: Vec<f64>, percent: u8) -> Vec<f64> {
     let mut pairs: Vec<(f64, f64)> = confidence.into_iter().zip(correct).collect();
     pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
     let most = ((pairs.len() * usize::from(percent) + 50) / 100).max(1);
     pairs.into_iter().take(most).map(|(_, correct)| correct).collect()
 }
 
-/// 100 · the standard deviation of the means under each seed; `None` with fewer than two.
+/// 100 · the standard deviation of the means of all repeats; `None` with fewer than two.
 fn seed_deviation(prefix: &str, column: impl Fn(&str) -> Option<Vec<f64>>) -> Option<f64> {
     let mut means = Vec::new();
     while let Some(values) = column(&format!("{prefix}{}", means.len())).filter(|v| !v.is_empty()) {
@@ -247,13 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn samples_without_units_are_no_observations() {
+    fn samples_without_units_do_not_affect_the_error() {
         let one: &[(&str, f64)] = &[("l", -2.0), ("u", 1.0)];
         let none: &[(&str, f64)] = &[("l", 0.0), ("u", 0.0)];
         let bits = Aggregate::Bits { log_likelihood: "l", units: "u" };
         let found = estimate(bits, &values(&[one, none, one, none, none]), &[]).unwrap();
         assert_eq!(found.n, 5);
-        assert!(found.stderr.unwrap() < 1e-9, "both that were observed are alike");
+        assert!(found.stderr.unwrap() < 1e-9, "both observations are equal");
         assert_eq!(estimate(bits, &values(&[one, none]), &[]).unwrap().stderr, None);
     }
 
@@ -271,12 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn the_surest_are_a_share_of_the_samples() {
+    fn the_most_confident_are_a_share_of_the_samples() {
         let rows: Vec<[(&str, f64); 2]> = (0..200)
-            .map(|index| [("c", f64::from(index)), ("right", f64::from(u8::from(index > 197)))])
+            .map(|index| [("c", f64::from(index)), ("correct", f64::from(u8::from(index > 197)))])
             .collect();
         let rows: Vec<&[(&str, f64)]> = rows.iter().map(<[_; 2]>::as_slice).collect();
-        let surest = |percent| Aggregate::MostConfident { correct: "right", confidence: "c", percent };
+        let surest = |percent| Aggregate::MostConfident { correct: "correct", confidence: "c", percent };
         let all = values(&rows);
         let one = estimate(surest(1), &all, &[]).unwrap();
         assert_eq!((one.value, one.n), (100.0, 2));
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn bleu_of_statistics_is_bleu_of_the_corpus() {
+    fn bleu_of_sample_values_is_bleu_of_the_corpus() {
         let pairs = [
             ("the cat sat on the mat", "the cat sat on a mat"),
             ("a dog barked at me", "a dog barked at us"),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn seeds_spread() {
+    fn deviation_between_repeats() {
         let all = values(&[&[("r0", 0.1), ("r1", 0.3)], &[("r0", 0.3), ("r1", 0.5)]]);
         let found = estimate(Aggregate::SeedDeviation { prefix: "r" }, &all, &[]).unwrap();
         assert!(close(found.value, 100.0 * 0.02f64.sqrt()), "{}", found.value);

@@ -1,15 +1,15 @@
-//! Moses's tokenizer for English, French and German, because papers of 2019 counted BLEU on its tokens.
+//! Moses's tokenizer for English, French and German, on whose tokens papers of 2019 computed BLEU.
 //!
-//! The rules, their order and their slips are those of sacremoses 0.2.0, `MosesTokenizer(lang).tokenize(text,
+//! The rules, their order and their mistakes are those of sacremoses 0.2.0, `MosesTokenizer(lang).tokenize(text,
 //! escape=False)` (<https://github.com/hplt-project/sacremoses>, MIT licence), the Python port of Moses's
-//! `tokenizer.perl`. No crate was found that does this. The lists of abbreviations in `moses/*.txt` name their
+//! `tokenizer.perl`. No known Rust crate does this. The lists of abbreviations in `moses/*.txt` name their
 //! source and licence.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// The language whose apostrophes and abbreviations are followed.
+/// The language that decides on apostrophes and abbreviations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// `don't` becomes `don 't`.
@@ -20,9 +20,9 @@ pub enum Language {
     German,
 }
 
-/// `text` as Moses's tokens, separated by single spaces and not escaped (`&` stays `&`).
+/// Moses's tokens of `text`, separated by single spaces and not escaped (`&` stays `&`).
 ///
-/// Equal to sacremoses, which only leaves more spaces around the last tokens of a text that ends in `.'`.
+/// Equal to sacremoses, except that sacremoses leaves extra spaces around the last tokens of a text that ends in `.'`.
 pub fn moses_tokenize(text: &str, language: Language) -> String {
     let text = hide_dots(&rewrite(text, &SEPARATE));
     let text = rewrite(&text, &COMMAS);
@@ -68,7 +68,7 @@ const NUMBER: &str = r"[\p{N}&&\p{Age=7.0}&&[\x{0}-\x{FFFF}]--\p{Han}]";
 /// `IsLower`: small letters of Unicode 9; Georgian has had capitals only since Unicode 11.
 const LOWER: &str = r"[[\p{Lowercase}&&\p{Age=9.0}--[\x{10D0}-\x{10FA}\x{10FC}-\x{10FF}]]\x{295}\x{25CC}]";
 
-/// `pattern` with the classes in place of their names in angle brackets.
+/// Compiles `pattern`, in which names in angle brackets are character classes.
 fn compile(pattern: &str) -> Option<Regex> {
     let pattern = pattern.replace("<alnum>", ALNUM).replace("<alpha>", ALPHA).replace("<number>", NUMBER);
     Regex::new(&pattern.replace("<later>", LATER).replace("<added>", ADDED)).ok()
@@ -76,7 +76,7 @@ fn compile(pattern: &str) -> Option<Regex> {
 
 // ---- rewrite rules --------------------------------------------------------------------------------------------
 
-/// What to find, and what to put in its place.
+/// A pattern and its replacement.
 type Rule = (Regex, &'static str);
 
 fn rules(patterns: &[(&str, &'static str)]) -> Vec<Rule> {
@@ -87,8 +87,8 @@ fn rewrite(text: &str, rules: &[Rule]) -> String {
     rules.iter().fold(text.to_owned(), |text, (find, replace)| find.replace_all(&text, *replace).into_owned())
 }
 
-/// White space (Python's) becomes single spaces, control characters go, and all but letters, digits and five
-/// marks that are looked at later stands alone.
+/// Replaces white space (Python's) by single spaces, drops control characters, and separates everything except letters,
+/// digits and five marks that later rules handle.
 static SEPARATE: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (r"[\s\x1C-\x1F]+", " "),
@@ -98,7 +98,7 @@ static SEPARATE: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     ])
 });
 
-/// A comma stands alone, except between two numbers.
+/// Separates commas, except between two numbers.
 static COMMAS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[(r"([^<number>]),", "${1} , "), (r",([^<number>])", " , ${1}"), (r"(<number>),$", "${1} , ")])
 });
@@ -124,7 +124,7 @@ static FRENCH_APOSTROPHES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 
 // ---- dots -----------------------------------------------------------------------------------------------------
 
-/// Each run of two or more dots as a word, `DOTDOTMULTI` for two, that the other rules leave alone.
+/// Replaces two or more dots in a row by a word (`DOTDOTMULTI` for two) that the other rules leave alone.
 fn hide_dots(text: &str) -> String {
     let mut hidden = String::with_capacity(text.len());
     let mut rest = text;
@@ -155,7 +155,7 @@ fn show_dots(text: &str) -> String {
     shown
 }
 
-/// A full stop at the end of a word becomes a token, unless [`keeps_full_stop`].
+/// Makes a full stop at the end of a word a token, unless [`keeps_full_stop`].
 fn split_full_stops(text: &str, language: Language) -> String {
     let tokens: Vec<&str> = text.split_whitespace().collect();
     let mut split = String::with_capacity(text.len() + 2);
@@ -175,8 +175,8 @@ fn split_full_stops(text: &str, language: Language) -> String {
     split
 }
 
-/// Whether the full stop after `word` belongs to it: another dot and a letter within it, a known abbreviation, or
-/// a small letter at the start of the next token (`next`, empty at the end).
+/// Whether the full stop after `word` belongs to it: the word contains a dot and a letter, is a known abbreviation, or
+/// the next token (`next`, empty at the end) starts with a lower-case letter.
 fn keeps_full_stop(word: &str, next: &str, language: Language) -> bool {
     static LETTER: LazyLock<Option<Regex>> = LazyLock::new(|| compile("<alpha>"));
     static SMALL: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&format!("^{LOWER}")));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_characters_are_separated_or_dropped() {
+    fn unusual_characters_are_separated_or_dropped() {
         check(
             Language::French,
             &[

@@ -1,17 +1,17 @@
 //! Porter's suffix stripper: M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980.
 
-/// Which of the algorithm's versions. They differ on few words, but on enough to move ROUGE.
+/// Versions of the algorithm. They differ on few words, but enough to change ROUGE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PorterMode {
-    /// NLTK's `PorterStemmer` as it comes (`NLTK_EXTENSIONS`), which Google's `rouge-score` stems with.
+    /// NLTK's `PorterStemmer` with its default `NLTK_EXTENSIONS`, as used by Google's `rouge-score`.
     Nltk,
-    /// The paper's. ROUGE-1.5.5 agrees with it.
+    /// The published algorithm, as used by ROUGE-1.5.5.
     Original,
 }
 
 use PorterMode::{Nltk, Original};
 
-/// A suffix and what takes its place.
+/// A suffix and its replacement.
 type Rule = (&'static str, &'static str);
 
 const STEP_1A: [Rule; 4] = [("sses", "ss"), ("ies", "i"), ("ss", "ss"), ("s", "")];
@@ -37,7 +37,7 @@ const STEP_2: [Rule; 19] = [
     ("iviti", "ive"),
     ("biliti", "ble"),
 ];
-// No word ends in one of these and in one of `STEP_2`, so their place among those does not matter.
+// No word ends in one of these and in one of `STEP_2`, so their order among those does not matter.
 const STEP_2_NLTK: [Rule; 2] = [("bli", "ble"), ("fulli", "ful")];
 const STEP_2_ORIGINAL: [Rule; 1] = [("abli", "able")];
 
@@ -73,7 +73,7 @@ const STEP_4: [Rule; 18] = [
     ("ize", ""),
 ];
 
-/// The stem of a lower-case word. Anything but a, e, i, o, u and some y counts as a consonant, digits too.
+/// The stem of a lower-case word. Everything except a, e, i, o, u and some y counts as a consonant, even digits.
 ///
 /// ```
 /// use text_metrics::{PorterMode, porter_stem};
@@ -131,7 +131,7 @@ fn consonants(word: &str) -> impl Iterator<Item = bool> {
     })
 }
 
-/// The paper's m: how many runs of vowels a consonant follows.
+/// The paper's m: the number of vowel groups followed by a consonant.
 fn measure(word: &str) -> usize {
     let mut after_vowel = false;
     let mut count = 0;
@@ -170,8 +170,8 @@ fn replace(word: &mut String, suffix: &str, replacement: &str) {
     word.push_str(replacement);
 }
 
-/// The first rule whose suffix fits decides, even where what is left measures less than `at_least` and the word
-/// stays as it is.
+/// The first rule whose suffix matches decides, even where the stem's measure is below `at_least` and the word stays
+/// as it is.
 fn apply<'a>(word: &mut String, rules: impl IntoIterator<Item = &'a Rule>, at_least: usize) {
     for (suffix, replacement) in rules {
         if let Some(stem) = word.strip_suffix(suffix) {

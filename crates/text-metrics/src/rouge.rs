@@ -8,20 +8,20 @@ use super::porter::{PorterMode, porter_stem};
 /// Precision, recall and F1 (0..=1).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RougeScore {
-    /// Of the hypothesis, the part that is in the reference.
+    /// Share of the hypothesis that is in the reference.
     pub precision: f64,
-    /// Of the reference, the part that is in the hypothesis.
+    /// Share of the reference that is in the hypothesis.
     pub recall: f64,
-    /// Harmonic mean of the two; 0 if both are.
+    /// Harmonic mean of the two; 0 if both are 0.
     pub f1: f64,
 }
 
 /// The scores of one hypothesis against one reference.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Rouge {
-    /// Words in common.
+    /// Common words.
     pub rouge1: RougeScore,
-    /// Pairs of neighbouring words in common.
+    /// Common bigrams.
     pub rouge2: RougeScore,
     /// Longest common subsequence of words (Lin 2004, section 3.1).
     pub rouge_l: RougeScore,
@@ -35,11 +35,11 @@ pub struct Rouge {
 pub enum Stemming {
     /// Not at all.
     None,
-    /// With the given version of Porter's algorithm.
+    /// With a version of Porter's algorithm.
     Porter(PorterMode),
 }
 
-/// Google rouge-score 0.1.2; `rouge_lsum` splits sentences at `'\n'`.
+/// ROUGE F1, precision and recall (0 to 1), equal to Google's rouge-score 0.1.2. `rouge_lsum` splits sentences at `'\n'`.
 ///
 /// ```
 /// let score = text_metrics::rouge("The cat sat.", "A cat sits", false);
@@ -56,7 +56,7 @@ pub fn rouge_with(reference: &str, hypothesis: &str, stemming: Stemming) -> Roug
     let mut vocabulary = Vocabulary { stemming, ids: HashMap::new() };
     let references = vocabulary.sentences(reference);
     let hypotheses = vocabulary.sentences(hypothesis);
-    // A line end is no part of a word, so the words of the lines are the words of the text.
+    // No word contains a line end, so the words of the lines are the words of the text.
     let (reference, hypothesis) = (references.concat(), hypotheses.concat());
     let common = longest_common_subsequence(&reference, &hypothesis, |_| {});
     Rouge {
@@ -67,15 +67,15 @@ pub fn rouge_with(reference: &str, hypothesis: &str, stemming: Stemming) -> Roug
     }
 }
 
-/// Numbers for words, so that comparing two is cheap.
+/// Numbers words, to make comparisons cheap.
 struct Vocabulary {
     stemming: Stemming,
     ids: HashMap<String, usize>,
 }
 
 impl Vocabulary {
-    /// The words of every line. A word is a run of a-z and 0-9 in the text put in lower case as Unicode has it,
-    /// which makes ASCII letters of 'K' (Kelvin) and 'İ'.
+    /// The words of every line. A word consists of a-z and 0-9 after Unicode lower-casing, which turns 'K' (Kelvin) and
+    /// 'İ' into ASCII letters.
     fn sentences(&mut self, text: &str) -> Vec<Vec<usize>> {
         let text = text.to_lowercase();
         text.split('\n').map(|line| self.words(line)).collect()
@@ -119,8 +119,8 @@ fn ngrams(reference: &[usize], hypothesis: &[usize], n: usize) -> RougeScore {
     score(hits, reference.windows(n).count(), hypothesis.windows(n).count())
 }
 
-/// Length of the longest common subsequence. `left` hears of each cell (by row, a row for each of `reference`) whose
-/// left neighbour in the table of lengths is more than its upper one. Keeps one row of the table.
+/// Length of the longest common subsequence, with one row of the table in memory. Calls `left` with the index of each
+/// cell (row-major, one row for each word of `reference`) whose left neighbour is larger than its upper one.
 fn longest_common_subsequence(
     reference: &[usize],
     hypothesis: &[usize],
@@ -141,10 +141,10 @@ fn longest_common_subsequence(
     lengths[hypothesis.len()]
 }
 
-/// Marks the words of `reference` that are in its longest common subsequence with `hypothesis`. Where there are
-/// several, the choice is Google's, because the union depends on it.
+/// Marks the words of `reference` in its longest common subsequence with `hypothesis`. Where there are several, chooses
+/// the same one as rouge-score, because the union depends on it.
 fn mark_common(reference: &[usize], hypothesis: &[usize], marks: &mut [bool]) {
-    // One bit a cell is all that the way back needs: 0.5 MB for 2,000 by 2,000 words.
+    // The way back needs one bit a cell: 0.5 MB for 2,000 by 2,000 words.
     let mut left = vec![0u64; (reference.len() * hypothesis.len()).div_ceil(64)];
     longest_common_subsequence(reference, hypothesis, |cell| left[cell / 64] |= 1 << (cell % 64));
     let (mut i, mut j) = (reference.len(), hypothesis.len());
@@ -168,7 +168,7 @@ fn summary_level(references: &[Vec<usize>], hypotheses: &[Vec<usize>], vocabular
         sentences.iter().flatten().for_each(|&word| counts[word] += 1);
         counts
     };
-    // A word hits no more often than either text has it. The paper does not say so; ROUGE-1.5.5 does it.
+    // A word hits at most as often as it occurs in either text. ROUGE-1.5.5 does this; the paper does not mention it.
     let (mut in_reference, mut in_hypothesis) = (count(references), count(hypotheses));
     let mut hits = 0;
     for reference in references {

@@ -1,8 +1,8 @@
-//! Sentences: those of Unicode's UAX #29, less its breaks after abbreviations.
+//! Sentences by Unicode's UAX #29, without its breaks after abbreviations.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Abbreviations before a name: their full stop ends no sentence.
+/// Abbreviations before a name, whose full stop does not end a sentence.
 const BEFORE_NAMES: &[&str] = &[
     "Mr", "Mrs", "Ms", "Messrs", "Dr", "Prof", "Rev", "Hon", "Gov", "Sen", "Sens", "Rep", "Reps", "Pres",
     "Gen", "Lt", "Col", "Maj", "Capt", "Cmdr", "Sgt", "Cpl", "Pvt", "Adm", "Brig", "Supt", "Det", "Insp",
@@ -12,12 +12,11 @@ const BEFORE_NAMES: &[&str] = &[
 /// Abbreviations before a number. Before a word, "No." is an answer.
 const BEFORE_NUMBERS: &[&str] = &["No", "Nos", "Jan", "Feb", "Aug", "Sept", "Oct", "Nov", "Dec"];
 
-/// The sentences of `text` in order, trimmed. A line end ends a sentence; pieces without a letter or digit
-/// are left out.
+/// The sentences of `text` in order, trimmed. A line end ends a sentence. Pieces without a letter or digit are dropped.
 ///
-/// UAX #29 knows no abbreviations and ends a sentence after "Mr.", "U.S." and `"Really?"`, whatever follows.
-/// Here it goes on after a title or initials and before a lower-case letter. That joins two sentences if the
-/// first ends in "the U.S.": some 20 times in 500 articles of CNN, against 570 breaks within one undone.
+/// UAX #29 ends a sentence after "Mr.", "U.S." and `"Really?"`, whatever follows. Here a sentence continues after a title
+/// or initials, and before a lower-case letter. In 500 articles of CNN this removes 570 wrong breaks and joins about 20
+/// pairs of sentences of which the first ends in "the U.S.".
 ///
 /// ```
 /// use text_metrics::sentences;
@@ -31,7 +30,7 @@ pub fn sentences(text: &str) -> Vec<&str> {
     let mut start = 0;
     for (at, piece) in text.split_sentence_bound_indices() {
         let end = at + piece.len();
-        if !goes_on(&text[start..end], &text[end..]) {
+        if !continues(&text[start..end], &text[end..]) {
             sentences.push(text[start..end].trim());
             start = end;
         }
@@ -40,8 +39,8 @@ pub fn sentences(text: &str) -> Vec<&str> {
     sentences
 }
 
-/// Whether the sentence that UAX #29 ends after `before` goes on in `after`.
-fn goes_on(before: &str, after: &str) -> bool {
+/// Whether the sentence that UAX #29 ends after `before` continues in `after`.
+fn continues(before: &str, after: &str) -> bool {
     // What UAX #29 calls paragraph separators.
     if after.is_empty() || before.ends_with(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
         return false;
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_place_stay_with_the_first_sentence() {
+    fn datelines_stay_with_the_first_sentence() {
         check("(CNN)The court sat. |It rose.");
         check("London (CNN) -- A man was held. |He is 19.");
         check("(CNN)U.S. Marshals came. |They left.");
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_without_words_are_left_out() {
+    fn pieces_without_words_are_dropped() {
         assert!(sentences("").is_empty());
         assert!(sentences(" \n... \"...\" \n\n?!").is_empty());
         assert_eq!(sentences("...\nYes. \n -- \nNo."), ["Yes.", "No."]);
