@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::section::in_order;
+use super::distinct::distinct;
 use crate::record::{Protocol, Score};
 
 /// A reason why a number is not comparable with the paper's.
@@ -96,7 +96,7 @@ pub struct Heading {
 impl Heading {
     /// The distinct symbols of its caveats.
     pub fn symbols(&self) -> String {
-        in_order(self.caveats.iter().map(|mark| mark.symbol)).concat()
+        distinct(self.caveats.iter().map(|mark| mark.symbol)).concat()
     }
 
     /// The symbols that follow a score.

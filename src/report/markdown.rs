@@ -73,8 +73,8 @@ pub fn escape_markdown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::section::{sections, tests::example};
     use crate::report::summary::paper_table;
+    use crate::report::task_tables::{sections, tests::example};
 
     #[test]
     fn markdown_table() {

@@ -1,14 +1,13 @@
 //! Tables, figures, the page and other formats from scores: one exporter a file.
 
-mod cell;
 mod csv;
+mod distinct;
 mod escape;
 mod every_eval_ever;
 mod exporter;
 mod figures;
 mod format;
 mod formats;
-mod groups;
 mod heading;
 mod json;
 mod latex;
@@ -19,12 +18,13 @@ mod paper;
 mod results;
 mod scores;
 mod screen;
-mod section;
 mod split;
 mod summary;
+mod table;
+mod task_tables;
 mod terminal;
 
-pub use cell::{Cell, Tone};
+pub(crate) use distinct::add_new;
 pub(crate) use escape::escape;
 use exporter::ExportedFile;
 pub(crate) use exporter::{Export, ExportedRun};
@@ -38,8 +38,7 @@ use paper::{PublishedNumber, is_reading, paper_value, published_numbers};
 pub(crate) use results::{Results, made_by};
 use scores::Scored;
 pub(crate) use screen::Screen;
-pub use section::Section;
-pub(crate) use section::add_new;
-use section::sections;
 use summary::Summary;
+pub use table::{Cell, Section, Tone};
+use task_tables::sections;
 pub(crate) use terminal::{terminal, terminal_report};

@@ -130,8 +130,8 @@ fn arrange(table: &mut Table, keys: usize, part: &[usize], widths: &[usize], mos
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::section::{sections, tests::example};
     use crate::report::summary::paper_table;
+    use crate::report::task_tables::{sections, tests::example};
 
     fn widest(text: &str) -> usize {
         text.lines()

@@ -5,8 +5,8 @@ use super::labels::{axis_label, file_name, metric_name, symbols, task_footnotes}
 use super::scale::{drawable, linear_axis};
 use super::style::Look;
 use crate::record::GroupScore;
+use crate::report::distinct::distinct;
 use crate::report::format::number;
-use crate::report::section::in_order;
 use crate::report::{Heading, Results};
 
 /// Name of the metric: mean probability of the answers, in percent.
@@ -43,7 +43,7 @@ fn chart(results: &Results, heading: &Heading) -> Option<Chart> {
         .iter()
         .filter(|score| score.task == heading.task && score.protocol == heading.protocol)
         .collect();
-    let models = in_order(groups.iter().map(|score| score.model.as_str()));
+    let models = distinct(groups.iter().map(|score| score.model.as_str()));
     let scores = results.scores().iter().filter(|s| s.task == heading.task && s.protocol == heading.protocol);
     let symbols = symbols(heading, scores);
     let mut series = Vec::new();

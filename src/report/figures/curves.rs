@@ -6,8 +6,8 @@ use super::published::{Published, SIZES};
 use super::scale::{Scale, Tick, drawable, linear_axis, logarithmic_axis};
 use super::style::Look;
 use crate::record::Score;
+use crate::report::distinct::add_new;
 use crate::report::format::number;
-use crate::report::section::add_new;
 use crate::report::{Heading, PublishedNumber, Results};
 
 /// Most values in a figure's description.

@@ -4,7 +4,7 @@ use super::chart::Chart;
 use super::curves::{Curve, CurvePanel, panel};
 use super::labels::{protocol_name, task_footnotes};
 use crate::report::Results;
-use crate::report::section::add_new;
+use crate::report::distinct::add_new;
 
 /// The panels of Figure 1: title, then tasks with their metrics; the first measured task is shown.
 const PANELS: [(&str, &[(&str, &str)]); 4] = [

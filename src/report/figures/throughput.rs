@@ -5,7 +5,7 @@ use super::scale::{Scale, Tick, drawable, logarithmic_axis};
 use super::style::Look;
 use crate::record::{Environment, TaskUsage};
 use crate::report::ExportedRun;
-use crate::report::section::in_order;
+use crate::report::distinct::distinct;
 use untrusted_input::thousands;
 
 /// Most rows; further tasks are left out.
@@ -87,7 +87,7 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
     let machines: Vec<String> = runs.iter().map(|run| machine(&run.manifest.environment)).collect();
     let differ = machines.windows(2).any(|pair| pair[0] != pair[1]);
     let costs = costs(runs, differ.then_some(&machines));
-    let mut tasks = in_order(costs.iter().map(|cost| (&*cost.task, &*cost.protocol)));
+    let mut tasks = distinct(costs.iter().map(|cost| (&*cost.task, &*cost.protocol)));
     let hidden = tasks.len().saturating_sub(MAX_ROWS);
     tasks.truncate(MAX_ROWS);
     let rates: Vec<f64> = costs.iter().map(Cost::rate).collect();
@@ -96,7 +96,7 @@ pub(super) fn chart(runs: &[ExportedRun<'_>]) -> Option<Chart> {
     if tasks.is_empty() {
         return None;
     }
-    let models = in_order(costs.iter().map(|cost| &*cost.model));
+    let models = distinct(costs.iter().map(|cost| &*cost.model));
     let series =
         models.iter().enumerate().map(|(index, model)| series(&costs, model, index, &tasks)).collect();
     let (scale, ticks) = logarithmic_axis(low, high);

@@ -231,8 +231,8 @@ fn escape_number(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::section::{sections, tests::example};
     use crate::report::summary::paper_table;
+    use crate::report::task_tables::{sections, tests::example};
 
     #[test]
     fn latex_document() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::listed;
 use crate::report::ExportedRun;
-use crate::report::section::in_order;
+use crate::report::distinct::distinct;
 
 /// Most tasks that a warning names; above, their number.
 const MAX_TASKS: usize = 4;
@@ -19,7 +19,7 @@ type Field = (&'static str, fn(&ExportedRun<'_>) -> String);
 pub(super) fn differences(runs: &[ExportedRun<'_>]) -> Vec<String> {
     let mut warnings = Vec::new();
     let all = runs.iter().flat_map(|run| run.manifest.tasks.iter().map(|task| task.task.as_str()));
-    for task in in_order(all) {
+    for task in distinct(all) {
         let with: Vec<&ExportedRun<'_>> = runs.iter().filter(|run| has(run, task)).collect();
         let values = |value: &dyn Fn(&ExportedRun<'_>) -> String| {
             with.iter().map(|run| (value(run), run.name.as_str())).collect::<Vec<_>>()
@@ -71,14 +71,14 @@ fn of_runs(runs: &[ExportedRun<'_>], name: &str, value: fn(&ExportedRun<'_>) -> 
         .filter(|run| concerned.contains(&run.name.as_str()))
         .map(|run| (value(run), run.name.as_str()))
         .collect();
-    let tasks = in_order(tasks);
+    let tasks = distinct(tasks);
     let tasks = if tasks.len() > MAX_TASKS { format!("{} tasks", tasks.len()) } else { listed(&tasks) };
     differing(&values).map(|values| format!("{tasks}: {name} differ: {values}"))
 }
 
 /// `X in a and b, Y in c`, if values differ.
 fn differing(values: &[(String, &str)]) -> Option<String> {
-    let distinct = in_order(values.iter().map(|(value, _)| value.as_str()));
+    let distinct = distinct(values.iter().map(|(value, _)| value.as_str()));
     if distinct.len() < 2 {
         return None;
     }

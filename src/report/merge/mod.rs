@@ -3,7 +3,7 @@
 mod differences;
 mod names;
 
-use super::section::{add_new, in_order};
+use super::distinct::{add_new, distinct};
 use super::{Export, ExportedRun, Heading, Results};
 use crate::record::{GroupScore, Score};
 use differences::differences;
@@ -102,7 +102,7 @@ fn of_run(note: &str, run: &str) -> String {
 
 /// Program, precision and device of the runs, once if they agree.
 fn made_by(runs: &[ExportedRun<'_>]) -> String {
-    let all = in_order(runs.iter().map(|run| run.results.made_by()));
+    let all = distinct(runs.iter().map(|run| run.results.made_by()));
     let count = format!("{} runs", runs.len());
     match all.as_slice() {
         [one] => format!("{count}: {one}"),

@@ -3,7 +3,7 @@
 use super::listed;
 use crate::record::{GroupScore, ModelIdentity, Score};
 use crate::report::ExportedRun;
-use crate::report::section::in_order;
+use crate::report::distinct::distinct;
 
 /// Why rows of a model are named after the runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Names {
         let mut names = Self::default();
         let labels =
             runs.iter().flat_map(|run| &run.manifest.identity.models).map(|model| model.label.as_str());
-        for label in in_order(labels) {
+        for label in distinct(labels) {
             let with: Vec<(&ExportedRun<'_>, &ModelIdentity)> =
                 runs.iter().filter_map(|run| Some((run, model(run, label)?))).collect();
             names.compare(label, &with);
@@ -68,8 +68,8 @@ impl Names {
         if let Some(conflict) = conflict {
             self.models.push((label.to_owned(), conflict, runs));
         } else if !alike.is_empty() {
-            let runs = in_order(alike.iter().flat_map(|(first, second, _)| [*first, *second]));
-            let tasks = in_order(alike.iter().map(|(.., task)| *task));
+            let runs = distinct(alike.iter().flat_map(|(first, second, _)| [*first, *second]));
+            let tasks = distinct(alike.iter().map(|(.., task)| *task));
             let owned = |all: Vec<&str>| all.into_iter().map(str::to_owned).collect();
             self.alike.push((label.to_owned(), owned(runs), owned(tasks)));
         }

@@ -3,8 +3,8 @@
 use super::columns::{GROUPS, Known, OTHER};
 use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
 use crate::record::Score;
-use crate::report::cell::best;
-use crate::report::section::in_order;
+use crate::report::distinct::distinct;
+use crate::report::table::best;
 use crate::report::{Caveat, Heading, is_reading};
 
 /// Symbol of values under options other than the protocol's own.
@@ -30,7 +30,7 @@ impl Summary {
             add(title, known.iter().flat_map(of_task).collect());
         }
         let is_known = |task: &str| GROUPS.iter().any(|(_, known)| known.iter().any(|k| k.task == task));
-        let tasks = in_order(defaults.iter().map(|heading| heading.task.as_str()));
+        let tasks = distinct(defaults.iter().map(|heading| heading.task.as_str()));
         let first_metric = |task: &str| {
             let headings = of_task(&defaults, task);
             let first = headings.first().copied()?;
@@ -84,7 +84,7 @@ impl Wanted<'_> {
             scores.iter().any(|score| is_of(score, heading) && score.metric == self.metric)
         };
         let measured: Vec<&Heading> = headings.iter().filter(has_scores).copied().collect();
-        let mut options = in_order(measured.iter().map(|heading| heading.other_options.as_str()));
+        let mut options = distinct(measured.iter().map(|heading| heading.other_options.as_str()));
         if options.contains(&"") {
             options = vec![""];
         }
@@ -170,7 +170,7 @@ fn footnotes(groups: &[SummaryGroup], used: &[&Heading]) -> Vec<String> {
     let mut caveats: Vec<&Caveat> = used.iter().flat_map(|heading| &heading.caveats).collect();
     caveats.sort_by_key(|caveat| ["†", "‡", "¶", "‖"].iter().position(|symbol| *symbol == caveat.symbol));
     let caveats = caveats.into_iter().filter(|caveat| has(caveat.symbol));
-    let mut footnotes = in_order(caveats.map(|caveat| format!("{} {}", caveat.symbol, caveat.brief)));
+    let mut footnotes = distinct(caveats.map(|caveat| format!("{} {}", caveat.symbol, caveat.brief)));
     let others = [
         ("*", "some samples are longer than the context and were truncated"),
         ("§", "samples failed and count in no score, or nothing was measured; see the footnotes below"),

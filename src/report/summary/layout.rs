@@ -1,8 +1,8 @@
 //! Lays the summary out as tables of text.
 
 use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
+use crate::report::distinct::distinct;
 use crate::report::format::{arrow, difference, number, short_with_error};
-use crate::report::section::in_order;
 use crate::report::{Cell, Section, Tone};
 use untrusted_input::thousands;
 
@@ -26,7 +26,7 @@ impl SummaryGroup {
         let longest = self.columns.iter().max_by_key(|column| column.cells.len());
         let models = longest.into_iter().flat_map(|column| &column.cells).chain(cells());
         let mut rows = Vec::new();
-        for model in in_order(models.map(|cell| cell.model.as_str())) {
+        for model in distinct(models.map(|cell| cell.model.as_str())) {
             let own: Vec<Option<&SummaryCell>> =
                 self.columns.iter().map(|column| column.cells.iter().find(|c| c.model == model)).collect();
             let row = |name: &str, tone, shown: &dyn Fn(&SummaryCell, &SummaryColumn) -> Cell| {
@@ -116,12 +116,12 @@ fn protocol_name(label: &str) -> String {
 
 /// `32` if all have the same value, otherwise `32 (PTB, 1BW), 1,024 (WikiText2)`.
 fn by_value(pairs: &[(&str, String)]) -> String {
-    let values = in_order(pairs.iter().map(|(_, value)| value.as_str()));
+    let values = distinct(pairs.iter().map(|(_, value)| value.as_str()));
     if let [value] = values.as_slice() {
         return (*value).to_owned();
     }
     let of_value = |value: &str| {
-        let names = in_order(pairs.iter().filter(|(_, own)| own == value).map(|(name, _)| *name));
+        let names = distinct(pairs.iter().filter(|(_, own)| own == value).map(|(name, _)| *name));
         format!("{value} ({})", names.join(", "))
     };
     values.into_iter().map(of_value).collect::<Vec<_>>().join(", ")

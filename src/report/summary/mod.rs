@@ -9,7 +9,7 @@ pub(super) use build::tests::paper_table;
 
 use serde::Serialize;
 
-use super::section::in_order;
+use super::distinct::distinct;
 
 /// The summary of one run or several.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
@@ -81,6 +81,6 @@ impl Summary {
     /// Number of its tasks.
     pub fn tasks(&self) -> usize {
         let columns = self.groups.iter().flat_map(|group| &group.columns);
-        in_order(columns.map(|column| column.task.as_str())).len()
+        distinct(columns.map(|column| column.task.as_str())).len()
     }
 }

@@ -1,43 +1,11 @@
-//! The layout that all table exporters share: one section per task, one row per model and protocol.
+//! Tables of tasks: a row per model and protocol, or per group of a breakdown.
 
-use super::cell::best;
+use super::Heading;
+use super::distinct::{add_new, distinct};
 use super::format::{arrow, difference, number};
-use super::groups::group_sections;
-use super::{Cell, Heading, Tone};
+use super::table::{Cell, Section, Tone, best};
 use crate::record::{GroupScore, Score};
 use untrusted_input::thousands;
-
-/// A table of text.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Section {
-    /// `LAMBADA (paper)`.
-    pub title: String,
-    /// Stride, shots and samples in words, for captions.
-    pub terms: String,
-    /// Column names of one or several lines; the first is the model.
-    pub header: Vec<String>,
-    /// Number of leading columns that identify a row.
-    pub keys: usize,
-    /// Numbers of adjacent further columns to keep together; empty: none.
-    pub spans: Vec<usize>,
-    /// One per model or heuristic baseline.
-    pub rows: Vec<Vec<Cell>>,
-    pub footnotes: Vec<String>,
-}
-
-impl Section {
-    /// A table of plain text whose first `keys` columns identify a row.
-    pub fn new(title: String, keys: usize, header: Vec<String>, rows: Vec<Vec<String>>) -> Self {
-        let rows = rows.into_iter().map(|row| row.into_iter().map(Cell::from).collect()).collect();
-        Self { title, header, keys, rows, ..Self::default() }
-    }
-
-    /// The spans of all columns after the keys.
-    pub fn all_spans(&self) -> Vec<usize> {
-        let columns = self.header.len().saturating_sub(self.keys);
-        if self.spans.iter().sum::<usize>() == columns { self.spans.clone() } else { vec![1; columns] }
-    }
-}
 
 /// One section per task and set of metrics, so that zero-, one- and few-shot rows share a table. Headings with neither
 /// scores nor failures are left out.
@@ -63,7 +31,7 @@ pub(super) fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupSc
         }
         sections.push(section(&together));
         for (heading, _) in together {
-            sections.extend(group_sections(heading, groups));
+            sections.extend(breakdown_sections(heading, groups));
         }
     }
     sections
@@ -71,7 +39,7 @@ pub(super) fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupSc
 
 fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
     let all: Vec<&Score> = together.iter().flat_map(|(_, scores)| scores).copied().collect();
-    let metrics = in_order(all.iter().map(|score| score.metric.as_str()));
+    let metrics = distinct(all.iter().map(|score| score.metric.as_str()));
     let has_paper = |metric: &str| all.iter().any(|score| score.metric == metric && score.paper.is_some());
     let several = together.len() > 1;
 
@@ -93,7 +61,7 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
     // Models before heuristic baselines, each under its protocols.
     let with_model = |is_model: bool| {
         let all = all.iter().filter(move |score| score.parameters.is_some() == is_model);
-        in_order(all.map(|score| score.model.as_str()))
+        distinct(all.map(|score| score.model.as_str()))
     };
     let mut rows = Vec::new();
     for model in with_model(true).into_iter().chain(with_model(false)) {
@@ -168,20 +136,43 @@ fn value_with_error(score: &Score, symbols: &str) -> String {
     format!("{}{error}{symbols}", number(score.value))
 }
 
-/// Distinct values in order of first appearance.
-pub(super) fn in_order<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut distinct = Vec::new();
-    add_new(&mut distinct, values);
-    distinct
-}
-
-/// Appends the values that are not there yet.
-pub(crate) fn add_new<T: PartialEq>(known: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
-    for value in more {
-        if !known.contains(&value) {
-            known.push(value);
-        }
-    }
+/// One table per breakdown of a task: a row per group, a column per model and metric.
+fn breakdown_sections(heading: &Heading, scores: &[GroupScore]) -> Vec<Section> {
+    let own: Vec<&GroupScore> = scores
+        .iter()
+        .filter(|score| score.task == heading.task && score.protocol == heading.protocol)
+        .collect();
+    let symbols = heading.symbols();
+    distinct(own.iter().map(|score| score.breakdown.as_str()))
+        .into_iter()
+        .map(|breakdown| {
+            let own: Vec<&GroupScore> =
+                own.iter().filter(|score| score.breakdown == breakdown).copied().collect();
+            let models = distinct(own.iter().map(|score| score.model.as_str()));
+            let metrics = distinct(own.iter().map(|score| score.metric.as_str()));
+            let groups = distinct(own.iter().map(|score| score.group.as_str()));
+            let columns: Vec<(&str, &str)> =
+                models.iter().flat_map(|model| metrics.iter().map(|metric| (*model, *metric))).collect();
+            let mut header = vec![breakdown.to_owned(), "n".to_owned()];
+            header.extend(columns.iter().map(|(model, metric)| format!("{model} {metric}")));
+            let rows = groups
+                .into_iter()
+                .map(|group| {
+                    let of_group: Vec<&GroupScore> =
+                        own.iter().filter(|score| score.group == group).copied().collect();
+                    let n = of_group.iter().map(|score| score.n).max().unwrap_or_default();
+                    let mut row = vec![group.to_owned(), thousands(n as u64)];
+                    row.extend(columns.iter().map(|(model, metric)| {
+                        let found = of_group.iter().find(|s| s.model == *model && s.metric == *metric);
+                        found.map_or_else(|| "–".to_owned(), |s| format!("{}{symbols}", number(s.value)))
+                    }));
+                    row
+                })
+                .collect();
+            let title = format!("{} ({}) by {breakdown}", heading.title, heading.protocol);
+            Section { terms: heading.terms(), ..Section::new(title, 2, header, rows) }
+        })
+        .collect()
 }
 
 #[cfg(test)]
