@@ -18,7 +18,7 @@ pub(super) const MAX_MANIFEST_BYTES: u64 = 50_000_000;
 const MAX_DIFFERENCES: usize = 20;
 
 /// The current time as RFC 3339 in UTC, in seconds.
-pub fn now() -> String {
+fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

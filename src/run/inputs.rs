@@ -35,7 +35,7 @@ impl ShardSamples {
 impl Preflight {
     /// Writes `prompts/`, `baselines/` and, in a shard, `shard.json` into the run directory at `directory`. Then drops the
     /// requests: models read them as tokens.
-    pub fn write_inputs(&mut self, directory: &Path) -> Result<(), RunError> {
+    pub(crate) fn write_inputs(&mut self, directory: &Path) -> Result<(), RunError> {
         for task in &mut self.tasks {
             let name = task.journal_name();
             write_lines(&directory.join("prompts"), &name, &task.prompts())?;

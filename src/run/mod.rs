@@ -13,14 +13,14 @@ mod task_run;
 
 use std::path::Path;
 
-pub use directory::{RunDirectory, now};
+pub use directory::RunDirectory;
 pub use executor::{Failures, Observer, RunOptions, execute};
 pub use finished::{FinishedRun, FinishedTask};
 pub use inputs::ShardSamples;
 pub use journal::Journal;
 pub use loaded::LoadedTask;
-pub use merge::merge;
-pub use preflight::{Preflight, ReadyModel};
+pub(crate) use merge::merge;
+pub use preflight::Preflight;
 
 use crate::data::DataError;
 use crate::tasks::TaskConfigError;
@@ -68,7 +68,7 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), RunErr
 
 impl RunError {
     /// The file or directory at `path` cannot be written.
-    pub fn write(path: &Path, error: &std::io::Error) -> Self {
+    pub(crate) fn write(path: &Path, error: &std::io::Error) -> Self {
         Self::Other(format!(
             "cannot write {}: {error}; finished results are kept: remove the cause and run the same command again",
             path.display()

@@ -17,7 +17,7 @@ use gpt2_model::engine::{ENGINE_VERSION, Planner, Work};
 use gpt2_model::{Checkpoint, CheckpointError, ComputeDevice};
 
 /// A model whose files have been opened and checked.
-pub struct ReadyModel {
+pub(crate) struct ReadyModel {
     /// Label and source.
     pub planned: PlannedModel,
     /// Configuration, mapped weights, tokenizer.
@@ -34,13 +34,13 @@ pub(super) type TaskWork = Vec<Result<Vec<Work>, String>>;
 /// A plan whose inputs have been read and checked.
 pub struct Preflight {
     /// In the plan's order.
-    pub models: Vec<ReadyModel>,
+    pub(crate) models: Vec<ReadyModel>,
     /// In the plan's order.
     pub tasks: Vec<LoadedTask>,
     /// What decides the result.
     pub identity: Identity,
     /// Number format of weights and activations.
-    pub precision: Precision,
+    pub(crate) precision: Precision,
     registry: Registry,
 }
 
@@ -90,7 +90,7 @@ impl Preflight {
     }
 
     /// Tokens that all models read together.
-    pub fn total_tokens(&self) -> u64 {
+    pub(crate) fn total_tokens(&self) -> u64 {
         self.models
             .iter()
             .flat_map(|model| model.work.iter())
@@ -99,7 +99,7 @@ impl Preflight {
     }
 
     /// The tasks as finished ones without sample results yet, with their heuristic baselines.
-    pub fn finished_tasks(&self) -> Result<Vec<FinishedTask>, RunError> {
+    pub(crate) fn finished_tasks(&self) -> Result<Vec<FinishedTask>, RunError> {
         let finished = |task: &LoadedTask| {
             let finished = FinishedTask::new(task.measured(), &self.registry)?;
             Ok(FinishedTask { baselines: task.baselines.clone(), ..finished })
@@ -108,7 +108,7 @@ impl Preflight {
     }
 
     /// Every file that was read, each once.
-    pub fn files(&self) -> Vec<FileFingerprint> {
+    pub(crate) fn files(&self) -> Vec<FileFingerprint> {
         let mut files = Vec::new();
         let mut add = |role: String, path: String, sha256: String| {
             let file = FileFingerprint { role, path, sha256 };
