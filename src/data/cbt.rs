@@ -7,7 +7,7 @@ use super::{DataError, DataFile, Provenance};
 const SENTENCES: usize = 20;
 /// Candidates of a question.
 const CANDIDATES: usize = 10;
-/// What stands for the missing word.
+/// The mark of the missing word.
 pub const BLANK: &str = "XXXXX";
 
 /// One question.
@@ -19,17 +19,16 @@ pub struct CbtQuestion {
     pub sentences: Vec<String>,
     /// The query, with [`BLANK`] for the missing word.
     pub query: String,
-    /// Place of the answer among the candidates.
+    /// Index of the answer among the candidates.
     pub answer: usize,
-    /// What may stand for the blank.
     pub candidates: Vec<String>,
 }
 
 /// Reads all questions.
 ///
-/// `Err` names file and line: a line out of order, a query without blank, an answer that is no candidate. A last
-/// question that is not whole is an error, but dropped in a file whose name says that it is a subset: those are heads
-/// of so many lines.
+/// `Err` names file and line of a line out of order, a query without a blank, or an answer that is not a candidate. An
+/// incomplete last question is an error, except in a file whose name says that it is a subset: those are cut after a
+/// number of lines.
 pub fn read_cbt(file: &DataFile) -> Result<Vec<CbtQuestion>, DataError> {
     let text = std::str::from_utf8(&file.bytes)
         .map_err(|error| file.record_error(1, format!("not UTF-8: {error}")))?;
@@ -43,8 +42,10 @@ pub fn read_cbt(file: &DataFile) -> Result<Vec<CbtQuestion>, DataError> {
             if sentences.is_empty() {
                 continue;
             }
-            let reason =
-                format!("a blank line after sentence {}, expected {SENTENCES} and a query", sentences.len());
+            let reason = format!(
+                "blank line after sentence {}; expected {SENTENCES} sentences and a query",
+                sentences.len()
+            );
             return Err(file.record_error(number, reason));
         }
         let expected = sentences.len() + 1;
@@ -80,7 +81,7 @@ fn question(
     rest: &str,
 ) -> Result<CbtQuestion, DataError> {
     let [query, answer, _, candidates] = rest.split('\t').collect::<Vec<_>>()[..] else {
-        let reason = "expected query, answer, an empty field and candidates, with tabs between them";
+        let reason = "expected query, answer, an empty field and candidates, separated by tabs";
         return Err(file.record_error(number, reason));
     };
     if query.matches(BLANK).count() != 1 {
@@ -88,11 +89,11 @@ fn question(
     }
     let candidates: Vec<String> = candidates.split('|').map(str::to_owned).collect();
     if candidates.len() != CANDIDATES {
-        let reason = format!("{} candidates, expected {CANDIDATES}", candidates.len());
+        let reason = format!("found {} candidates, expected {CANDIDATES}", candidates.len());
         return Err(file.record_error(number, reason));
     }
     let answer = candidates.iter().position(|candidate| candidate == answer).ok_or_else(|| {
-        file.record_error(number, format!("the answer {answer:?} is none of the candidates"))
+        file.record_error(number, format!("the answer {answer:?} is not one of the candidates"))
     })?;
     Ok(CbtQuestion { line, sentences, query: query.to_owned(), answer, candidates })
 }
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_may_end_within_a_question() {
+    fn a_subset_may_end_within_a_question() {
         let head = format!("{}1 one .\n2 two .", story());
         assert_eq!(read(&head, Provenance::Subset).unwrap().len(), 1);
         assert!(
@@ -133,17 +134,17 @@ mod tests {
     }
 
     #[test]
-    fn odd_records_name_their_line() {
+    fn messages_name_the_line() {
         let wrong =
             |from: &str, to: &str| read(&story().replacen(from, to, 1), Provenance::Complete).unwrap_err();
         assert!(
             wrong("5 sentence", "6 sentence").contains("cbt.txt:5: expected a line that begins with `5 `")
         );
         assert!(wrong("XXXXX", "cat").contains("cbt.txt:21: expected one XXXXX"));
-        assert!(wrong("\tb\t", "\tz\t").contains("the answer \"z\" is none of the candidates"));
+        assert!(wrong("\tb\t", "\tz\t").contains("the answer \"z\" is not one of the candidates"));
         assert!(wrong("|j", "").contains("9 candidates, expected 10"));
         assert!(wrong("\t\t", "\t").contains("expected query, answer"));
-        assert!(wrong("7 sentence .\n", "\n").contains("cbt.txt:7: a blank line after sentence 6"));
+        assert!(wrong("7 sentence .\n", "\n").contains("cbt.txt:7: blank line after sentence 6"));
         assert!(read("", Provenance::Complete).unwrap_err().contains("no records"));
     }
 }

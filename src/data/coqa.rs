@@ -1,4 +1,4 @@
-//! CoQA's own JSON (Reddy et al. 2019): stories, each with a conversation about it.
+//! CoQA's JSON format (Reddy et al. 2019): stories, each with a conversation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,30 +6,26 @@ use serde::Deserialize;
 
 use super::{DataError, DataFile};
 
-/// Most turns of a story: each is asked with all before it. The longest known conversation has 36.
+/// Most turns of a story, because each prompt contains all earlier turns. The longest known conversation has 36.
 const MAX_TURNS: usize = 256;
-/// Most bytes of a story's name, and of its domain's, which every turn carries.
+/// Most bytes of a story's id and of its domain, which every turn carries.
 const MAX_NAME_BYTES: usize = 256;
 
 /// A story and the conversation about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoqaStory {
-    /// Its name in the data.
     pub id: String,
-    /// Where it is from: `mctest`, `cnn`, `wikipedia`, `gutenberg`, `race`…
+    /// Its source: `mctest`, `cnn`, `wikipedia`, `gutenberg`, `race`…
     pub domain: String,
-    /// The text.
     pub text: String,
-    /// The turns, in order.
     pub turns: Vec<CoqaTurn>,
 }
 
 /// A question and its answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoqaTurn {
-    /// The question.
     pub question: String,
-    /// The answer that the conversation goes on with, then those of other people.
+    /// The answer in the conversation, then those of other people.
     pub answers: Vec<String>,
 }
 
@@ -58,8 +54,8 @@ struct Text {
 
 /// Reads all stories.
 ///
-/// `Err` names the file, and the line or the story: no such JSON, a story without turns or with very many, two stories
-/// of one name, a very long name, answers that are not one a question in the questions' order.
+/// `Err` names file and line or story of malformed JSON, a story with no or too many turns, a repeated or too long id, or
+/// answers that do not match the questions.
 pub fn read_coqa(file: &DataFile) -> Result<Vec<CoqaStory>, DataError> {
     let File { data } = serde_json::from_str(file.text()?)
         .map_err(|error| file.record_error(error.line(), format!("malformed CoQA file: {error}")))?;
@@ -91,7 +87,7 @@ fn read_story(file: &DataFile, story: Story) -> Result<CoqaStory, DataError> {
         return Err(wrong(format!("{} questions, expected at most {MAX_TURNS}", story.questions.len())));
     }
     if story.questions.is_empty() {
-        return Err(wrong("no questions".to_owned()));
+        return Err(wrong("found no questions".to_owned()));
     }
     let in_order = |texts: &[Text], what: &str| {
         let expected = story.questions.len();
@@ -151,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_stories_are_named() {
+    fn messages_name_the_story() {
         let wrong = |from: &str, to: &str| read(&STORY.replacen(from, to, 1)).unwrap_err();
         assert!(wrong("\"turn_id\":2", "\"turn_id\":3").contains("story s1: turn_id 3 among the questions"));
         assert!(wrong(",{\"input_text\":\"no\",\"turn_id\":2}", "").contains("1 additional answers `0`"));

@@ -6,11 +6,11 @@ use super::{DataError, DataFile};
 
 /// The records of `file` with their line numbers, from 1.
 ///
-/// `Err` names file and line: a line that is no UTF-8 or no JSON, a missing or unknown field, a blank line before
-/// the end, a file without records.
+/// `Err` names file and line of invalid UTF-8 or JSON, a missing or unknown field, or a blank line before the end. A file
+/// without records is an error.
 pub fn read_json_lines<T: DeserializeOwned>(file: &DataFile) -> Result<Vec<(usize, T)>, DataError> {
     let bytes = file.bytes.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(&file.bytes);
-    // Not the room for as many records as there are lines: a file may be all line ends.
+    // No capacity for all lines is reserved, because a file may consist of line ends.
     let mut records = Vec::new();
     let mut rest = bytes;
     let mut number = 0;
@@ -23,7 +23,7 @@ pub fn read_json_lines<T: DeserializeOwned>(file: &DataFile) -> Result<Vec<(usiz
         let text = std::str::from_utf8(line)
             .map_err(|error| file.record_error(number, format!("not UTF-8: {error}")))?;
         if text.trim().is_empty() {
-            return Err(file.record_error(number, "a blank line where a JSON object was expected"));
+            return Err(file.record_error(number, "blank line; expected a JSON object"));
         }
         let record = serde_json::from_str(text).map_err(|error| {
             let shown: String = text.chars().take(60).collect();

@@ -1,26 +1,28 @@
-//! Tables in Apache Parquet.
+//! Apache Parquet tables.
 
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::{Field, List, Map as FieldMap};
 use bytes::Bytes;
 use serde_json::{Map, Number, Value};
 
-use super::rows::Row;
 use super::{DataError, DataFile};
 use untrusted_input::catch_panic;
 use untrusted_input::clipped;
 
-/// What a file begins and ends with.
+/// The first and last bytes of a file.
 pub(super) const MAGIC: &[u8] = b"PAR1";
-/// Most rows of a table: far above every test set.
+/// Most rows of a table; every test set is far smaller.
 const MAX_ROWS: i64 = 20_000_000;
 
-/// A record's fields, with its number in the place of a line.
+/// A row: columns with their values, in the table's order.
+pub(super) type Row = Vec<(String, Value)>;
+
+/// A record's number from 1, which stands for a line number in messages, and its fields.
 type NumberedRecord = (usize, Map<String, Value>);
 
-/// The rows of a table in Apache Parquet as records, each with its number from 1 in the place of a line.
+/// The rows of a table as numbered records.
 ///
-/// `Err` names the file if it is damaged, holds values that JSON has not, or no rows.
+/// `Err` names the file if it is damaged, has values that JSON cannot represent, or has no rows.
 pub fn read_parquet(file: &DataFile) -> Result<Vec<NumberedRecord>, DataError> {
     let rows = rows(file.bytes.to_vec()).map_err(|reason| file.record_error(1, reason))?;
     if rows.is_empty() {
@@ -29,9 +31,9 @@ pub fn read_parquet(file: &DataFile) -> Result<Vec<NumberedRecord>, DataError> {
     Ok(rows.into_iter().enumerate().map(|(index, row)| (index + 1, row.into_iter().collect())).collect())
 }
 
-/// All rows of the file. `Err` says what is wrong with it, or what is not read.
+/// All rows of a file. `Err` says what is wrong with it.
 pub(super) fn rows(bytes: Vec<u8>) -> Result<Vec<Row>, String> {
-    // The library's row reader panics on schemas that contradict themselves.
+    // The library's row reader panics on contradictory schemas.
     catch_panic(|| read(Bytes::from(bytes)))
         .unwrap_or_else(|reason| Err(format!("damaged table: {reason}")))
         .map_err(|reason| clipped(&reason))
@@ -42,7 +44,7 @@ fn read(bytes: Bytes) -> Result<Vec<Row>, String> {
     let reader = SerializedFileReader::new(bytes).map_err(text)?;
     let promised = reader.metadata().file_metadata().num_rows();
     if !(0..=MAX_ROWS).contains(&promised) {
-        return Err(format!("the table says that it has {promised} rows, expected at most {MAX_ROWS}"));
+        return Err(format!("the table declares {promised} rows, expected at most {MAX_ROWS}"));
     }
     let mut rows = Vec::new();
     for row in reader.get_row_iter(None).map_err(text)? {
@@ -51,12 +53,12 @@ fn read(bytes: Bytes) -> Result<Vec<Row>, String> {
         rows.push(fields.collect::<Result<Row, String>>()?);
     }
     if rows.len() as i64 != promised {
-        return Err(format!("the table has {} rows, expected {promised}", rows.len()));
+        return Err(format!("the table has {} rows, but declares {promised}", rows.len()));
     }
     Ok(rows)
 }
 
-/// A value as JSON has it.
+/// A value as JSON.
 fn value(field: Field) -> Result<Value, String> {
     let value = match field {
         Field::Null => Value::Null,
@@ -84,9 +86,7 @@ fn value(field: Field) -> Result<Value, String> {
         Field::ListInternal(list) => elements(&list)?,
         Field::MapInternal(map) => entries(&map)?,
         other => {
-            return Err(format!(
-                "a value `{other}` that no task reads: expected texts, numbers and truth values"
-            ));
+            return Err(format!("unsupported value `{other}`: expected text, numbers or booleans"));
         }
     };
     Ok(value)
@@ -101,7 +101,7 @@ fn entries(map: &FieldMap) -> Result<Value, String> {
     let mut object = Map::new();
     for (key, element) in map.entries() {
         let Value::String(key) = value(key.clone())? else {
-            return Err("a map whose keys are no texts".to_owned());
+            return Err("unsupported map: its keys must be text".to_owned());
         };
         object.insert(key, value(element.clone())?);
     }
@@ -111,7 +111,7 @@ fn entries(map: &FieldMap) -> Result<Value, String> {
 fn real(number: f64) -> Result<Value, String> {
     Number::from_f64(number)
         .map(Value::Number)
-        .ok_or_else(|| format!("the number {number}, which JSON has not"))
+        .ok_or_else(|| format!("JSON cannot represent the number {number}"))
 }
 
 #[cfg(test)]
@@ -129,7 +129,7 @@ mod tests {
         rows.into_iter().map(|row| Value::Object(row.into_iter().collect())).collect()
     }
 
-    /// Written by pyarrow (tests/fixtures/parquet/make.py), in each of its forms.
+    /// Files by pyarrow (tests/fixtures/parquet/make.py).
     #[test]
     fn tables_of_pyarrow() {
         for name in ["plain.parquet", "snappy.parquet", "pages_v2.parquet", "small_pages.parquet"] {
@@ -187,10 +187,10 @@ mod tests {
             let mut bad = good.clone();
             for _ in 0..3 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let place = (state >> 33) as usize % bad.len();
-                bad[place] = (state >> 20) as u8;
+                let index = (state >> 33) as usize % bad.len();
+                bad[index] = (state >> 20) as u8;
             }
-            // Whatever comes of it, no panic and no memory without end.
+            // Must neither panic nor allocate without bound.
             let _ = rows(bad);
         }
     }

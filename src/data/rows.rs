@@ -3,13 +3,9 @@
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::Value;
 
-use super::parquet;
+use super::parquet::{self, Row};
 use untrusted_input::clipped;
-
-/// A row: columns with their values, in the table's order.
-pub(super) type Row = Vec<(String, Value)>;
 
 /// The rows of a table. `Err` says what is wrong with it.
 pub(super) fn rows(bytes: Vec<u8>) -> Result<Vec<Row>, String> {
@@ -25,7 +21,7 @@ pub(super) fn rows(bytes: Vec<u8>) -> Result<Vec<Row>, String> {
         .collect()
 }
 
-/// An object with its fields in their order, which `serde_json`'s own map does not keep.
+/// An object with its fields in order, which `serde_json`'s map does not keep.
 fn json_object(line: &str) -> serde_json::Result<Row> {
     struct Fields;
     impl<'de> Visitor<'de> for Fields {

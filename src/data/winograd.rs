@@ -1,11 +1,11 @@
-//! Winograd schemas in the forms in which they are passed on: the XML collection, the hub's JSON lines with the
-//! pronoun's place, WinoGrande's with `_`, and contexts that hold the candidates already.
+//! Winograd schemas in their four published formats: the XML collection, JSON lines with the pronoun's location,
+//! WinoGrande's with `_`, and contexts with the candidates filled in.
 
 use serde::Deserialize;
 
 use super::{DataError, DataFile, read_json_lines};
 
-/// The first schemas of the collection of 285: the set that everyone reports.
+/// The first schemas of the collection of 285: the usual test set.
 const WSC273: usize = 273;
 
 /// One schema.
@@ -13,33 +13,24 @@ const WSC273: usize = 273;
 pub struct WinogradSchema {
     /// Line of its record, from 1.
     pub line: usize,
-    /// What is asked.
     pub form: WinogradForm,
-    /// Which candidate is right: 0 or 1.
+    /// Index of the correct candidate: 0 or 1.
     pub label: usize,
 }
 
-/// How the candidates get into the sentence.
+/// How the data represent the candidates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WinogradForm {
-    /// In place of a pronoun, with fix-ups.
+    /// Candidates that replace a pronoun, with adjustments.
     Pronoun {
-        /// The sentence.
         text: String,
-        /// The pronoun in it.
         pronoun: String,
-        /// Where the pronoun begins, in characters.
+        /// Characters before the pronoun.
         location: usize,
-        /// The candidates as they stand in the data.
         options: [String; 2],
     },
-    /// As they are: the sentence up to and with each candidate, and the rest.
-    Substituted {
-        /// Up to and with each candidate.
-        contexts: [String; 2],
-        /// What follows either.
-        rest: String,
-    },
+    /// The sentence up to and including each candidate, and the rest.
+    Substituted { contexts: [String; 2], rest: String },
 }
 
 #[derive(Deserialize)]
@@ -56,7 +47,7 @@ pub fn read_winograd(file: &DataFile) -> Result<Vec<WinogradSchema>, DataError> 
     let schemas = if is_xml { read_xml(file)? } else { read_lines(file)? };
     match schemas.iter().find(|schema| schema.label > 1) {
         Some(schema) => {
-            Err(file.record_error(schema.line, format!("label {}, expected 0 or 1", schema.label)))
+            Err(file.record_error(schema.line, format!("`label` is {}, expected 0 or 1", schema.label)))
         }
         None => Ok(schemas),
     }
@@ -79,21 +70,21 @@ fn read_lines(file: &DataFile) -> Result<Vec<WinogradSchema>, DataError> {
                 }
                 Line::Blank { sentence, option1, option2, answer } => {
                     let Some((before, after)) = sentence.split_once('_') else {
-                        return Err(file.record_error(line, format!("no `_` in the sentence {sentence:?}")));
+                        return Err(file.record_error(line, format!("the sentence {sentence:?} has no `_`")));
                     };
                     let contexts = [option1, option2].map(|option| format!("{before}{option}"));
                     let label = match answer.as_str() {
                         "1" => 0,
                         "2" => 1,
                         other => {
-                            let reason = format!("answer {other:?}, expected \"1\" or \"2\"");
+                            let reason = format!("`answer` is {other:?}, expected \"1\" or \"2\"");
                             return Err(file.record_error(line, reason));
                         }
                     };
                     (WinogradForm::Substituted { contexts, rest: after.to_owned() }, label)
                 }
                 Line::Contexts { context_options, continuation, gold } => {
-                    // A continuation that is only punctuation joins without a space.
+                    // A continuation that starts with punctuation follows without a space.
                     let joins = continuation.starts_with(|c: char| c.is_ascii_punctuation());
                     let rest = if joins { continuation } else { format!(" {continuation}") };
                     (WinogradForm::Substituted { contexts: context_options, rest }, gold)
@@ -104,10 +95,10 @@ fn read_lines(file: &DataFile) -> Result<Vec<WinogradSchema>, DataError> {
         .collect()
 }
 
-/// The collection as the hub's `winograd_wsc` reads it: white space collapsed, the parts joined by single spaces, the
-/// first 273.
+/// The first 273 schemas of the collection, read as the hub's `winograd_wsc` does: white space collapsed, parts joined by
+/// single spaces.
 fn read_xml(file: &DataFile) -> Result<Vec<WinogradSchema>, DataError> {
-    // The declaration says ISO-8859-1, in which every byte is the character of its number.
+    // The declaration says ISO-8859-1, in which every byte is the character with that code.
     let text: String = match std::str::from_utf8(&file.bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => file.bytes.iter().copied().map(char::from).collect(),
@@ -136,7 +127,7 @@ fn read_xml(file: &DataFile) -> Result<Vec<WinogradSchema>, DataError> {
             .map(|node| collapsed(node.text().unwrap_or_default()))
             .collect();
         let options = <[String; 2]>::try_from(options)
-            .map_err(|found| file.record_error(line, format!("{} answers, expected 2", found.len())))?;
+            .map_err(|found| file.record_error(line, format!("found {} answers, expected 2", found.len())))?;
         let correct = below(schema, "correctAnswer").ok_or_else(|| missing("correctAnswer"))?;
         let location = if left.is_empty() { 0 } else { left.chars().count() + 1 };
         let text = [left.as_str(), &pronoun, &right].join(" ").trim().to_owned();
@@ -178,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn json_forms() {
+    fn json_formats() {
         let blank = br#"{"qID":"1","sentence":"Ann fed Bo because _ was hungry.","option1":"Ann","option2":"Bo","answer":"2"}"#;
         let schema = read(blank).unwrap().remove(0);
         assert_eq!(schema.label, 1);
@@ -192,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn odd_records_are_refused() {
+    fn malformed_records_are_refused() {
         let moved = br#"{"text":"Ann fed Bo, she ate","pronoun":"she","pronoun_loc":3,"options":["a","b"],"label":0}"#;
         assert!(read(moved).unwrap_err().contains("w:1: `pronoun_loc` points at \" fe\", expected \"she\""));
         let label = br#"{"context_options":["a","b"],"continuation":"c","gold":2}"#;
-        assert!(read(label).unwrap_err().contains("label 2, expected 0 or 1"));
+        assert!(read(label).unwrap_err().contains("`label` is 2, expected 0 or 1"));
         assert!(read(b"<collection><schema></schema></collection>").unwrap_err().contains("no <text>"));
         assert!(read(b"<collection>").unwrap_err().contains("malformed XML"));
     }

@@ -1,4 +1,4 @@
-//! CNN/Daily Mail (See et al. 2017; Radford et al. 2019, §3.6): summaries that `TL;DR:` asks for.
+//! CNN/Daily Mail (See et al. 2017; Radford et al. 2019, §3.6): summaries after `TL;DR:`.
 
 use std::sync::LazyLock;
 
@@ -12,23 +12,20 @@ use text_metrics::SampleValues;
 use text_metrics::sentences;
 use text_metrics::{Aggregate, Metric, rouge};
 
-static CARD: LazyLock<TaskConfig> =
+static CONFIG: LazyLock<TaskConfig> =
     LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/cnn_dailymail/task.toml")));
 
-/// Tokens that the model writes.
+/// Tokens of a completion.
 const SUMMARY_TOKENS: usize = 100;
-/// Sentences of them that are the summary.
+/// Sentences of the completion that are the summary.
 const SUMMARY_SENTENCES: usize = 3;
-/// Tokens that are drawn among.
 const TOP_K: usize = 2;
-/// What asks for a summary.
 const HINT: &str = "\nTL;DR:";
-/// lm-evaluation-harness's number of tokens.
+/// lm-evaluation-harness's limit of tokens.
 const HARNESS_TOKENS: usize = 128;
 /// Whether ROUGE compares stems: see `tasks/cnn_dailymail/README.md`.
 const STEMMING: bool = true;
 
-/// The task.
 pub(super) struct CnnDailyMail;
 
 /// How many times each article is summarised.
@@ -37,7 +34,7 @@ fn repeats(protocol: &Protocol) -> u64 {
 }
 
 /// The first three sentences, one a line.
-fn head(text: &str) -> String {
+fn lede(text: &str) -> String {
     let mut sentences = sentences(text);
     sentences.truncate(SUMMARY_SENTENCES);
     sentences.join("\n")
@@ -58,7 +55,7 @@ impl Task for CnnDailyMail {
     type Doc = Article;
 
     fn config(&self) -> &TaskConfig {
-        &CARD
+        &CONFIG
     }
 
     fn samples(&self) -> &'static [BundledFile] {
@@ -76,10 +73,10 @@ impl Task for CnnDailyMail {
             .collect())
     }
 
-    /// The head of an article, since whole ones leave no room, and its summary.
+    /// The lede of an article, because whole articles would fill the context, and its summary.
     fn few_shot_example(&self, doc: &Article, protocol: &Protocol) -> String {
         let highlights = doc.highlights.join(" ");
-        let article = head(&doc.article).replace('\n', " ");
+        let article = lede(&doc.article).replace('\n', " ");
         match protocol.name.as_str() {
             "harness" => {
                 format!("Summarize the following article:\n\n{article}\n\nSummary: {highlights}\n\n")
@@ -111,9 +108,9 @@ impl Task for CnnDailyMail {
             }];
         }
         let start = few_shot_examples.len() + before.len();
-        let request = |draw: u64| Request::Generate {
+        let request = |repeat: u64| Request::Generate {
             prompt: prompt.clone(),
-            // The head of an article says most.
+            // The beginning of an article says most.
             trim: Trim { bytes: start..start + doc.article.len(), side: Side::Right },
             stop: Vec::new(),
             max_new_tokens: SUMMARY_TOKENS,
@@ -121,7 +118,7 @@ impl Task for CnnDailyMail {
                 temperature: 1.0,
                 top_k: Some(TOP_K),
                 top_p: None,
-                seed: seed_of(*seed, "draw", &draw.to_string()),
+                seed: seed_of(*seed, "draw", &repeat.to_string()),
             }),
         };
         (0..repeats(protocol)).map(request).collect()
@@ -143,13 +140,13 @@ impl Task for CnnDailyMail {
                 ("rougeL".to_owned(), score.rouge_l.f1),
             ]));
         }
-        let texts = completions(responses)?;
+        let completions = completions(responses)?;
         let mut sums = SampleValues::new();
-        for (draw, generated) in texts.iter().enumerate() {
-            for (name, value) in scores(&head(&generated.text), doc) {
-                *sums.entry(name.to_owned()).or_default() += value / texts.len() as f64;
-                if texts.len() > 1 && name == "rouge_average" {
-                    sums.insert(format!("rouge_average_seed_{draw}"), value);
+        for (repeat, completion) in completions.iter().enumerate() {
+            for (name, value) in scores(&lede(&completion.text), doc) {
+                *sums.entry(name.to_owned()).or_default() += value / completions.len() as f64;
+                if completions.len() > 1 && name == "rouge_average" {
+                    sums.insert(format!("rouge_average_seed_{repeat}"), value);
                 }
             }
         }
@@ -169,7 +166,7 @@ impl Task for CnnDailyMail {
         metrics
     }
 
-    /// The first three sentences of the article, and three drawn ones in their order.
+    /// The first three sentences of the article, and three random ones in their order.
     fn baselines(
         &self,
         items: &[Item<Article>],
@@ -177,22 +174,22 @@ impl Task for CnnDailyMail {
         protocol: &Protocol,
         seed: u64,
     ) -> Vec<HeuristicBaseline> {
-        // They are the same without the hint, and the harness has none.
+        // `no-hint` would have the same values, and the harness has no baselines.
         if protocol.name != "paper" {
             return Vec::new();
         }
-        let lede = items.iter().map(|item| values(&head(&item.doc.article), &item.doc)).collect();
+        let lede = items.iter().map(|item| values(&lede(&item.doc.article), &item.doc)).collect();
         let random = items
             .iter()
             .map(|item| {
                 let all = sentences(&item.doc.article);
-                let places: Vec<String> = (0..all.len()).map(|place| place.to_string()).collect();
-                let places: Vec<&str> = places.iter().map(String::as_str).collect();
-                let mut drawn = shuffled(&places, seed_of(seed, "random-3", &item.id), "sentence");
-                drawn.truncate(SUMMARY_SENTENCES);
-                drawn.sort_unstable();
-                let drawn: Vec<&str> = drawn.into_iter().map(|place| all[place]).collect();
-                values(&drawn.join("\n"), &item.doc)
+                let indices: Vec<String> = (0..all.len()).map(|index| index.to_string()).collect();
+                let indices: Vec<&str> = indices.iter().map(String::as_str).collect();
+                let mut chosen = shuffled(&indices, seed_of(seed, "random-3", &item.id), "sentence");
+                chosen.truncate(SUMMARY_SENTENCES);
+                chosen.sort_unstable();
+                let chosen: Vec<&str> = chosen.into_iter().map(|index| all[index]).collect();
+                values(&chosen.join("\n"), &item.doc)
             })
             .collect();
         vec![
@@ -221,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hint_stays_and_the_article_ends_early() {
+    fn the_hint_is_kept_and_the_article_is_truncated() {
         let paper = Protocol::new("paper");
         let shown = CnnDailyMail.few_shot_example(&article(), &paper);
         assert_eq!(shown, "The cat sat. The dog ran. A bird sang.\nTL;DR: The cat sat . The dog ran .\n\n");
@@ -236,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn every_draw_has_its_seed() {
+    fn every_repeat_has_its_own_seed() {
         let mut protocol = Protocol::new("paper");
         protocol.options.insert("repeats".to_owned(), "3".to_owned());
         let requests = request(&protocol, "");
@@ -245,13 +242,13 @@ mod tests {
         let answers =
             [completion("The cat sat.", &[]), completion("The dog ran.", &[]), completion("Nothing.", &[])];
         let values = CnnDailyMail.score(&article(), &protocol, &answers).unwrap();
-        let each: f64 = (0..3).map(|draw| values[&format!("rouge_average_seed_{draw}")]).sum();
+        let each: f64 = (0..3).map(|repeat| values[&format!("rouge_average_seed_{repeat}")]).sum();
         assert!((values["rouge_average"] - each / 3.0).abs() < 1e-12);
         assert_eq!(values["rouge_average_seed_2"], 0.0);
     }
 
     #[test]
-    fn three_sentences_count() {
+    fn only_three_sentences_are_scored() {
         let values = CnnDailyMail
             .score(
                 &article(),

@@ -1,4 +1,4 @@
-//! A task's card: `tasks/<name>/task.toml`.
+//! Task configs: `tasks/<name>/task.toml`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::record::Protocol;
 use untrusted_input::clipped;
 use untrusted_input::{is_plain_name, path_below};
 
-/// What a task measures and how, as its card says.
+/// What a task measures, and how.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskConfig {
@@ -23,11 +23,10 @@ pub struct TaskConfig {
     pub measures: String,
     /// Groups on the command line: `all`, `paper`, `lm`.
     pub groups: Vec<String>,
-    /// Who made the data, and where the paper describes the protocol.
+    /// Sources of the data and of the protocol.
     pub citation: String,
-    /// Ways to measure; the first is the default.
+    /// The first is the default.
     pub protocols: Vec<ProtocolConfig>,
-    /// The test set.
     pub data: DataConfig,
 }
 
@@ -35,29 +34,31 @@ pub struct TaskConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProtocolConfig {
-    /// Name behind the colon on the command line.
+    /// Name after the colon on the command line.
     pub name: String,
-    /// What it does, in one sentence.
+    /// One sentence.
     pub description: String,
-    /// Options that it takes, such as `stride`.
+    /// Supported options, such as `stride`.
     #[serde(default)]
     pub options: Vec<String>,
-    /// Options that it always has, where the number means little without them: `shots`.
+    /// Default values of options, such as `shots`.
     #[serde(default)]
     pub defaults: BTreeMap<String, String>,
 }
 
 impl TaskConfig {
-    /// Reads a card; `Err` has line and column, or the name that could lead out of a directory.
+    /// Reads a task config. `Err` has line and column, or the name that could lead out of a directory.
     pub fn parse(toml: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(toml).map_err(|error| clipped(&error.to_string()))?;
         if config.protocols.is_empty() {
-            return Err(format!("`{}` has no [[protocols]]", config.name));
+            return Err(format!("`{}` has no [[protocols]]; add at least one", config.name));
         }
-        // Both become the names of journals.
+        // Both become parts of file names.
         for name in config.protocols.iter().map(|protocol| &protocol.name).chain([&config.name]) {
             if !is_plain_name(name) {
-                return Err(format!("{name:?} is no name for a task or protocol: it becomes that of a file"));
+                return Err(format!(
+                    "invalid name of a task or protocol {name:?}: it must be usable as a file name"
+                ));
             }
         }
         for file in config.data.files.iter().chain(&config.data.samples) {
@@ -69,10 +70,10 @@ impl TaskConfig {
         Ok(config)
     }
 
-    /// A card that is part of the program.
+    /// A task config that is part of the program.
     ///
     /// # Panics
-    /// If it is not valid, which a test rules out.
+    /// If it is invalid, which a test rules out.
     #[allow(clippy::panic)]
     pub(super) fn bundled(toml: &str) -> Self {
         Self::parse(toml).unwrap_or_else(|error| panic!("{error}"))
@@ -83,13 +84,13 @@ impl TaskConfig {
         self.protocols.iter().find(|protocol| protocol.name == name)
     }
 
-    /// The task under the protocol of this name, with the options that it has without being asked.
+    /// The task under the protocol of this name, with its default options.
     pub fn planned(&self, protocol: &str) -> PlannedTask {
         let options = self.protocol(protocol).map(|known| known.defaults.clone()).unwrap_or_default();
         PlannedTask { task: self.name.clone(), protocol: Protocol { name: protocol.to_owned(), options } }
     }
 
-    /// The protocol that a bare task name means.
+    /// The protocol of a bare task name.
     pub fn default_protocol(&self) -> &str {
         self.protocols.first().map_or("paper", |protocol| protocol.name.as_str())
     }
@@ -99,7 +100,7 @@ impl TaskConfig {
 mod tests {
     use super::*;
 
-    const CARD: &str = r#"
+    const CONFIG: &str = r#"
         name = "t"
         title = "T"
         measures = "nothing"
@@ -111,16 +112,16 @@ mod tests {
 
     #[test]
     fn names_cannot_lead_out_of_a_directory() {
-        assert!(TaskConfig::parse(CARD).is_ok());
+        assert!(TaskConfig::parse(CONFIG).is_ok());
         for (name, bad) in
             [("t/f", "../f"), ("t/f", "/etc/passwd"), ("t/g", "t/../../g"), ("\"s\"", "\"..\"")]
         {
-            let error = TaskConfig::parse(&CARD.replace(name, bad)).unwrap_err();
+            let error = TaskConfig::parse(&CONFIG.replace(name, bad)).unwrap_err();
             assert!(error.starts_with("data of `t`: the name ") && error.contains("lead out of"), "{error}");
         }
         for (name, bad) in [("\"t\"", "\"../t\""), ("\"paper\"", "\"a/b\"")] {
-            let error = TaskConfig::parse(&CARD.replace(name, bad)).unwrap_err();
-            assert!(error.contains("is no name for a task or protocol"), "{error}");
+            let error = TaskConfig::parse(&CONFIG.replace(name, bad)).unwrap_err();
+            assert!(error.contains("invalid name of a task or protocol"), "{error}");
         }
     }
 }

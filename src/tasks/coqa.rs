@@ -1,4 +1,4 @@
-//! CoQA (Reddy et al. 2019; Radford et al. 2019, §3.5): questions about a story, one after the other.
+//! CoQA (Reddy et al. 2019; Radford et al. 2019, §3.5): a conversation of questions about a story.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,15 +11,14 @@ use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Breakdown, Grouping, Metric};
 use text_metrics::{coqa_harness_score, coqa_score};
 
-static CARD: LazyLock<TaskConfig> =
+static CONFIG: LazyLock<TaskConfig> =
     LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/coqa/task.toml")));
 
-/// Most tokens of an answer under `paper`. The paper gives none; 99.9 % of the answers people gave are shorter.
+/// Most tokens of an answer under `paper`. The paper gives no limit; 99.9 % of the human answers are shorter.
 const ANSWER_TOKENS: usize = 50;
 /// lm-evaluation-harness's default.
 const HARNESS_TOKENS: usize = 256;
 
-/// The task.
 pub(super) struct Coqa;
 
 /// One question of a story.
@@ -30,8 +29,8 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// The story and the conversation up to the question; `paper`: `Q: …\nA: …\n`, and the answers that the
-    /// conversation went on with. `harness` has an empty line between all of them.
+    /// The story and the conversation up to the question, with the reference answers. `paper`: `Q: …\nA: …\n`; `harness`
+    /// separates them by empty lines.
     fn dialogue(&self, protocol: &Protocol) -> String {
         let harness = protocol.name == "harness";
         let mut text = format!("{}\n\n", self.story.text);
@@ -54,7 +53,7 @@ impl Task for Coqa {
     type Doc = Turn;
 
     fn config(&self) -> &TaskConfig {
-        &CARD
+        &CONFIG
     }
 
     fn samples(&self) -> &'static [BundledFile] {
@@ -82,7 +81,6 @@ impl Task for Coqa {
         Ok(items)
     }
 
-    /// A whole conversation.
     fn few_shot_example(&self, doc: &Turn, protocol: &Protocol) -> String {
         let last = Turn { story: Arc::clone(&doc.story), turn: doc.story.turns.len() - 1 };
         let answer = last.answers().first().copied().unwrap_or_default().to_owned();
@@ -173,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_go_on_with_the_true_answers() {
+    fn prompts_contain_the_reference_answers() {
         let (text, trim, stop) = prompt("paper", "");
         assert_eq!(text, "Ann ran home.\n\nQ: Who ran?\nA: Ann\nQ: Where to?\nA:");
         assert_eq!((trim, stop), (Trim { bytes: 0..13, side: Side::Left }, vec!["\n".to_owned()]));
@@ -186,9 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_scored_against_the_others() {
+    fn each_reference_is_left_out_in_turn() {
         let values = Coqa.score(&turn(1), &Protocol::new("paper"), &[completion(" Home.", &[-1.0])]).unwrap();
-        // "home" without itself is compared with "her home", and the other way round.
+        // The scores against "her home" and against "home" are averaged.
         assert!((values["f1"] - f64::midpoint(2.0 / 3.0, 1.0)).abs() < 1e-12);
         assert_eq!((values["exact_match"], values["domain_mctest"]), (0.5, 1.0));
     }

@@ -1,4 +1,4 @@
-//! Natural Questions, open (Kwiatkowski et al. 2019; Radford et al. 2019, §3.8): short questions without a text.
+//! Natural Questions, open (Kwiatkowski et al. 2019; Radford et al. 2019, §3.8): short questions without a document.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,18 +14,17 @@ use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Breakdown, Grouping, Metric};
 use text_metrics::{harness_nq_exact_match, squad_exact_match};
 
-static CARD: LazyLock<TaskConfig> =
+static CONFIG: LazyLock<TaskConfig> =
     LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/nq/task.toml")));
 
-/// Most tokens of an answer under `paper`, which names none: the longest answer of the set has 27.
+/// Most tokens of an answer under `paper`, which gives no limit; the longest reference has 27.
 const ANSWER_TOKENS: usize = 32;
 /// lm-evaluation-harness's default.
 const HARNESS_TOKENS: usize = 256;
 
-/// The task.
 pub(super) struct NaturalQuestions;
 
-/// A question and all its right answers.
+/// A question and its reference answers.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
@@ -33,7 +32,7 @@ pub(super) struct Question {
     answer: Vec<String>,
 }
 
-/// The question as Table 5 of the paper writes it: with a capital and a question mark.
+/// The question with a capital and a question mark, as in Table 5 of the paper.
 fn capitalised(question: &str) -> String {
     let question = question.trim().trim_end_matches('?');
     let mut characters = question.chars();
@@ -41,7 +40,7 @@ fn capitalised(question: &str) -> String {
     format!("{first}{}?", characters.as_str())
 }
 
-fn asked(question: &str, protocol: &Protocol) -> String {
+fn prompt_of(question: &str, protocol: &Protocol) -> String {
     if protocol.name == "harness" {
         format!("Q: {question}?\nA:")
     } else {
@@ -60,7 +59,7 @@ impl Task for NaturalQuestions {
     type Doc = Question;
 
     fn config(&self) -> &TaskConfig {
-        &CARD
+        &CONFIG
     }
 
     fn samples(&self) -> &'static [BundledFile] {
@@ -76,8 +75,12 @@ impl Task for NaturalQuestions {
             .into_iter()
             .map(|(line, doc)| {
                 if doc.question.trim().is_empty() || doc.answer.is_empty() {
-                    let what = if doc.answer.is_empty() { "no answer" } else { "an empty question" };
-                    return Err(file.record_error(line, what));
+                    let reason = if doc.answer.is_empty() {
+                        "`answer` is empty; expected at least one answer"
+                    } else {
+                        "`question` is empty; expected a question"
+                    };
+                    return Err(file.record_error(line, reason));
                 }
                 Ok(Item { id: format!("{:05}", line - 1), cluster: None, line, doc })
             })
@@ -85,7 +88,7 @@ impl Task for NaturalQuestions {
     }
 
     fn few_shot_example(&self, doc: &Question, protocol: &Protocol) -> String {
-        format!("{} {}\n", asked(&doc.question, protocol), doc.answer.first().map_or("", String::as_str))
+        format!("{} {}\n", prompt_of(&doc.question, protocol), doc.answer.first().map_or("", String::as_str))
     }
 
     fn expected(&self, doc: &Question) -> Vec<String> {
@@ -93,7 +96,7 @@ impl Task for NaturalQuestions {
     }
 
     fn requests(&self, doc: &Question, setting: &Setting<'_>) -> Vec<Request> {
-        let question = asked(&doc.question, setting.protocol);
+        let question = prompt_of(&doc.question, setting.protocol);
         let (head, stop, max_new_tokens) = match setting.protocol.name.as_str() {
             "harness" => ("Answer these questions:\n\n", &["\n", ".", ","][..], HARNESS_TOKENS),
             _ => ("", &["\n"][..], ANSWER_TOKENS),
@@ -113,15 +116,15 @@ impl Task for NaturalQuestions {
         protocol: &Protocol,
         responses: &[Response],
     ) -> Result<SampleValues, UnexpectedResponse> {
-        let generated = only_completion(responses)?;
+        let completion = only_completion(responses)?;
         let answers: Vec<&str> = doc.answer.iter().map(String::as_str).collect();
         if protocol.name == "harness" {
-            let correct = harness_nq_exact_match(&generated.text, &answers);
+            let correct = harness_nq_exact_match(&completion.text, &answers);
             return Ok(SampleValues::from([("correct".to_owned(), correct)]));
         }
         Ok(SampleValues::from([
-            ("correct".to_owned(), squad_exact_match(&generated.text, &answers)),
-            ("confidence".to_owned(), generated.confidence()),
+            ("correct".to_owned(), squad_exact_match(&completion.text, &answers)),
+            ("confidence".to_owned(), completion.confidence()),
         ]))
     }
 
@@ -131,8 +134,9 @@ impl Task for NaturalQuestions {
         if protocol.name == "harness" {
             return vec![exact_match];
         }
-        let surest = Aggregate::MostConfident { correct: "correct", confidence: "confidence", percent: 1 };
-        vec![exact_match, Metric { name: "accuracy_most_confident_1_percent", aggregate: surest }]
+        let most_confident =
+            Aggregate::MostConfident { correct: "correct", confidence: "confidence", percent: 1 };
+        vec![exact_match, Metric { name: "accuracy_most_confident_1_percent", aggregate: most_confident }]
     }
 
     /// The calibration curve.
@@ -211,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts() {
+    fn prompts_of_both_protocols() {
         assert_eq!(prompt("paper"), "Q: When is noon?\nA: 12\nQ: Who wrote emma?\nA:");
         assert_eq!(
             prompt("harness"),
@@ -220,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn confidence_is_the_probability_of_the_answer_without_its_end() {
+    fn confidence_is_the_probability_of_the_answer_without_its_last_token() {
         let doc = question("who wrote emma", &["Jane Austen"]);
         let values = NaturalQuestions
             .score(&doc, &Protocol::new("paper"), &[completion(" Jane Austen", &[-0.5, -0.25, -3.0])])
@@ -229,7 +233,7 @@ mod tests {
         assert!((values["confidence"] - (-0.75f64).exp()).abs() < 1e-12);
         let silent =
             NaturalQuestions.score(&doc, &Protocol::new("paper"), &[completion("", &[-0.1])]).unwrap();
-        assert_eq!(silent["confidence"], 0.0, "an empty answer is no sure one");
+        assert_eq!(silent["confidence"], 0.0, "an empty answer has no confidence");
     }
 
     #[test]
@@ -246,7 +250,7 @@ mod tests {
         let baseline = NaturalQuestions.baselines(&items, &training, &Protocol::new("paper"), 0).remove(0);
         let correct: Vec<f64> = baseline.values.iter().map(|s| s["correct"]).collect();
         assert_eq!(correct, [0.0, 1.0], "`what` comes before `when` and has no answer");
-        let own = NaturalQuestions.baselines(&items, &[], &Protocol::new("paper"), 0).remove(0);
-        assert_eq!(own.values[0]["correct"], 1.0);
+        let untrained = NaturalQuestions.baselines(&items, &[], &Protocol::new("paper"), 0).remove(0);
+        assert_eq!(untrained.values[0]["correct"], 1.0);
     }
 }

@@ -1,4 +1,4 @@
-//! WMT14 translation (Bojar et al. 2014; Radford et al. 2019, §3.7), for all directions.
+//! WMT14 translation (Bojar et al. 2014; Radford et al. 2019, §3.7).
 
 use std::sync::LazyLock;
 
@@ -17,11 +17,11 @@ const TRANSLATION_TOKENS: usize = 100;
 /// lm-evaluation-harness's default.
 const HARNESS_TOKENS: usize = 256;
 
-/// A direction.
+/// One direction of translation.
 pub(super) struct Translation {
     config: LazyLock<TaskConfig>,
     samples: &'static [BundledFile],
-    /// English names of the languages.
+    /// English name of the source language.
     from: &'static str,
     to: &'static str,
     language: Language,
@@ -69,7 +69,7 @@ const FRENCH_AND_ENGLISH: &[BundledFile] = &[
 
 impl Translation {
     /// `source =` (openai/gpt-2#20), or lm-evaluation-harness's two lines.
-    fn asked(&self, source: &str, protocol: &Protocol) -> String {
+    fn prompt(&self, source: &str, protocol: &Protocol) -> String {
         if protocol.name == "harness" {
             format!("{} phrase: {source}\n{} phrase:", self.from, self.to)
         } else {
@@ -99,7 +99,7 @@ impl Task for Translation {
 
     fn few_shot_example(&self, doc: &SentencePair, protocol: &Protocol) -> String {
         let between = if protocol.name == "harness" { "\n\n" } else { "\n" };
-        format!("{} {}{between}", self.asked(&doc.source, protocol), doc.target)
+        format!("{} {}{between}", self.prompt(&doc.source, protocol), doc.target)
     }
 
     fn expected(&self, doc: &SentencePair) -> Vec<String> {
@@ -109,7 +109,7 @@ impl Task for Translation {
     fn requests(&self, doc: &SentencePair, setting: &Setting<'_>) -> Vec<Request> {
         let harness = setting.protocol.name == "harness";
         vec![Request::Generate {
-            prompt: format!("{}{}", setting.few_shot_examples, self.asked(&doc.source, setting.protocol)),
+            prompt: format!("{}{}", setting.few_shot_examples, self.prompt(&doc.source, setting.protocol)),
             trim: Trim::left(),
             stop: vec!["\n".to_owned()],
             max_new_tokens: if harness { HARNESS_TOKENS } else { TRANSLATION_TOKENS },
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts() {
+    fn prompts_of_both_protocols() {
         assert_eq!(prompt("paper"), "Il pleut. = It rains.\nIl pleut. =");
         assert_eq!(
             prompt("harness"),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_sentence_counts_in_the_paper() {
+    fn paper_scores_only_the_first_sentence() {
         let answer = [completion(" It rains. It always rains.", &[])];
         let paper = FRENCH_ENGLISH.score(&pair(), &Protocol::new("paper"), &answer).unwrap();
         assert_eq!((paper["bleu_hypothesis_length"], paper["bleu_correct1"]), (3.0, 3.0));

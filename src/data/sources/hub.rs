@@ -7,7 +7,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::data::rows::{Row, rows};
+use crate::data::parquet::Row;
+use crate::data::rows::rows;
 
 /// A file of a dataset repository on the hub.
 #[derive(Debug, Clone, Deserialize)]

@@ -1,4 +1,18 @@
-//! White space made visible, for people who check what a model sees.
+//! Text for people: shell commands, and white space made visible.
+
+/// Joins words to a command line for a POSIX shell, with quotes where necessary.
+pub fn command_line(words: &[String]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    quoted.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_=+.,:/@%".contains(character);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
 
 /// `text` with a space as `·`, a new line as `↵`, a tab as `→` and other control characters escaped.
 pub fn visible_white_space(text: &str) -> String {
@@ -29,6 +43,13 @@ pub fn visible_bytes(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_a_shell_would_change_is_quoted() {
+        let words =
+            ["gpt2-eval", "--model", "a=my dir", "it's", "", "--shard=0/4", "$HOME"].map(str::to_owned);
+        assert_eq!(command_line(&words), r"gpt2-eval --model 'a=my dir' 'it'\''s' '' --shard=0/4 '$HOME'");
+    }
 
     #[test]
     fn white_space_is_visible() {
