@@ -34,13 +34,12 @@ pub struct Document<'a> {
     pub made_by: &'a str,
     /// Status of the run; of several runs that of the first incomplete one.
     pub status: Status,
-    /// When the last run into the directory began, RFC 3339, UTC; the first of several.
+    /// When the run last started, RFC 3339, UTC; of several runs the first.
     pub started: &'a str,
-    /// When it ended; the last of several.
+    /// When it ended; of several runs the last.
     pub ended: Option<&'a str>,
     /// Samples that failed, over all runs, models and tasks.
     pub failed_samples: usize,
-    /// Each run.
     pub runs: Vec<RunSummary<'a>>,
     /// Differences between runs that measured the same task.
     pub warnings: &'a [String],
@@ -63,9 +62,8 @@ pub struct RunSummary<'a> {
     pub name: &'a str,
     /// Program, precision and device.
     pub made_by: &'a str,
-    /// Status.
     pub status: Status,
-    /// When it began, RFC 3339, UTC.
+    /// When it last started, RFC 3339, UTC.
     pub started: &'a str,
     /// When it ended.
     pub ended: Option<&'a str>,
@@ -74,7 +72,6 @@ pub struct RunSummary<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// The document of runs.
     pub fn new(export: &'a Export<'_>) -> Self {
         let results = &export.results;
         let runs: Vec<RunSummary<'a>> = export.runs.iter().map(RunSummary::new).collect();

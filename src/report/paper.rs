@@ -1,4 +1,4 @@
-//! `results/paper.csv`: every published number, the single source of the "paper" columns.
+//! `results/paper.csv`: the published numbers, source of all "paper" columns.
 
 use std::sync::LazyLock;
 
@@ -10,23 +10,19 @@ use serde::Deserialize;
 pub struct PublishedNumber {
     /// A paper size, a system, or `dataset`.
     pub model: String,
-    /// Task.
     pub task: String,
-    /// Protocol.
     pub protocol: String,
-    /// Metric.
     pub metric: String,
-    /// The number; the middle where a range was read off a curve.
+    /// The number, or the middle of a range that was read off a curve.
     pub value: f64,
-    /// Lower end of that range.
+    /// The ends of that range.
     pub low: Option<f64>,
-    /// Upper end of that range.
     pub high: Option<f64>,
-    /// `paper`, or `reported` for what others measured.
+    /// `paper`, or `reported` for measurements of others.
     pub kind: String,
     /// `exact` or `curve`.
     pub precision: String,
-    /// Table, figure, section or thread.
+    /// Table, figure or section of the paper, or a discussion thread.
     pub source: String,
 }
 
@@ -37,12 +33,12 @@ static NUMBERS: LazyLock<Result<Vec<PublishedNumber>, String>> = LazyLock::new(|
         .map_err(|error| format!("results/paper.csv: {error}"))
 });
 
-/// Every published number, in the order of the file.
+/// All published numbers, in the order of the file.
 pub fn published_numbers() -> Result<&'static [PublishedNumber], &'static str> {
     NUMBERS.as_deref().map_err(String::as_str)
 }
 
-/// What the GPT-2 paper has for a model, task, protocol and metric.
+/// The GPT-2 paper's value for a model, task, protocol and metric.
 pub fn paper_value(model: &str, task: &str, protocol: &str, metric: &str) -> Option<f64> {
     published_numbers()
         .ok()?
@@ -57,7 +53,7 @@ pub fn paper_value(model: &str, task: &str, protocol: &str, metric: &str) -> Opt
         .map(|number| number.value)
 }
 
-/// Whether `value`, which the GPT-2 paper has for a metric of a task, was read off a curve.
+/// Whether the paper's `value` for a metric of a task was read off a curve.
 pub(super) fn is_reading(task: &str, metric: &str, value: f64) -> bool {
     published_numbers().is_ok_and(|numbers| {
         numbers.iter().any(|number| {

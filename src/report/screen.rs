@@ -1,24 +1,23 @@
-//! What standard output can show.
+//! Width and colours of the terminal.
 
 use std::io::IsTerminal;
 
 use comfy_table::Table;
 
-/// How tables for people are written.
+/// The output that tables are laid out for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Screen {
-    /// Columns; as many as needed without it.
+    /// Columns; unlimited if `None`.
     pub width: Option<u16>,
-    /// Whether there may be colours.
     pub has_colours: bool,
 }
 
 impl Screen {
-    /// For files and programs: as wide as needed, without colours.
+    /// A file: unlimited width, no colours.
     pub const FILE: Self = Self { width: None, has_colours: false };
 
-    /// What standard output is: the terminal's width and, but for `NO_COLOR` or `TERM=dumb`, colours; neither where it
-    /// is no terminal, unless `CLICOLOR_FORCE` asks for colours.
+    /// Standard output. A terminal has a width, and colours unless `NO_COLOR` or `TERM=dumb` is set; anything else has
+    /// colours only with `CLICOLOR_FORCE`.
     pub fn of_standard_output() -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let variable = |name: &str| std::env::var(name).ok();
@@ -26,7 +25,7 @@ impl Screen {
     }
 }
 
-/// By <https://no-color.org> and <https://bixense.com/clicolors>.
+/// Follows <https://no-color.org> and <https://bixense.com/clicolors>.
 fn has_colours(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     if is_set("NO_COLOR") {
@@ -49,11 +48,11 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_for_terminals_that_want_them() {
+    fn colours_by_terminal_and_environment() {
         assert!(with(true, &[("TERM", "xterm")]));
         assert!(!with(false, &[("TERM", "xterm")]), "piped");
         assert!(!with(true, &[("TERM", "xterm"), ("NO_COLOR", "1")]));
-        assert!(with(true, &[("NO_COLOR", "")]), "empty is as not set");
+        assert!(with(true, &[("NO_COLOR", "")]), "empty counts as unset");
         assert!(!with(true, &[("TERM", "dumb")]));
         assert!(with(false, &[("CLICOLOR_FORCE", "1")]));
         assert!(!with(false, &[("CLICOLOR_FORCE", "0")]));

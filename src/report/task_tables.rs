@@ -2,7 +2,7 @@
 
 use super::Heading;
 use super::distinct::{add_new, distinct};
-use super::format::{arrow, difference, number};
+use super::numbers::{arrow, difference, number};
 use super::table::{Cell, Section, Tone, best};
 use crate::record::{GroupScore, Score};
 use untrusted_input::thousands;

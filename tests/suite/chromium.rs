@@ -1,4 +1,4 @@
-//! A real Chromium without a window, driven by the `DevTools` protocol over a pipe.
+//! Headless Chromium, driven by the `DevTools` protocol over a pipe.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::common::say;
 
-/// How long anything may take; only a browser that hangs takes as long.
+/// Timeout of every command.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Chromium {
@@ -18,14 +18,14 @@ pub struct Chromium {
     messages: Receiver<Value>,
     session: Option<String>,
     sent: u64,
-    /// What the browser reported while something else was waited for.
+    /// Events received while waiting for a result.
     events: Vec<Value>,
     _profile: tempfile::TempDir,
 }
 
 impl Chromium {
-    /// A browser with an empty page; `None`, said aloud, where there is none. With `GPT2_EVAL_REQUIRE_CHROMIUM=1` that is a
-    /// failure.
+    /// Starts a browser with an empty page. `None`, with a message, if Chromium is not installed; with
+    /// `GPT2_EVAL_REQUIRE_CHROMIUM=1` that is a failure.
     pub fn start() -> Option<Self> {
         let is_there =
             Command::new("chromium").arg("--version").output().is_ok_and(|output| output.status.success());
@@ -111,7 +111,7 @@ impl Chromium {
         }
     }
 
-    /// The value of a JavaScript expression; of a promise what it comes to.
+    /// The value of a JavaScript expression; of a promise, its result.
     pub fn value(&mut self, expression: &str) -> Value {
         let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
         let result = self.call("Runtime.evaluate", &parameters);
@@ -134,7 +134,7 @@ impl Chromium {
         self.wait("document.documentElement?.dataset.ready !== undefined");
     }
 
-    /// Sets the size of the window and whether its user likes it `dark` or `light`.
+    /// Sets the size of the window and the colour scheme, `dark` or `light`.
     pub fn show_as(&mut self, width: u32, height: u32, scheme: &str) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.call("Emulation.setDeviceMetricsOverride", &size);
@@ -142,7 +142,7 @@ impl Chromium {
         self.call("Emulation.setEmulatedMedia", &json!({"features": features}));
     }
 
-    /// Presses a key; a single character types itself.
+    /// Presses a key; a single character is also typed.
     pub fn press(&mut self, key: &str) {
         let mut down = json!({"type": "keyDown", "key": key});
         if key.chars().count() == 1 {
@@ -155,9 +155,9 @@ impl Chromium {
         self.call("Input.dispatchKeyEvent", &json!({"type": "keyUp", "key": key}));
     }
 
-    /// Errors and warnings of the console, exceptions, and requests for anything but `address`, so far.
+    /// Console messages and exceptions so far, and requests for anything but `address`.
     pub fn complaints(&mut self, address: &str) -> Vec<String> {
-        // Events come before the answer to a command that is sent after them.
+        // Chromium sends pending events before the result of a later command.
         self.value("1");
         let mut complaints = Vec::new();
         for event in &self.events {
@@ -181,7 +181,7 @@ impl Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
-        // At the end of the pipe the browser ends, its children with it; the profile is deleted after that.
+        // Chromium exits when the pipe closes; the profile must stay until then.
         self.commands = None;
         let began = Instant::now();
         while matches!(self.process.try_wait(), Ok(None)) && began.elapsed() < Duration::from_secs(10) {

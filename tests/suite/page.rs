@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::chromium::Chromium;
 use crate::common::{Run, gpt2_eval, run_on_sample, say};
 
-/// Sets a control of the page and waits for the next frame.
+/// Sets a control of the page and waits until the filters are applied.
 const SET: &str = "(async (id, value) => {
     const control = document.getElementById(id);
     if (control.tagName === 'SELECT') {
@@ -37,7 +37,7 @@ fn text_of(browser: &mut Chromium, selector: &str) -> String {
 }
 
 /// Writes the page of a run and returns its address.
-fn written(run: &Run) -> String {
+fn page_of(run: &Run) -> String {
     let output = gpt2_eval(run.path()).args(["view", "run", "--no-open"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "run/report.html");
@@ -57,10 +57,10 @@ fn rewrite(path: &Path, change: impl Fn(usize, &mut Value)) {
 }
 
 #[test]
-fn samples_are_filtered_searched_sorted_and_walked_through() {
+fn filters_search_sorting_and_keys() {
     let Some(mut browser) = Chromium::start() else { return };
     let run = run_on_sample("lambada,cbt-cn,coqa,wikitext2", &["--limit", "6"]);
-    // Of six passages one model has the first three right, the other the even ones.
+    // Of six passages, one model is right on the first three, the other on the even ones.
     for (model, is_right) in
         [("tiny-3M", (|index| index < 3) as fn(usize) -> bool), ("tiny-8M", |index| index % 2 == 0)]
     {
@@ -68,7 +68,7 @@ fn samples_are_filtered_searched_sorted_and_walked_through() {
             record["values"]["correct_stop_filter"] = json!(f64::from(u8::from(is_right(index))));
         });
     }
-    let address = written(&run);
+    let address = page_of(&run);
     browser.show_as(1280, 900, "light");
     browser.open(&address);
     let all = found(&mut browser);
@@ -84,11 +84,11 @@ fn samples_are_filtered_searched_sorted_and_walked_through() {
     set(&mut browser, "result", "wrong");
     assert_eq!(found(&mut browser), 3);
     set(&mut browser, "task", "CoQA");
-    assert_eq!(found(&mut browser), 0, "F1 knows no right or wrong");
+    assert_eq!(found(&mut browser), 0, "F1 is neither right nor wrong");
     assert!(text_of(&mut browser, "#sample").contains("No answer matches"));
     set(&mut browser, "result", "neither");
     assert_eq!(found(&mut browser), 6);
-    // What would be right stands in the run's prompts.
+    // The page shows the expected answers from the run's prompts.
     let id = browser.value("document.getElementById('sample').getAttribute('aria-label')");
     let prompts = std::fs::read_to_string(run.path().join("run/prompts/coqa.jsonl")).unwrap();
     let prompts = prompts.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -101,7 +101,7 @@ fn samples_are_filtered_searched_sorted_and_walked_through() {
         assert!(shown.contains(expected.as_str().unwrap()), "{expected} is not in {shown}");
     }
 
-    // Flips: right in 3M and wrong in 8M is only the second, the other way round only the fifth.
+    // Flips: only the second passage is right for 3M and wrong for 8M, only the fifth the reverse.
     set(&mut browser, "task", "all");
     for (result, expected) in [("flipped", 2), ("lost", 1), ("won", 1)] {
         set(&mut browser, "result", result);
@@ -111,7 +111,7 @@ fn samples_are_filtered_searched_sorted_and_walked_through() {
     set(&mut browser, "to", "tiny-3M");
     assert_eq!(found(&mut browser), 0, "nothing flips between a model and itself");
 
-    // Search finds prompts, whatever the case, and targets and answers.
+    // The search ignores case, and finds prompts, targets and completions.
     browser.value("document.querySelector('[type=reset]').click()");
     browser.wait("document.getElementById('result').value === ''");
     browser.wait(&format!("document.getElementById('count').textContent.startsWith('{all} ')"));
@@ -124,7 +124,7 @@ fn samples_are_filtered_searched_sorted_and_walked_through() {
     assert_eq!(found(&mut browser), 0);
     set(&mut browser, "search", "");
 
-    // Orders.
+    // Sorting.
     set(&mut browser, "task", "Children");
     let key = |column: &str| {
         format!(
@@ -216,7 +216,7 @@ fn hostile_text_is_text() {
         serde_json::from_slice(&std::fs::read(directory.join("manifest.json")).unwrap()).unwrap();
     manifest["environment"]["host"] = json!(hostile);
     std::fs::write(directory.join("manifest.json"), manifest.to_string()).unwrap();
-    let address = written(&run);
+    let address = page_of(&run);
     browser.open(&address);
 
     set(&mut browser, "task", "LAMBADA");
@@ -237,7 +237,7 @@ fn hostile_text_is_text() {
     assert_eq!(text_of(&mut browser, ".text").len(), 100_000);
     assert_eq!(browser.value("document.documentElement.scrollWidth <= innerWidth"), true);
 
-    // A text that its tokens do not make: bars with positions.
+    // Tokens with another text than the completion: bars with positions.
     set(&mut browser, "search", "");
     set(&mut browser, "task", "CoQA");
     set(&mut browser, "model", "tiny-3M");
@@ -256,13 +256,13 @@ fn hostile_text_is_text() {
     assert_eq!(browser.value(intruders), 0);
     assert_eq!(browser.value("window.harmed === undefined"), true);
     assert_eq!(browser.complaints(&address), Vec::<String>::new());
-    // Should a script come in all the same, it could load nothing.
+    // Even an injected script could load nothing.
     let load = "fetch('data.json').then(() => 'loaded', () => 'refused')";
     assert_eq!(browser.value(load), "refused");
     assert!(browser.complaints(&address).iter().any(|text| text.contains("Content Security Policy")));
 }
 
-/// The lowest contrast of visible text with what is behind it, with the element.
+/// The lowest contrast of visible text with its background, with the element.
 const LOWEST_CONTRAST: &str = "(() => {
     const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
     const light = (rgb) => rgb.slice(0, 3).map((value) => value / 255)
@@ -292,7 +292,7 @@ const LOWEST_CONTRAST: &str = "(() => {
 fn light_and_dark_wide_and_narrow() {
     let Some(mut browser) = Chromium::start() else { return };
     let run = run_on_sample("lambada,cbt-cn,coqa", &["--limit", "4"]);
-    let address = written(&run);
+    let address = page_of(&run);
     browser.show_as(1280, 900, "light");
     browser.open(&address);
     let mut papers = Vec::new();
@@ -307,15 +307,15 @@ fn light_and_dark_wide_and_narrow() {
         }
     }
     assert_ne!(papers[0], papers[5]);
-    // Every step of the heat map is in the legend, under the same rule.
+    // The legend has every step of the heat map; its contrast is checked above.
     assert_eq!(browser.value("document.querySelectorAll('.legend .token').length"), 8);
 
-    // The button turns dark into light, whatever the system likes.
+    // The button overrides the system's colour scheme.
     assert_eq!(text_of(&mut browser, "#theme"), "Light colours");
     browser.value("document.getElementById('theme').click()");
     assert_eq!(browser.value(LOWEST_CONTRAST)[3], papers[0]);
 
-    // Nothing sticks out of a narrow window but tables, which scroll by themselves.
+    // Only tables are wider than a narrow window; they scroll on their own.
     browser.show_as(360, 740, "light");
     for task in ["LAMBADA", "Children", "CoQA"] {
         set(&mut browser, "task", task);
@@ -330,10 +330,10 @@ fn light_and_dark_wide_and_narrow() {
     assert_eq!(browser.complaints(&address), Vec::<String>::new());
 }
 
-/// How long 20,000 answers take: load and filters, in a headless Chromium.
+/// Measures the time to load and filter 20,000 answers in headless Chromium.
 ///
-/// `cargo test --release --test suite twenty_thousand -- --ignored --nocapture`. On 2 cores (see docs/page.md): loaded in
-/// 0.9 s at first, 0.5 s afterwards; every filter, order and search below 20 ms.
+/// `cargo test --release --test suite twenty_thousand -- --ignored --nocapture`. docs/page.md has
+/// results.
 #[test]
 #[ignore = "a measurement"]
 fn twenty_thousand_answers() {
@@ -353,7 +353,7 @@ fn twenty_thousand_answers() {
                 let mut value = lines[index % lines.len()].clone();
                 value["id"] = json!(format!("{index:05}"));
                 if let Some(context) = value["requests"][0]["context"].as_str() {
-                    // No two prompts are alike, and each is as long as a story.
+                    // Distinct prompts as long as a story.
                     let longer = format!("{index} {context} {context} {index} {context}");
                     value["requests"][0]["context"] = json!(longer);
                 }
@@ -368,7 +368,7 @@ fn twenty_thousand_answers() {
         task["samples"] = json!(5_000);
     }
     std::fs::write(&path, manifest.to_string()).unwrap();
-    let address = written(&run);
+    let address = page_of(&run);
     let size = std::fs::metadata(run.path().join("run/report.html")).unwrap().len();
     browser.show_as(1280, 900, "light");
     for _ in 0..3 {

@@ -38,7 +38,7 @@ fn store(directory: &Path) -> BTreeMap<String, String> {
     files
 }
 
-/// Holds a data store against the schemas and its files against each other; returns the documents and their samples.
+/// Validates a data store against the schemas, and its documents against their samples; returns both.
 fn check_store(files: &BTreeMap<String, String>) -> Vec<(Value, Vec<Value>)> {
     let (log_schema, sample_schema) = (golden("eval.schema.json"), golden("instance_level_eval.schema.json"));
     let mut checked = Vec::new();
@@ -106,7 +106,7 @@ fn all_formats_of_one_run() {
     );
     assert_eq!(document["headings"][0]["caveats"][0]["symbol"], "†");
 
-    // Several to a directory; twice the same bytes.
+    // Several formats to a directory, twice with the same bytes.
     let formats = ["run", "--format", "table,markdown,csv,json,eee", "--organization", "A \"lab\""];
     let written = report(path, 0, &[&formats[..], &["--out", "all"]].concat());
     assert_eq!(written.lines().count(), 5 + 2 * 2, "{written}");
@@ -125,8 +125,8 @@ fn all_formats_of_one_run() {
         assert_eq!(log["source_metadata"]["source_organization_name"], "A \"lab\"");
         let results = log["evaluation_results"].as_array().unwrap();
         let own = scores.lines().filter(|line| line.starts_with(&format!("{label},"))).count();
-        assert_eq!(results.len(), own, "one a row of scores.csv");
-        // Of means, the samples' scores have the mean that is reported.
+        assert_eq!(results.len(), own, "one per row of scores.csv");
+        // The score of a mean is the mean of its samples' scores.
         for result in results.iter().filter(|result| result["metric_config"]["metric_unit"] == "percent") {
             let id = &result["evaluation_result_id"];
             let own = samples.iter().filter(|sample| sample["evaluation_result_id"] == *id);
@@ -152,7 +152,7 @@ fn all_formats_of_one_run() {
 
     check_figures(path);
 
-    // To standard output: a line a model, which names no file.
+    // To standard output: one line per model, without a reference to a file.
     let lines = report(path, 0, &["run", "--format", "eee"]);
     assert_eq!(lines.lines().count(), 2);
     for line in lines.lines() {
@@ -162,7 +162,7 @@ fn all_formats_of_one_run() {
     }
 }
 
-/// Every figure of the run twice: the same bytes, SVGs that are XML and PNGs of twice their size.
+/// Checks that figures are the same bytes twice, that SVGs are XML, and that PNGs have twice their size.
 fn check_figures(path: &Path) {
     let written = report(path, 0, &["run", "--format", "svg,png", "--out", "pictures"]);
     report(path, 0, &["run", "--format", "png,svg", "--out", "pictures again"]);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::chromium::Chromium;
 use crate::common::{gpt2_eval, refused, run_on_sample};
 
-/// Sends bytes to the server and returns all that it answers.
+/// Sends bytes to the server and returns its whole response.
 fn answered(port: &str, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
     stream.write_all(request).unwrap();
@@ -61,7 +61,7 @@ fn the_page_is_served_on_this_machine_only() {
 
     let killed = Command::new("kill").args(["-INT", &server.id().to_string()]).status().unwrap();
     assert!(killed.success());
-    assert_eq!(server.wait().unwrap().code(), Some(0), "Ctrl-C is how it ends");
+    assert_eq!(server.wait().unwrap().code(), Some(0), "Ctrl-C ends it without an error");
 }
 
 #[test]

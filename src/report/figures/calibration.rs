@@ -6,7 +6,7 @@ use super::scale::{drawable, linear_axis};
 use super::style::Look;
 use crate::record::GroupScore;
 use crate::report::distinct::distinct;
-use crate::report::format::number;
+use crate::report::numbers::number;
 use crate::report::{Heading, Results};
 
 /// Name of the metric: mean probability of the answers, in percent.

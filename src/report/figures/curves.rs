@@ -7,7 +7,7 @@ use super::scale::{Scale, Tick, drawable, linear_axis, logarithmic_axis};
 use super::style::Look;
 use crate::record::Score;
 use crate::report::distinct::add_new;
-use crate::report::format::number;
+use crate::report::numbers::number;
 use crate::report::{Heading, PublishedNumber, Results};
 
 /// Most values in a figure's description.

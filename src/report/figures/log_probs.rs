@@ -5,7 +5,7 @@ use super::labels::file_name;
 use super::scale::linear_axis;
 use super::style::Look;
 use crate::record::{MeasuredTask, SampleResult};
-use crate::report::format::number;
+use crate::report::numbers::number;
 use crate::report::{Caveat, ExportedRun};
 use gpt2_model::request::Response;
 use untrusted_input::thousands;

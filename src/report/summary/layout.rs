@@ -2,7 +2,7 @@
 
 use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
 use crate::report::distinct::distinct;
-use crate::report::format::{arrow, difference, number, short_with_error};
+use crate::report::numbers::{arrow, difference, number, short_with_error};
 use crate::report::{Cell, Section, Tone};
 use untrusted_input::thousands;
 

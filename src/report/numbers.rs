@@ -1,8 +1,8 @@
-//! Numbers as people read them.
+//! Numbers for readers.
 
 use untrusted_input::thousands;
 
-/// A value with two decimals and its thousands apart; three significant digits below 0.01.
+/// Two decimals and thousands separators; three significant digits below 0.01.
 pub fn number(value: f64) -> String {
     if value != 0.0 && value.abs() < 0.01 {
         return format!("{value:.2e}");
@@ -12,12 +12,12 @@ pub fn number(value: f64) -> String {
     let sign = if value < 0.0 { "−" } else { "" };
     match whole.parse::<u64>() {
         Ok(whole) => format!("{sign}{}.{decimals}", thousands(whole)),
-        // Beyond any count of digits that a table could show.
+        // Too many digits for a table.
         Err(_) => format!("{value:.3e}"),
     }
 }
 
-/// A value for narrow columns: from ten thousand without decimals, from a million three digits and an exponent.
+/// For narrow columns: no decimals from ten thousand, three digits and an exponent from a million.
 pub fn short_number(value: f64) -> String {
     match value.abs() {
         small if small < 1e4 => number(value),
@@ -29,7 +29,7 @@ pub fn short_number(value: f64) -> String {
     }
 }
 
-/// [`short_number`] and its standard error, which has no decimals where the value has none.
+/// [`short_number`] and its standard error, without decimals if the value has none.
 pub fn short_with_error(value: f64, stderr: Option<f64>) -> String {
     let Some(stderr) = stderr else { return short_number(value) };
     let error = if value.abs() >= 1e4 && stderr < 1e4 {
@@ -40,12 +40,12 @@ pub fn short_with_error(value: f64, stderr: Option<f64>) -> String {
     format!("{} ± {error}", short_number(value))
 }
 
-/// A difference, with its sign.
+/// A number with its sign.
 pub fn difference(value: f64) -> String {
     if value < 0.0 { number(value) } else { format!("+{}", number(value)) }
 }
 
-/// `↑` where more is better, `↓` where less is.
+/// `↑` if higher is better, else `↓`.
 pub fn arrow(higher_is_better: bool) -> &'static str {
     if higher_is_better { "↑" } else { "↓" }
 }
@@ -55,12 +55,12 @@ pub fn p_value(p: f64) -> String {
     if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
-/// The text of a value, or a dash where there is none.
+/// The text of a value, or a dash.
 pub fn or_dash<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "–".to_owned(), text)
 }
 
-/// A confidence interval of a difference, or a dash.
+/// The confidence interval of a difference, or a dash.
 pub fn interval(ci: Option<(f64, f64)>) -> String {
     or_dash(ci, |(low, high)| format!("{} … {}", difference(low), difference(high)))
 }
