@@ -1,10 +1,10 @@
-"""Writes tests/golden/checkpoints/: one small GPT-2 in the files that PyTorch, transformers, nanoGPT and llm.c write.
+"""Writes tests/golden/checkpoints/: one small GPT-2 in the formats of PyTorch, transformers, nanoGPT and llm.c.
 
     pip install torch transformers safetensors
     python tests/golden/make_checkpoints.py
 
-All files hold the same numbers, which bf16 holds exactly. `zero_bias` has no biases but zeros, which nanoGPT with
-`bias=False` does not store.
+All files have the same weights, which are exact in bf16. In `zero_bias` all biases are zero; nanoGPT with `bias=False` does not
+store them.
 """
 
 import json

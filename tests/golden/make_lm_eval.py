@@ -1,12 +1,12 @@
-"""Makes lm_eval.json: what lm-evaluation-harness 0.4.13 writes and scores with the bundled models.
+"""Writes lm_eval.json: completions and scores of lm-evaluation-harness 0.4.13 with the bundled models.
 
     python3 -m venv venv && venv/bin/pip install "lm_eval[hf]==0.4.13" torch transformers==5.23.0 sacrebleu rouge-score
     venv/bin/python tests/golden/make_lm_eval.py ../shared models tests/golden/lm_eval.json
 
-The tasks are the installed ones; only where their data come from is replaced by local files in the hub's form, and
-metrics that need another model or hours are left out (BERTScore, TER). Texts are kept as the first 8 digits of their
-sha256, since some repeat what they were prompted with. transformers 5.23 lacks `squad_metrics`, which the task `coqa`
-imports: put the file of transformers 4.57.1 where its import says. On two cores, batch size 1: about 90 minutes.
+The tasks are the installed ones, but they read local files in the hub's format. Metrics that need another model or hours are
+omitted (BERTScore, TER). Of completions, the file has the first 8 digits of the sha256, since some completions repeat their
+prompts. transformers 5.23 lacks `squad_metrics`, which the task `coqa` imports: copy the file from transformers 4.57.1 to the
+path of that import. The script takes about 90 minutes on two cores with batch size 1.
 """
 
 import csv
@@ -55,7 +55,7 @@ def articles():
 
 french, english = segments("newstest2014-fren-src.fr.sgm"), segments("newstest2014-fren-ref.en.sgm")
 pairs = [{"translation": {"fr": a, "en": b}} for a, b in zip(french, english)]
-# Ours, the installed YAML, the split, the records, the metrics, the most samples.
+# Our task: (installed YAML, split, records, metrics, maximum number of samples).
 TASKS = {
     "nq": ("nq_open/nq_open.yaml", "validation", lines(os.path.join(DATA, "nq_open/NQ-open.dev.jsonl")), ["exact_match"], None),
     "coqa": ("coqa/default.yaml", "validation", list(coqa("tasks/coqa/sample.json")), ["f1", "em"], None),

@@ -1,4 +1,4 @@
-"""Writes tokens.json: token counts and hashes of the bundled samples' id streams, by tiktoken.
+"""Writes tokens.json: tiktoken's token counts and the sha256 of its token ids for the bundled samples.
 
     pip install tiktoken==0.14.0 && python3 make_tokens.py
 """
