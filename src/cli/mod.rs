@@ -45,26 +45,26 @@ use crate::run::RunError;
 Examples:
   gpt2-eval --tasks all --sizes tiny --data sample        the bundled models on the bundled samples
   gpt2-eval --tasks lambada --model mine=out/checkpoint --data data
-                                                          your checkpoint on data/lambada/lambada_test.jsonl
+                                                          your checkpoint on data/lambada/…
   gpt2-eval --tasks lambada,lambada:harness --sizes 117M --data data
-                                                          the protocols of the paper and of lm-evaluation-harness
+                                                          also as lm-evaluation-harness does
   gpt2-eval --task-file my.toml --sizes tiny              a custom task (docs/custom-tasks.md)
-  gpt2-eval fetch --tasks lambada,wikitext2 --sizes all   download and check files, for --offline later
+  gpt2-eval fetch --tasks lambada,wikitext2 --sizes all   download files for --offline
   gpt2-eval doctor --tasks lambada --sizes all            what this machine lacks for that run
   gpt2-eval generate --size tiny-8M --prompt \"Once upon\"  a completion of a prompt
-  gpt2-eval score-text FILE --size 117M                   perplexity of any text, and its most surprising tokens
+  gpt2-eval score-text FILE --size 117M                   perplexity of any text
   gpt2-eval ls                                            tasks, protocols, data and models
   gpt2-eval show lambada --limit 3                        what the model sees
-  gpt2-eval score results/lambada-117M-1a2b3c4d           recompute the scores of a run from its journals
+  gpt2-eval score results/lambada-117M-1a2b3c4d           recompute the scores of a run
   gpt2-eval report results/A results/B --format latex     several runs in one table
-  gpt2-eval view results/lambada-117M-1a2b3c4d            every sample of a run in the browser: prompt, answer, tokens
+  gpt2-eval view results/lambada-117M-1a2b3c4d            every sample of a run in the browser
   gpt2-eval compare results/OLD results/NEW --models old=new
-                                                          two runs: every difference, and the samples that changed
+                                                          differences and changed samples
   gpt2-eval check results/baselines/NAME.json results/NEW
-                                                          exit code 1 if the run is worse (docs/ci.md)
+                                                          exit code 1 if worse (docs/ci.md)
 
-Exit codes: 0 success, 1 a gate failed, 2 wrong input, 3 incomplete (run the same command again to continue) or with
-failed samples")]
+Exit codes: 0 success, 1 a gate failed, 2 wrong input, 3 incomplete or with failed samples
+(run the same command again to continue)")]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
