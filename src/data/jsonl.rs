@@ -66,7 +66,7 @@ mod tests {
             read(b"{\"text\":\"a\"}\n{\"text\":\n").unwrap_err().starts_with("x.jsonl:2: malformed JSON")
         );
         assert!(
-            read(b"{\"text\":\"a\"}\n\n{\"text\":\"b\"}\n").unwrap_err().contains("x.jsonl:2: a blank line")
+            read(b"{\"text\":\"a\"}\n\n{\"text\":\"b\"}\n").unwrap_err().contains("x.jsonl:2: blank line")
         );
         assert!(read(b"{\"txt\":\"a\"}\n").unwrap_err().contains("unknown field `txt`"));
         assert!(read(b"{\"text\":\"\xff\"}\n").unwrap_err().contains("not UTF-8"));

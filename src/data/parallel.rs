@@ -1,5 +1,5 @@
-//! Parallel text: two files that are translations of each other, line by line, or segment by segment in the sgm form
-//! of the WMT evaluations.
+//! Parallel text: two files that are translations of each other, line by line, or segment by segment in the SGML format of
+//! the WMT evaluations.
 
 use std::rc::Rc;
 
@@ -10,26 +10,24 @@ use super::{DataError, DataFile};
 pub struct SentencePair {
     /// Line of the sentence in its file, from 1.
     pub line: usize,
-    /// The sentence.
     pub source: String,
-    /// Its translation.
     pub target: String,
 }
 
 struct Segment {
     line: usize,
-    /// Document and number in the sgm form.
-    place: Option<(Rc<str>, String)>,
+    /// Document and segment number, in SGML.
+    key: Option<(Rc<str>, String)>,
     text: String,
 }
 
 /// Reads all pairs of a file and its companion.
 ///
-/// Text of an sgm file is taken as it is: newstest2014 has a raw `&`, so that it is no XML. `Err` names file and line:
-/// an empty segment, one without its end, two on a line, files of different lengths, segments of another document or number.
+/// The text of an SGML file is not unescaped: newstest2014 has raw `&`. `Err` names file and line of an empty or unclosed
+/// segment, two segments on a line, files of different lengths, or segments of different documents or numbers.
 pub fn read_parallel(file: &DataFile) -> Result<Vec<SentencePair>, DataError> {
     let Some(companion) = file.companion.as_deref() else {
-        return Err(file.record_error(1, "no translations: the file's companion is missing"));
+        return Err(file.record_error(1, "the companion file with the translations is missing"));
     };
     let sources = segments(file)?;
     let targets = segments(companion)?;
@@ -37,7 +35,7 @@ pub fn read_parallel(file: &DataFile) -> Result<Vec<SentencePair>, DataError> {
         let shorter = if sources.len() < targets.len() { file } else { companion };
         let line = if sources.len() < targets.len() { &sources } else { &targets }.last();
         let reason = format!(
-            "{} has {} segments and {} has {}",
+            "{} has {} segments, but {} has {}",
             file.name,
             sources.len(),
             companion.name,
@@ -49,8 +47,8 @@ pub fn read_parallel(file: &DataFile) -> Result<Vec<SentencePair>, DataError> {
         .into_iter()
         .zip(targets)
         .map(|(source, target)| {
-            if source.place != target.place {
-                let shown = |segment: &Segment| match &segment.place {
+            if source.key != target.key {
+                let shown = |segment: &Segment| match &segment.key {
                     Some((document, number)) => format!("segment {number} of {document}"),
                     None => "a plain line".to_owned(),
                 };
@@ -66,15 +64,15 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
     let text = file.text()?;
     let is_sgm = text.trim_start().starts_with('<') && text.contains("<seg");
     let mut found = Vec::new();
-    // Shared by its segments: its name may be long.
+    // Shared by its segments, because its name may be long.
     let mut document: Rc<str> = Rc::default();
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
-        let mut segment = |place, text: &str| {
+        let mut segment = |key, text: &str| {
             if text.trim().is_empty() {
-                return Err(file.record_error(number, "an empty segment"));
+                return Err(file.record_error(number, "empty segment; expected text"));
             }
-            found.push(Segment { line: number, place, text: text.trim().to_owned() });
+            found.push(Segment { line: number, key, text: text.trim().to_owned() });
             Ok(())
         };
         if !is_sgm {
@@ -87,9 +85,9 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
         let Some((inside, rest)) = tag(line, "seg") else { continue };
         let (text, rest) = rest
             .split_once("</seg>")
-            .ok_or_else(|| file.record_error(number, "a segment without `</seg>` on its line"))?;
+            .ok_or_else(|| file.record_error(number, "the segment is not closed by `</seg>` on its line"))?;
         if tag(text, "seg").or(tag(rest, "seg")).is_some() {
-            return Err(file.record_error(number, "two segments on one line, expected one"));
+            return Err(file.record_error(number, "two segments on one line; expected one"));
         }
         let id = attribute(inside, "id").unwrap_or_default().to_owned();
         segment(Some((Rc::clone(&document), id)), text)?;
@@ -132,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn sgm_is_taken_as_it_is() {
+    fn sgml_text_is_not_unescaped() {
         let english = FRENCH.replace("R&D\u{a0}: oui", "R&D: yes");
         let pairs = read(FRENCH, &english).unwrap();
         assert_eq!(
@@ -143,21 +141,21 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_is_what_stands_behind_its_own_tag() {
+    fn a_segment_begins_after_its_own_tag() {
         let odd = "<doc docid=\"d\">1\">x</seg><seg id=\"1\">right</seg>";
         assert_eq!(read(odd, odd).unwrap()[0].source, "right");
     }
 
     #[test]
-    fn plain_lines() {
+    fn plain_lines_are_paired() {
         let pairs = read("oui\nnon\r\n", "yes\nno").unwrap();
         assert_eq!((pairs[1].line, pairs[1].source.as_str(), pairs[1].target.as_str()), (2, "non", "no"));
     }
 
     #[test]
-    fn what_does_not_match_is_named() {
-        assert!(read("a\nb", "a").unwrap_err().starts_with("b:1: a has 2 segments and b has 1"));
-        assert!(read("a\n\nb", "a\nc\nb").unwrap_err().starts_with("a:2: an empty segment"));
+    fn mismatches_name_file_and_line() {
+        assert!(read("a\nb", "a").unwrap_err().starts_with("b:1: a has 2 segments, but b has 1"));
+        assert!(read("a\n\nb", "a\nc\nb").unwrap_err().starts_with("a:2: empty segment"));
         assert!(
             read(FRENCH, &FRENCH.replace("d1", "d2"))
                 .unwrap_err()
@@ -166,7 +164,7 @@ mod tests {
         assert!(
             read(&FRENCH.replace("non</seg>", "non"), FRENCH)
                 .unwrap_err()
-                .starts_with("a:4: a segment without")
+                .starts_with("a:4: the segment is not closed")
         );
         let both = "<seg id=\"1\">a</seg> <seg id=\"2\">b</seg>";
         assert!(read(both, both).unwrap_err().starts_with("a:1: two segments on one line"));

@@ -1,4 +1,4 @@
-//! Articles with their highlights: CSV with a header, JSON lines, or a tokenized article and a summary a line.
+//! Articles with their highlights: CSV with a header, JSON lines, or two files with one article and one summary a line.
 
 use serde::Deserialize;
 
@@ -9,9 +9,8 @@ use super::{DataError, DataFile, read_json_lines};
 pub struct Article {
     /// Line of its record, from 1.
     pub line: usize,
-    /// Its name in the data, where it has one.
+    /// Its id in the data, where it has one.
     pub id: Option<String>,
-    /// The article.
     pub article: String,
     /// The sentences of the reference summary.
     pub highlights: Vec<String>,
@@ -26,7 +25,7 @@ struct Record {
 
 /// Reads all articles.
 ///
-/// `Err` names file and line: a missing column, an article or highlights without text.
+/// `Err` names file and line of a missing column, or an empty article or summary.
 pub fn read_articles(file: &DataFile) -> Result<Vec<Article>, DataError> {
     let records: Vec<(usize, Record)> = if file.companion.is_some() {
         tagged_lines(file)?
@@ -43,7 +42,7 @@ pub fn read_articles(file: &DataFile) -> Result<Vec<Article>, DataError> {
         .map(|(line, record)| {
             let highlights = highlights(&record.highlights);
             if record.article.trim().is_empty() || highlights.is_empty() {
-                let what = if highlights.is_empty() { "no highlights" } else { "an empty article" };
+                let what = if highlights.is_empty() { "`highlights` is empty" } else { "`article` is empty" };
                 return Err(file.record_error(line, what));
             }
             Ok(Article { line, id: record.id, article: record.article, highlights })
@@ -51,14 +50,14 @@ pub fn read_articles(file: &DataFile) -> Result<Vec<Article>, DataError> {
         .collect()
 }
 
-/// Highlights stand one a line; where line ends were lost, each still ends in ` .`
+/// Splits highlights at line ends; where those were lost, at ` .`, which ends every highlight.
 fn highlights(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let [only] = lines[..] else {
         return lines.into_iter().map(str::to_owned).collect();
     };
     let mut sentences: Vec<String> = only.split(" .").map(|part| format!("{} .", part.trim())).collect();
-    // What stands behind the last full stop has none.
+    // Text after the last full stop has no full stop.
     let rest = sentences.pop().map(|last| last.trim_end_matches(" .").to_owned());
     sentences.extend(rest.filter(|rest| !rest.is_empty()));
     sentences
@@ -93,7 +92,7 @@ fn csv_records(file: &DataFile) -> Result<Vec<(usize, Record)>, DataError> {
     }
 }
 
-/// `REALSumm`'s form: `<t> article </t>` a line, and the same of the summaries, whose sentences run together as ` .next`.
+/// `REALSumm`'s format: `<t> article </t>` a line, and the same for summaries, whose sentences are joined as ` .next`.
 fn tagged_lines(file: &DataFile) -> Result<Vec<(usize, Record)>, DataError> {
     let Some(companion) = file.companion.as_deref() else { return Ok(Vec::new()) };
     let untag = |line: &str| line.replace("<t>", "").replace("</t>", "").trim().to_owned();
@@ -136,20 +135,20 @@ mod tests {
     }
 
     #[test]
-    fn summaries_that_run_together() {
+    fn summaries_without_line_ends_are_split() {
         let mut pair = file("<t> an article . </t>\n");
         pair.companion = Some(Box::new(file("<t> first .second one .third</t>\n")));
         assert_eq!(read_articles(&pair).unwrap()[0].highlights, ["first .", "second one .", "third"]);
     }
 
     #[test]
-    fn odd_records_are_named() {
+    fn messages_name_the_line() {
         assert!(read("text,highlights\na,b\n").unwrap_err().starts_with("a.csv:1: no column `article`"));
         assert!(
-            read("article,highlights\n\"a\",b\n,c\n").unwrap_err().starts_with("a.csv:3: an empty article")
+            read("article,highlights\n\"a\",b\n,c\n").unwrap_err().starts_with("a.csv:3: `article` is empty")
         );
         assert!(read("article,highlights\na\n").unwrap_err().starts_with("a.csv:2: malformed CSV"));
-        assert!(read("article,highlights\na,\n").unwrap_err().contains("no highlights"));
+        assert!(read("article,highlights\na,\n").unwrap_err().contains("`highlights` is empty"));
         assert!(read("article,highlights\n").unwrap_err().contains("no records"));
     }
 }

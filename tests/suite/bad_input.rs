@@ -113,7 +113,7 @@ fn invalid_records() {
     );
     contains(
         &with_data(format!("{good}{{\"text\":\"\"}}\n").as_bytes()),
-        &["lambada_test.jsonl:2", "empty passage"],
+        &["lambada_test.jsonl:2", "the passage is empty"],
     );
     contains(
         &with_data(format!("{good}{{\"text\":\"one\"}}\n").as_bytes()),

@@ -1,4 +1,4 @@
-//! Task cards.
+//! Task configs of built-in tasks.
 
 use gpt2_eval::tasks::TaskConfig;
 use proptest::prop_assert;
@@ -8,7 +8,7 @@ use super::hold;
 use super::memory::bounded;
 use super::mutate::mutated;
 
-const CARD: &[u8] = br#"name = "t"
+const CONFIG: &[u8] = br#"name = "t"
 title = "T"
 measures = "nothing"
 groups = ["all", "paper"]
@@ -32,8 +32,8 @@ name = "s"
 "#;
 
 #[test]
-fn configs() {
-    hold(mutated(&[CARD]), |bytes| {
+fn mutated_configs_stay_within_their_directory() {
+    hold(mutated(&[CONFIG]), |bytes| {
         let text = String::from_utf8_lossy(&bytes.0);
         if let Ok(config) = bounded(text.len(), || TaskConfig::parse(&text))? {
             prop_assert!(!config.protocols.is_empty());

@@ -1,4 +1,4 @@
-//! Users' own tasks: their cards, the templates in them, and their data files.
+//! Custom tasks: task configs, templates and data files.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -94,9 +94,9 @@ fn configs() {
             Err(error) => {
                 let message = error.to_string();
                 is_good_message(&message, "my.toml")?;
-                let place = message.strip_prefix("my.toml:").unwrap_or_default();
+                let location = message.strip_prefix("my.toml:").unwrap_or_default();
                 let numbers: Vec<Option<usize>> =
-                    place.splitn(3, ':').take(2).map(|number| number.parse().ok()).collect();
+                    location.splitn(3, ':').take(2).map(|number| number.parse().ok()).collect();
                 let lines = text.matches('\n').count() + 1;
                 let is_there = matches!(numbers[..], [Some(line), Some(1..)] if (1..=lines).contains(&line));
                 prop_assert!(is_there, "{}", message);
@@ -104,7 +104,7 @@ fn configs() {
         }
         Ok(())
     });
-    assert!(read.get() > cases() / 20, "only {} of {} cards were read", read.get(), cases());
+    assert!(read.get() > cases() / 20, "only {} of {} task configs were read", read.get(), cases());
 }
 
 fn record() -> Record {
@@ -125,10 +125,10 @@ fn templates() {
             let most = text.len() + text.matches('{').count() * 3;
             prop_assert!(rendered.len() <= most);
         }
-        // A text whose braces are doubled is itself.
+        // Doubled braces render as the text itself.
         let escaped = text.replace('{', "{{").replace('}', "}}");
         prop_assert_eq!(Template::parse(&escaped).unwrap().render(&record, None), Ok(text.to_string()));
-        // What a bound word stands for is never read as a template.
+        // A bound text is never parsed as a template.
         let bound = Template::parse("a{choice}b").unwrap().render(&record, Some(("choice", &text)));
         prop_assert_eq!(bound, Ok(format!("a{text}b")));
         if let Ok(path) = bounded(text.len(), || FieldPath::parse(&text))? {
@@ -138,7 +138,7 @@ fn templates() {
     });
 }
 
-/// The task of a card.
+/// A registry with the task of a config.
 fn registry(text: &str) -> Registry {
     let config = CustomTaskConfig::parse("my.toml", text).unwrap();
     let sha256 = hex::encode(Sha256::digest(text));
@@ -146,19 +146,19 @@ fn registry(text: &str) -> Registry {
     Registry::new(&[CustomTaskFile { task, path, sha256, text }]).unwrap()
 }
 
-/// Files of the cards are read, or refused by their name.
+/// Data files are read, or refused with a message that names the file.
 fn read_all(config: &str, seed: &'static [u8]) {
     let registry = registry(config);
     let name = CustomTaskConfig::parse("my.toml", config).unwrap().name;
     let task = registry.find(&name).unwrap();
-    let own = |bytes: &Bytes| DataFile { provenance: Provenance::Custom, ..file(FILE, bytes) };
+    let custom = |bytes: &Bytes| DataFile { provenance: Provenance::Custom, ..file(FILE, bytes) };
     let read_as_valid = Cell::new(0);
     let protocol = Protocol::new(Protocol::CUSTOM);
     let loaded =
-        task.read(own(&Bytes(seed.to_vec())), &protocol).unwrap_or_else(|error| panic!("{name}: {error}"));
+        task.read(custom(&Bytes(seed.to_vec())), &protocol).unwrap_or_else(|error| panic!("{name}: {error}"));
     (0..loaded.len()).for_each(|index| drop(loaded.requests(index)));
     hold((mutated(&[seed]), any::<u8>()), |(bytes, _)| {
-        let input = own(&bytes);
+        let input = custom(&bytes);
         match bounded(bytes.0.len(), || task.read(input, &protocol))? {
             Ok(loaded) => {
                 read_as_valid.set(read_as_valid.get() + 1);

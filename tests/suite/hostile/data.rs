@@ -1,4 +1,4 @@
-//! Data files: a task reads one, or says what is wrong with it by its name.
+//! Data files: a task reads a file, or refuses it with a message that names it.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -26,14 +26,14 @@ pub fn file(name: &str, bytes: &Bytes) -> DataFile {
     file
 }
 
-/// How many samples a file can have: a bound by its content.
+/// Upper bound on the samples of a file, by its content.
 type Most = fn(&[u8]) -> usize;
 
 fn lines(bytes: &[u8]) -> usize {
     bytes.split(|&byte| byte == b'\n').count()
 }
 
-/// What every loaded task keeps.
+/// Invariants of every loaded task.
 pub fn is_sound(loaded: &dyn TaskSamples, bytes: &[u8], most: usize) -> Result<(), TestCaseError> {
     prop_assert!(!loaded.is_empty() && loaded.len() <= most, "{} samples, at most {most}", loaded.len());
     let ids: BTreeSet<&str> = (0..loaded.len()).map(|index| loaded.id(index)).collect();
@@ -60,7 +60,7 @@ pub fn is_sound(loaded: &dyn TaskSamples, bytes: &[u8], most: usize) -> Result<(
     Ok(())
 }
 
-/// Reads a file of `task:protocol`; whether it is a valid one.
+/// Reads a file of `task:protocol` and returns whether it is valid.
 fn read(task: &str, protocol: &str, file: DataFile, most: usize) -> Result<bool, TestCaseError> {
     let task = tasks::find(task).unwrap();
     let bytes = file.bytes.clone();
@@ -76,7 +76,7 @@ fn read(task: &str, protocol: &str, file: DataFile, most: usize) -> Result<bool,
 }
 
 fn read_all(task: &'static str, protocols: &'static [&'static str], seeds: &[&'static [u8]], most: Most) {
-    // Valid files are read, and what is made once is made before memory is counted.
+    // Reads the valid files first, so that lazy statics are initialized before memory is counted.
     for seed in seeds {
         for protocol in protocols {
             let file = file(FILE, &Bytes(seed.to_vec()));
@@ -122,7 +122,7 @@ fn coqa() {
         "additional_answers":{"0":[{"input_text":"ann","turn_id":1},{"input_text":"no","turn_id":2}]}},
         {"source":"cnn","id":"s2","story":"Bo sat.","questions":[{"input_text":"Who?","turn_id":1}],
         "answers":[{"input_text":"Bo","turn_id":1}]}]}"#;
-    // A turn needs a question of these bytes at least.
+    // A turn needs at least these bytes.
     read_all("coqa", &["paper", "harness"], &[seed], |bytes| bytes.len() / "{\"turn_id\":1}".len());
 }
 
@@ -154,7 +154,7 @@ fn summaries() {
     read_all("cnn_dailymail", &["paper", "no-hint", "harness"], &[csv.as_bytes(), json.as_bytes()], lines);
 }
 
-/// Reads two mutated files, or the same changes in both, as a file and its companion.
+/// Reads a file and its companion, mutated in different ways or in the same way.
 fn read_pairs(task: &'static str, seeds: &[(&'static [u8], &'static [u8])]) {
     let (sources, targets): (Vec<&[u8]>, Vec<&[u8]>) = seeds.iter().copied().unzip();
     let kept = [sources.clone(), targets.clone()];
@@ -210,6 +210,6 @@ fn other_streams_of_words() {
 fn streams_of_bytes() {
     let seed = "<page>\n    <title>Caf\u{e9}</title> [[link]] &amp;lt; 1234\n</page>\n";
     let long: &'static str = "one line of words ".repeat(300).leak();
-    // A byte that is no UTF-8 becomes three.
+    // An invalid byte becomes three bytes.
     read_all("enwik8", &["paper"], &[seed.as_bytes(), long.as_bytes()], |bytes| 3 * bytes.len());
 }

@@ -1,4 +1,4 @@
-//! What models write and people wrote, in the functions that compare them.
+//! Arbitrary text in the metrics, the de-tokenizers and the functions that display text.
 
 use gpt2_eval::tasks::detokenize::{BOOK, NEWS, WIKITEXT, rewrite};
 use gpt2_eval::text::{visible_bytes, visible_white_space};
@@ -54,7 +54,7 @@ fn overlaps_are_shares() {
 }
 
 #[test]
-fn rewritten_texts() {
+fn de_tokenized_text_is_bounded() {
     hold(mutated(&[TEXT]), |bytes| {
         let text = String::from_utf8_lossy(&bytes.0);
         bounded(text.len(), || {
@@ -73,7 +73,7 @@ fn rewritten_texts() {
 }
 
 #[test]
-fn moses() {
+fn moses_tokens_are_bounded() {
     hold(mutated(&[TEXT]), |bytes| {
         let text = String::from_utf8_lossy(&bytes.0);
         for language in [Language::English, Language::French, Language::German] {
