@@ -74,7 +74,7 @@ pub(super) fn inspect(arguments: &InspectArguments) -> anyhow::Result<String> {
     };
     let inspected = Inspected {
         path: path.display().to_string(),
-        format: weights.format().as_str(),
+        format: weights.format(),
         files,
         weights_sha256,
         types: weights.stored_types(),
@@ -82,7 +82,7 @@ pub(super) fn inspect(arguments: &InspectArguments) -> anyhow::Result<String> {
         parameters: checkpoint.config.parameters(),
         tokenizer: InspectedTokenizer {
             origin: checkpoint.tokenizer.origin().to_owned(),
-            tokens: checkpoint.tokenizer.vocabulary_size(),
+            tokens: checkpoint.tokenizer.vocab_size(),
             sha256: checkpoint.tokenizer.sha256().to_owned(),
         },
         config: checkpoint.config,

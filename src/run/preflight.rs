@@ -140,7 +140,7 @@ fn open_checkpoint(planned: &PlannedModel) -> Result<Checkpoint, RunError> {
         ModelSource::Directory(path) => Checkpoint::open(path),
         ModelSource::Bundled => Checkpoint::bundled(&planned.label).unwrap_or_else(|| {
             let reason = "no bundled model of this name".to_owned();
-            Err(CheckpointError::NotFound { path: planned.label.clone().into(), reason })
+            Err(CheckpointError::not_found(planned.label.as_ref(), &reason))
         }),
     };
     opened.map_err(|source| RunError::Checkpoint { label: planned.label.clone(), source })

@@ -10,7 +10,6 @@ use super::loaded::{LoadedSample, LoadedTask};
 use super::preflight::{Preflight, ReadyModel, TaskWork, tokens_of};
 use super::{Journal, RunDirectory, RunError};
 use crate::record::{Identity, ModelIdentity, SampleResult, TaskUsage};
-use gpt2_model::CheckpointError;
 use gpt2_model::engine::{self, Backend, Engine, Event, Usage, Work};
 use gpt2_model::request::Response;
 
@@ -70,10 +69,9 @@ impl<'a> TaskRun<'a> {
                 Some(backend) => backend,
                 None => {
                     let opened = engine::load(&model.checkpoint, options.device, preflight.precision);
-                    loaded.insert(opened.map_err(|source| RunError::Checkpoint {
-                        label: label.clone(),
-                        source: CheckpointError::Weights(source),
-                    })?)
+                    loaded.insert(
+                        opened.map_err(|source| RunError::Checkpoint { label: label.clone(), source })?,
+                    )
                 }
             };
             let tokenizer = &model.checkpoint.tokenizer;

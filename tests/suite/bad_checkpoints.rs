@@ -1,4 +1,4 @@
-//! Wrong checkpoints are refused with the tensor, the file, what was expected and what was found.
+//! Errors of wrong checkpoints name the file, the tensor, what was expected and what was found.
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ fn contains(message: &str, parts: &[&str]) {
 }
 
 #[test]
-fn tensors_that_do_not_fit() {
+fn missing_unknown_and_misshapen_tensors() {
     let missing = with_tensors(|tensors| {
         tensors.remove("transformer.h.1.mlp.c_fc.weight");
     });
@@ -70,7 +70,7 @@ fn tensors_of_another_type() {
 }
 
 #[test]
-fn files_that_are_damaged() {
+fn damaged_files() {
     let half = with_file("model.safetensors", |mut bytes| {
         bytes.truncate(bytes.len() / 2);
         bytes
@@ -122,11 +122,14 @@ fn vocabularies_that_do_not_match() {
 #[test]
 fn directories_without_a_model() {
     let directory = tempfile::tempdir().unwrap();
-    contains(&message(directory.path()), &["no model at model", "no such file or directory"]);
+    contains(&message(directory.path()), &["model: no GPT-2 model: no such file or directory"]);
     let model = directory.path().join("model");
     copy_model("tiny-3M", &model);
     std::fs::remove_file(model.join("model.safetensors")).unwrap();
-    contains(&message(directory.path()), &["model.safetensors is missing: the directory has no weights"]);
+    contains(
+        &message(directory.path()),
+        &["model.safetensors is missing; the directory has no other weights"],
+    );
     std::fs::write(model.join("pytorch_model.bin"), b"").unwrap();
     contains(&message(directory.path()), &["pytorch_model.bin: not a weight file: the file is empty"]);
     std::fs::remove_file(model.join("pytorch_model.bin")).unwrap();

@@ -65,7 +65,7 @@ fn files_of_a_model_directory_give_the_bundled_tokenizer() {
     let Some(directory) = shared("models/tiny-3M") else { return };
     let from_files = Gpt2Tokenizer::from_directory(&directory).unwrap().expect("vocab.json and merges.txt");
     let bundled = Gpt2Tokenizer::bundled().unwrap();
-    assert_eq!(from_files.vocabulary_size(), bundled.vocabulary_size());
+    assert_eq!(from_files.vocab_size(), bundled.vocab_size());
     for id in 0..50_257 {
         assert_eq!(from_files.token_bytes(id), bundled.token_bytes(id), "{id}");
     }
@@ -118,7 +118,7 @@ fn tokenizer_json_gives_the_bundled_tokenizer() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("tokenizer.json"), json.to_string()).unwrap();
     let tokenizer = Gpt2Tokenizer::from_directory(directory.path()).unwrap().expect("tokenizer.json");
-    assert_eq!((tokenizer.vocabulary_size(), tokenizer.end_of_text()), (50_257, 50_256));
+    assert_eq!((tokenizer.vocab_size(), tokenizer.end_of_text()), (50_257, 50_256));
     let text = "“naïve” café — 中文 🙂\n\n  1999 it's <|endoftext|>";
     let ids = tokenizer.encode(text).unwrap();
     assert_eq!(ids, bundled.encode(text).unwrap());

@@ -1,14 +1,14 @@
-//! Where a model's configuration, weights and tokenizer come from: a directory or file of any known format, or the
-//! program itself.
+//! Opens a checkpoint: configuration, weights and tokenizer from a directory, a file, or the program itself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::weights::locate;
-use super::{Gpt2Config, WeightFile, WeightFormat, WeightsError};
-use crate::tokenizer::{Gpt2Tokenizer, TokenizerError};
+use crate::Gpt2Config;
+use crate::error::CheckpointError;
+use crate::tokenizer::Gpt2Tokenizer;
+use crate::weights::{WeightFile, locate};
 use untrusted_input::read_bounded;
 
-/// The models that are part of the program: label, `config.json`, `model.safetensors`.
+/// The models compiled into the program: label, `config.json`, `model.safetensors`.
 pub const BUNDLED_MODELS: [(&str, &[u8], &[u8]); 2] = [
     (
         "tiny-3M",
@@ -22,119 +22,47 @@ pub const BUNDLED_MODELS: [(&str, &[u8], &[u8]); 2] = [
     ),
 ];
 
-/// Most bytes of a `config.json`; they have about a thousand.
+/// Largest `config.json`; they have about 1 kB.
 const MAX_CONFIG_BYTES: u64 = 1_000_000;
 
-/// Vocabularies are often padded to a multiple of this, for speed in training.
+/// Vocabularies are often padded to a multiple of this, to train faster.
 const PADDING_MULTIPLE: usize = 128;
 
-/// What can be wrong with a checkpoint.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// There is no such model.
-    #[error("no model at {path}: {reason}")]
-    NotFound {
-        /// The directory or file.
-        path: PathBuf,
-        /// What was looked for.
-        reason: String,
-    },
-    /// A file of the checkpoint that cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A configuration that is no GPT-2's.
-    #[error("{path}: {reason}")]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// Which field, and what was expected.
-        reason: String,
-    },
-    /// Tokenizer and model do not belong together.
-    #[error(
-        "{path}: the vocabulary does not match: {tokenizer} has {tokens} tokens, but tensor `wte.weight` of the \
-         model has {rows} rows (`vocab_size` of its configuration); expected equal numbers, or rows padded to a \
-         multiple of {PADDING_MULTIPLE}"
-    )]
-    Vocabulary {
-        /// The model's directory.
-        path: PathBuf,
-        /// The tokenizer's file.
-        tokenizer: String,
-        /// Its entries.
-        tokens: usize,
-        /// The embedding's rows.
-        rows: usize,
-    },
-    /// A token that the model has no embedding of.
-    #[error(
-        "{path}: {tokenizer} gives a token the id {id}, but tensor `wte.weight` of the model has {rows} rows \
-         (`vocab_size` of its configuration); expected ids below that"
-    )]
-    TokenId {
-        /// The model's directory.
-        path: PathBuf,
-        /// The tokenizer's file.
-        tokenizer: String,
-        /// The largest id.
-        id: u32,
-        /// The embedding's rows.
-        rows: usize,
-    },
-    /// The weight file is wrong.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// The tokenizer's files are wrong.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
-}
-
-/// A model that has been opened and checked, not loaded.
+/// A model whose files are open and checked. Weights are mapped, not loaded.
 pub struct Checkpoint {
-    /// The model's shape.
+    /// The shape of the model.
     pub config: Gpt2Config,
-    /// Its weights, mapped.
+    /// Mapped, checked against `config`.
     pub weights: WeightFile,
-    /// Its tokenizer; the program's own where the directory has none.
+    /// The bundled tokenizer if the directory has none.
     pub tokenizer: Gpt2Tokenizer,
 }
 
 impl Checkpoint {
-    /// Opens a GPT-2 in any format of [`WeightFormat`]: its directory, or the file with its weights. The format is known
-    /// by the content.
+    /// Opens a GPT-2: its directory, or its weight file. The content decides on the format (see [`WeightFile::format`]).
     ///
-    /// The configuration is in nanoGPT's and llm.c's files; beside the others stands `config.json`, or `OpenAI`'s
-    /// `hparams.json`. A `config.json` beside nanoGPT's file goes before what the file says, which is silent on the
-    /// activation. The tokenizer is `tokenizer.json`, `vocab.json` with `merges.txt`, or `encoder.json` with `vocab.bpe`
-    /// beside the weights; without such files it is GPT-2's own.
+    /// The configuration is `config.json` in the same directory, OpenAI's `hparams.json`, or part of nanoGPT's and llm.c's
+    /// files. A `config.json` overrides the one in nanoGPT's file, which does not name the activation. The tokenizer is
+    /// `tokenizer.json`, `vocab.json` with `merges.txt`, or `encoder.json` with `vocab.bpe`, else the bundled one.
     ///
-    /// `Err` names the file and the tensor, what was expected and what was found.
+    /// # Errors
+    /// Names the file and the tensor, what was expected and what was found.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let not_found = |reason: String| CheckpointError::NotFound { path: path.to_owned(), reason };
+        let not_found = |reason: String| CheckpointError::not_found(path, &reason);
         let weights_path = locate(path).map_err(not_found)?;
         let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-        let beside = |name: &str| Some(directory.join(name)).filter(|path| path.is_file());
         let weights = WeightFile::open(&weights_path)?;
-        let config_path = match weights.format() {
-            WeightFormat::LlmC => None,
-            WeightFormat::TensorFlow => beside("hparams.json").or_else(|| beside("config.json")),
-            _ => beside("config.json"),
-        };
+        let config_names = weights.config_names();
+        let config_path = config_names.iter().map(|name| directory.join(name)).find(|path| path.is_file());
         let config = match (config_path, weights.config()) {
-            (Some(config_path), _) => {
-                let json = read_bounded(&config_path, MAX_CONFIG_BYTES)
-                    .map_err(|source| CheckpointError::Read { path: config_path.clone(), source })?;
-                read_config(&config_path, &json)?
+            (Some(path), _) => {
+                let json = read_bounded(&path, MAX_CONFIG_BYTES)
+                    .map_err(|error| CheckpointError::read(&path, &error))?;
+                read_config(&path, &json)?
             }
             (None, Some(config)) => config.clone(),
             (None, None) => {
-                let name =
-                    if weights.format() == WeightFormat::TensorFlow { "hparams.json" } else { "config.json" };
+                let name = config_names.first().copied().unwrap_or_default();
                 return Err(not_found(format!("{name} is missing")));
             }
         };
@@ -145,7 +73,7 @@ impl Checkpoint {
         Self::assemble(path, config, weights, tokenizer)
     }
 
-    /// Opens one of [`BUNDLED_MODELS`]; `None` if there is none of that name.
+    /// Opens one of [`BUNDLED_MODELS`]; `None` for another label.
     pub fn bundled(label: &str) -> Option<Result<Self, CheckpointError>> {
         let (_, json, weights) = BUNDLED_MODELS.into_iter().find(|(name, _, _)| *name == label)?;
         let directory = Path::new("models").join(label);
@@ -164,29 +92,27 @@ impl Checkpoint {
         tokenizer: Gpt2Tokenizer,
     ) -> Result<Self, CheckpointError> {
         weights.check(&config)?;
-        let (tokens, rows) = (tokenizer.vocabulary_size(), config.vocab_size);
+        let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size);
+        let origin = tokenizer.origin();
         if tokens > rows || rows > tokens.next_multiple_of(PADDING_MULTIPLE) {
-            return Err(CheckpointError::Vocabulary {
-                path: path.to_owned(),
-                tokenizer: tokenizer.origin().to_owned(),
-                tokens,
-                rows,
-            });
+            let reason = format!(
+                "the vocabulary does not match: {origin} has {tokens} tokens, but tensor `wte.weight` has {rows} rows \
+                 (vocab_size); expected equal numbers, or rows padded to a multiple of {PADDING_MULTIPLE}"
+            );
+            return Err(CheckpointError::new(path, reason));
         }
-        let largest = tokenizer.largest_id();
-        if largest as usize >= rows {
-            return Err(CheckpointError::TokenId {
-                path: path.to_owned(),
-                tokenizer: tokenizer.origin().to_owned(),
-                id: largest,
-                rows,
-            });
+        let id = tokenizer.largest_id();
+        if id as usize >= rows {
+            let reason = format!(
+                "{origin} has the token id {id}, but tensor `wte.weight` has {rows} rows (vocab_size); expected ids \
+                 below {rows}"
+            );
+            return Err(CheckpointError::new(path, reason));
         }
         Ok(Self { config, weights, tokenizer })
     }
 }
 
 fn read_config(path: &Path, json: &[u8]) -> Result<Gpt2Config, CheckpointError> {
-    Gpt2Config::from_hugging_face(json)
-        .map_err(|reason| CheckpointError::Config { path: path.to_owned(), reason })
+    Gpt2Config::from_hugging_face(json).map_err(|reason| CheckpointError::new(path, reason))
 }

@@ -1,4 +1,4 @@
-//! The shape of a GPT-2, read from a Hugging Face `config.json`.
+//! The configuration of a GPT-2, read from a Hugging Face `config.json`.
 
 use burn::config::Config;
 use serde::{Deserialize, Serialize};
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use untrusted_input::clipped;
 
-/// The nonlinearity of the feed-forward layers.
+/// Nonlinearity of the MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
-    /// GELU in its tanh form: GPT-2's own (`gelu_new`).
+    /// GPT-2's own: the tanh approximation of GELU (`gelu_new`).
     GeluTanh,
-    /// GELU by the error function.
+    /// GELU with the error function.
     Gelu,
     /// max(0, x).
     Relu,
@@ -22,7 +22,7 @@ pub enum Activation {
     Tanh,
 }
 
-/// The shape of a GPT-2 (Radford et al. 2019, Table 2).
+/// Sizes and switches of a GPT-2 (Radford et al. 2019, Table 2), with the names of `config.json`.
 #[derive(Config, Debug, PartialEq)]
 pub struct Gpt2Config {
     /// Transformer blocks: 12, 24, 36 or 48 in the paper.
@@ -31,18 +31,18 @@ pub struct Gpt2Config {
     pub n_embd: usize,
     /// Attention heads; divides `n_embd`.
     pub n_head: usize,
-    /// Positions: the most tokens that the model sees at once.
+    /// Positions of the context, in tokens.
     #[config(default = 1024)]
     pub n_positions: usize,
-    /// Rows of the token embedding.
+    /// Rows of the token embedding, padding included.
     #[config(default = 50257)]
     pub vocab_size: usize,
-    /// Width of the feed-forward layers; GPT-2's is 4 × `n_embd`.
+    /// Width of the MLP; 4 × `n_embd` in the paper.
     pub n_inner: usize,
-    /// ε of the layer norms.
+    /// ε of LayerNorm.
     #[config(default = 1e-5)]
     pub layer_norm_epsilon: f64,
-    /// Nonlinearity of the feed-forward layers.
+    /// Nonlinearity of the MLP.
     #[config(default = "Activation::GeluTanh")]
     pub activation: Activation,
     /// Whether attention scores are divided by √(head width).
@@ -56,8 +56,8 @@ pub struct Gpt2Config {
     pub tied_output: bool,
 }
 
-/// The fields of a Hugging Face `config.json` that change what a GPT-2 computes; numbers as they stand there, so that
-/// what is wrong with one can be said with its name.
+/// The fields of `config.json` that change what a GPT-2 computes. Numbers stay JSON values, so that an error can name the
+/// field.
 #[derive(Debug, Deserialize)]
 struct HuggingFaceConfig {
     model_type: Option<String>,
@@ -70,7 +70,7 @@ struct HuggingFaceConfig {
     #[serde(alias = "max_position_embeddings", alias = "n_ctx_positions")]
     n_positions: Option<Value>,
     n_ctx: Option<Value>,
-    // The second name is that of OpenAI's `hparams.json`.
+    // `n_vocab` in OpenAI's `hparams.json`.
     #[serde(alias = "n_vocab")]
     vocab_size: Option<Value>,
     n_inner: Option<Value>,
@@ -82,8 +82,8 @@ struct HuggingFaceConfig {
     add_cross_attention: Option<bool>,
 }
 
-/// The largest sizes that are believed, far above every known GPT-2's: a corrupt file must not make the program
-/// allocate, and no product of two of them overflows.
+/// Largest sizes, far above every known GPT-2: a damaged file must not cause a large allocation, and no product of two sizes
+/// overflows.
 const MAX_LAYERS: usize = 1024;
 const MAX_WIDTH: usize = 1 << 16;
 const MAX_POSITIONS: usize = 1 << 20;
@@ -91,18 +91,19 @@ const MAX_TOKENS: usize = 1 << 22;
 const MAX_INNER_WIDTH: usize = 1 << 18;
 
 impl Gpt2Config {
-    /// Reads a Hugging Face `config.json`; absent fields have the defaults of transformers' `GPT2Config`. `OpenAI`'s
-    /// `hparams.json` has five of the fields, one under another name.
+    /// Reads a Hugging Face `config.json` or OpenAI's `hparams.json`. Missing fields have the defaults of transformers'
+    /// `GPT2Config`.
     ///
-    /// `Err` says in words which field is wrong and what was expected.
+    /// # Errors
+    /// A message that names the field, and what was expected.
     pub fn from_hugging_face(json: &[u8]) -> Result<Self, String> {
         let raw: HuggingFaceConfig =
             serde_json::from_slice(json).map_err(|error| clipped(&error.to_string()))?;
         if let Some(kind) = raw.model_type.as_deref().filter(|kind| *kind != "gpt2") {
-            return Err(format!("`model_type` is \"{}\", expected \"gpt2\"", clipped(kind)));
+            return Err(format!("model_type is \"{}\", expected \"gpt2\"", clipped(kind)));
         }
         if raw.add_cross_attention == Some(true) {
-            return Err("`add_cross_attention` is true, expected a decoder-only GPT-2".to_owned());
+            return Err("add_cross_attention is true, expected a decoder-only GPT-2".to_owned());
         }
         let activation = match raw.activation_function.as_deref() {
             None | Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Activation::GeluTanh,
@@ -112,7 +113,7 @@ impl Gpt2Config {
             Some("tanh") => Activation::Tanh,
             Some(other) => {
                 return Err(format!(
-                    "`activation_function` is \"{}\", expected gelu_new, gelu_pytorch_tanh, gelu, relu, silu or \
+                    "activation_function is \"{}\", expected gelu_new, gelu_pytorch_tanh, gelu, relu, silu or \
                      tanh",
                     clipped(other)
                 ));
@@ -133,18 +134,13 @@ impl Gpt2Config {
             tied_output: raw.tie_word_embeddings.unwrap_or(true),
         };
         if !config.n_embd.is_multiple_of(config.n_head) {
-            return Err(format!(
-                "`n_embd` is {}, expected a multiple of `n_head`, {}",
-                config.n_embd, config.n_head
-            ));
+            return Err(format!("n_head ({}) does not divide n_embd ({})", config.n_head, config.n_embd));
         }
         Ok(config)
     }
 
-    /// A GPT-2 of these sizes: `n_layer`, `n_embd`, `n_head`, `n_positions`, `vocab_size`.
-    ///
-    /// `Err` says in words which size is wrong and what was expected.
-    pub(super) fn from_sizes(
+    /// A GPT-2 with these sizes and the defaults of transformers.
+    pub(crate) fn from_sizes(
         [n_layer, n_embd, n_head, n_positions, vocab_size]: [usize; 5],
     ) -> Result<Self, String> {
         let json = serde_json::json!({
@@ -158,13 +154,13 @@ impl Gpt2Config {
         self.n_embd / self.n_head
     }
 
-    /// What the attention scores of block `layer` (from 0) are multiplied with.
+    /// Factor of the attention scores in block `layer`, counted from 0.
     pub fn attention_scale(&self, layer: usize) -> f64 {
-        let by_width = if self.scale_attention { 1.0 / (self.head_width() as f64).sqrt() } else { 1.0 };
-        if self.scale_attention_by_layer { by_width / (layer + 1) as f64 } else { by_width }
+        let scale = if self.scale_attention { 1.0 / (self.head_width() as f64).sqrt() } else { 1.0 };
+        if self.scale_attention_by_layer { scale / (layer + 1) as f64 } else { scale }
     }
 
-    /// Every tensor of the model with its Hugging Face name (without the `transformer.` prefix) and shape.
+    /// Name and shape of each tensor, as in transformers' state dict without the prefix `transformer.`.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (width, inner) = (self.n_embd, self.n_inner);
         let mut tensors = vec![
@@ -196,22 +192,22 @@ impl Gpt2Config {
         tensors
     }
 
-    /// Parameters of the model; a tied output projection counts once.
+    /// Number of parameters. A tied output projection counts once.
     pub fn parameters(&self) -> u64 {
         self.tensors().iter().map(|(_, shape)| shape.iter().map(|&size| size as u64).product::<u64>()).sum()
     }
 }
 
-/// The size that stands in a field, from 1 to `most`; `absent` where there is none.
-fn size(field: &str, found: Option<Value>, absent: Option<usize>, most: usize) -> Result<usize, String> {
-    let expected = format!("expected a size from 1 to {most}");
-    match (found, absent) {
-        (None, Some(absent)) => Ok(absent),
-        (None, None) => Err(format!("`{field}` is missing, {expected}")),
+/// The size in a field, from 1 to `max`; `default` if the field is missing.
+fn size(field: &str, found: Option<Value>, default: Option<usize>, max: usize) -> Result<usize, String> {
+    let expected = format!("expected a size from 1 to {max}");
+    match (found, default) {
+        (None, Some(default)) => Ok(default),
+        (None, None) => Err(format!("{field} is missing, {expected}")),
         (Some(found), _) => {
             let size = found.as_u64().and_then(|size| usize::try_from(size).ok());
-            size.filter(|size| (1..=most).contains(size))
-                .ok_or_else(|| format!("`{field}` is {}, {expected}", clipped(&found.to_string())))
+            size.filter(|size| (1..=max).contains(size))
+                .ok_or_else(|| format!("{field} is {}, {expected}", clipped(&found.to_string())))
         }
     }
 }
@@ -219,7 +215,7 @@ fn size(field: &str, found: Option<Value>, absent: Option<usize>, most: usize) -
 fn epsilon(found: Option<Value>) -> Result<f64, String> {
     let Some(found) = found else { return Ok(1e-5) };
     found.as_f64().filter(|epsilon| (0.0..=1.0).contains(epsilon)).ok_or_else(|| {
-        format!("`layer_norm_epsilon` is {}, expected a number from 0 to 1", clipped(&found.to_string()))
+        format!("layer_norm_epsilon is {}, expected a number from 0 to 1", clipped(&found.to_string()))
     })
 }
 
@@ -246,14 +242,17 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_gpt2() {
+    fn other_models_are_refused() {
         let refused = |json: &str| Gpt2Config::from_hugging_face(json.as_bytes()).unwrap_err();
         assert!(
             refused(r#"{"model_type":"llama","n_layer":1,"n_embd":8,"n_head":2}"#)
                 .contains("expected \"gpt2\"")
         );
-        assert!(refused(r#"{"n_layer":1,"n_embd":9,"n_head":2}"#).contains("multiple of `n_head`"));
-        assert!(refused(r#"{"n_layer":0,"n_embd":8,"n_head":2}"#).contains("`n_layer` is 0"));
+        assert!(
+            refused(r#"{"n_layer":1,"n_embd":9,"n_head":2}"#)
+                .contains("n_head (2) does not divide n_embd (9)")
+        );
+        assert!(refused(r#"{"n_layer":0,"n_embd":8,"n_head":2}"#).contains("n_layer is 0"));
         assert!(
             refused(r#"{"n_layer":1,"n_embd":8,"n_head":2,"activation_function":"x"}"#).contains("gelu_new")
         );
@@ -276,7 +275,7 @@ mod tests {
             ("vocab_size", 4_194_304),
             ("n_inner", 262_144),
         ];
-        for (field, most) in sizes {
+        for (field, max) in sizes {
             let values = [
                 "0",
                 "1000000000",
@@ -288,14 +287,14 @@ mod tests {
                 "[12]",
             ];
             for value in values {
-                let expected = format!("`{field}` is {value}, expected a size from 1 to {most}");
+                let expected = format!("{field} is {value}, expected a size from 1 to {max}");
                 assert_eq!(refused(field, value), expected);
             }
         }
-        assert_eq!(refused("n_head", "3"), "`n_embd` is 8, expected a multiple of `n_head`, 3");
+        assert_eq!(refused("n_head", "3"), "n_head (3) does not divide n_embd (8)");
         assert_eq!(
             refused("layer_norm_epsilon", "-1"),
-            "`layer_norm_epsilon` is -1, expected a number from 0 to 1"
+            "layer_norm_epsilon is -1, expected a number from 0 to 1"
         );
     }
 

@@ -14,6 +14,7 @@ mod config;
 mod device;
 mod embedding;
 pub mod engine;
+mod error;
 #[cfg(feature = "flex")]
 mod extension;
 #[cfg(feature = "flex")]
@@ -33,10 +34,11 @@ mod weights;
 mod wgpu;
 
 pub use cache::KeyValueCache;
-pub use checkpoint::{BUNDLED_MODELS, Checkpoint, CheckpointError};
+pub use checkpoint::{BUNDLED_MODELS, Checkpoint};
 pub use config::{Activation, Gpt2Config};
 pub use device::{ComputeDevice, DEVICE_NAMES, DeviceError, DeviceRequest};
 pub use embedding::TokenEmbedding;
+pub use error::CheckpointError;
 #[cfg(feature = "flex")]
 pub use extension::FusedBlockBackend;
 #[cfg(feature = "flex")]
@@ -46,4 +48,4 @@ pub use gpt2::{Block, CausalSelfAttention, FeedForward, Gpt2};
 pub use packed::PackedGpt2;
 #[cfg(feature = "flex")]
 pub use segments::{KvSegment, NewTokens, RaggedBatch};
-pub use weights::{WeightFile, WeightFormat, WeightPart, WeightsError, find_weights};
+pub use weights::{WeightFile, WeightPart, find_weights};

@@ -4,10 +4,10 @@ use burn::module::Param;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{Checkpoint, ComputeDevice, Gpt2, TokenEmbedding, WeightFile, WeightsError};
+use super::{Checkpoint, CheckpointError, ComputeDevice, Gpt2, TokenEmbedding, WeightFile};
 impl Checkpoint {
     /// Loads the weights as f32 Burn modules on `device`. Peak memory on a CPU is the model in f32 and one tensor.
-    pub fn load(&self, device: &ComputeDevice) -> Result<Gpt2, WeightsError> {
+    pub fn load(&self, device: &ComputeDevice) -> Result<Gpt2, CheckpointError> {
         let mut model = self.config.init(device);
         let loader = Loader { weights: &self.weights, device: device.burn() };
         loader.embedding("wte.weight", &mut model.token_embedding)?;
@@ -36,32 +36,32 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn vector(&self, name: &str) -> Result<Param<Tensor<1>>, WeightsError> {
+    fn vector(&self, name: &str) -> Result<Param<Tensor<1>>, CheckpointError> {
         let values = self.weights.read_rows(name, 0..1)?;
         let shape = [values.len()];
         Ok(Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), self.device)))
     }
 
-    fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Param<Tensor<2>>, WeightsError> {
+    fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Param<Tensor<2>>, CheckpointError> {
         let values = self.weights.read_rows(name, 0..shape[0])?;
         Ok(Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), self.device)))
     }
 
     /// Hugging Face's GPT-2 keeps `[inputs, outputs]`, as Burn's `Linear` does: nothing is transposed.
-    fn linear(&self, name: &str, linear: &mut Linear) -> Result<(), WeightsError> {
+    fn linear(&self, name: &str, linear: &mut Linear) -> Result<(), CheckpointError> {
         let shape = linear.weight.lazy_shape().dims::<2>();
         linear.weight = self.matrix(&format!("{name}.weight"), shape)?;
         linear.bias = Some(self.vector(&format!("{name}.bias"))?);
         Ok(())
     }
 
-    fn norm(&self, name: &str, norm: &mut LayerNorm) -> Result<(), WeightsError> {
+    fn norm(&self, name: &str, norm: &mut LayerNorm) -> Result<(), CheckpointError> {
         norm.gamma = self.vector(&format!("{name}.weight"))?;
         norm.beta = Some(self.vector(&format!("{name}.bias"))?);
         Ok(())
     }
 
-    fn embedding(&self, name: &str, embedding: &mut TokenEmbedding) -> Result<(), WeightsError> {
+    fn embedding(&self, name: &str, embedding: &mut TokenEmbedding) -> Result<(), CheckpointError> {
         let mut start = 0;
         for (index, height) in embedding.part_heights().into_iter().enumerate() {
             let values = self.weights.read_rows(name, start..start + height)?;

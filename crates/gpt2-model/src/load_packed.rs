@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gpt2_kernels::{PackedMatrix, Precision, SimdLevel};
 
 use crate::fused_block::{FusedBlock, PackedLinear, PackedNorm};
-use crate::{Checkpoint, ComputeDevice, PackedGpt2, WeightFile, WeightsError};
+use crate::{Checkpoint, CheckpointError, ComputeDevice, PackedGpt2, WeightFile};
 
 /// Values that are read from the file and packed at a time.
 const CHUNK: usize = 4 << 20;
@@ -16,7 +16,7 @@ impl Checkpoint {
         &self,
         device: &ComputeDevice,
         precision: Precision,
-    ) -> Result<PackedGpt2, WeightsError> {
+    ) -> Result<PackedGpt2, CheckpointError> {
         let config = &self.config;
         let packer = Packer { weights: &self.weights, precision, epsilon: config.layer_norm_epsilon as f32 };
         let (width, inner) = (config.n_embd, config.n_inner);
@@ -36,7 +36,7 @@ impl Checkpoint {
             simd_level: SimdLevel::detect(),
             token_embedding: packer.embedding("wte.weight", config.vocab_size, width)?,
             position_embedding: self.weights.read_rows("wpe.weight", 0..config.n_positions)?,
-            blocks: blocks.collect::<Result<_, WeightsError>>()?,
+            blocks: blocks.collect::<Result<_, CheckpointError>>()?,
             final_norm: packer.norm("ln_f")?,
             output: if config.tied_output {
                 None
@@ -56,13 +56,13 @@ struct Packer<'a> {
 }
 
 impl Packer<'_> {
-    fn norm(&self, name: &str) -> Result<PackedNorm, WeightsError> {
+    fn norm(&self, name: &str) -> Result<PackedNorm, CheckpointError> {
         let vector = |suffix: &str| self.weights.read_rows(&format!("{name}.{suffix}"), 0..1);
         Ok(PackedNorm { gamma: vector("weight")?, beta: vector("bias")?, epsilon: self.epsilon })
     }
 
     /// `[inputs, outputs]` in the file.
-    fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<PackedLinear, WeightsError> {
+    fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<PackedLinear, CheckpointError> {
         let mut weights = PackedMatrix::zeros(self.precision, inputs, outputs);
         let rows = (CHUNK / outputs).max(1);
         for first in (0..inputs).step_by(rows) {
@@ -73,7 +73,12 @@ impl Packer<'_> {
     }
 
     /// `[vocabulary, width]` in the file.
-    fn embedding(&self, name: &str, vocabulary: usize, width: usize) -> Result<PackedMatrix, WeightsError> {
+    fn embedding(
+        &self,
+        name: &str,
+        vocabulary: usize,
+        width: usize,
+    ) -> Result<PackedMatrix, CheckpointError> {
         let mut packed = PackedMatrix::zeros(self.precision, width, vocabulary);
         let rows = (CHUNK / width).max(1);
         for first in (0..vocabulary).step_by(rows) {

@@ -1,87 +1,72 @@
 //! GPT-2's byte-level BPE, by the `tokenizers` crate.
 //!
-//! Text is always read as plain text: `<|endoftext|>` inside a document is thirteen characters, not the special
-//! token (tiktoken's `encode_ordinary`), so that no data file can end a document by accident.
+//! `<|endoftext|>` in a text is thirteen characters, not the special token (as in tiktoken's `encode_ordinary`), so that no
+//! data file can end a document.
 
 mod files;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{Tokenizer, TokenizerImpl};
 
-use files::Vocabulary;
-use untrusted_input::clipped;
+use crate::error::CheckpointError;
+use files::{Vocabulary, malformed};
 use untrusted_input::read_bounded;
 
 /// The special token that separates GPT-2's training documents.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 
-/// OpenAI's `vocab.bpe`, see `models/make_bpe_table.sh`.
+/// OpenAI's `vocab.bpe` (`models/make_bpe_table.sh`).
 const BUNDLED_MERGES: &str = include_str!("../../../models/gpt2-bpe/vocab.bpe");
 
-/// Where that one is from, in manifests.
+/// Origin of the bundled tokenizer in manifests.
 const BUNDLED_ORIGIN: &str = "bundled GPT-2 BPE";
 
-/// Most bytes of a tokenizer's file; GPT-2's have one to three million.
-const MAX_BYTES: u64 = 200_000_000;
+/// Largest file of a tokenizer; GPT-2's have 0.5 to 3 MB.
+const MAX_FILE_BYTES: u64 = 200_000_000;
 
-/// The longest run of white space that is tokenized: the expression that finds words gives up, without a word, at a
-/// million, and what follows would become one long word.
-const MAX_WHITE_SPACE: usize = 100_000;
+/// Longest run of white space. At a million bytes the regular expression that finds words fails silently, and the rest of
+/// the text would become one word.
+const MAX_WHITE_SPACE_BYTES: usize = 100_000;
 
-/// What can be wrong with a tokenizer.
+/// A text that cannot be tokenized, or tokens that cannot be decoded.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenizerError {
-    /// A file that cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file that is not what its name says.
-    #[error("{path}{}: {reason}", line.map(|n| format!(":{n}")).unwrap_or_default())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1, where there is one.
-        line: Option<usize>,
-        /// What is wrong and what was expected.
-        reason: String,
-    },
-    /// Text that the tokenizer refuses.
-    #[error("the tokenizer failed: {0}")]
-    Encode(String),
-}
+#[error("the tokenizer failed: {0}")]
+pub struct TokenizerError(pub(crate) String);
 
 /// GPT-2's tokenizer: text to token ids and back.
 pub struct Gpt2Tokenizer {
     inner: Tokenizer,
     end_of_text: u32,
     largest_id: u32,
-    /// Bytes that no token stands for.
-    lacking: Vec<u8>,
+    /// Bytes without a token.
+    missing_bytes: Vec<u8>,
     sha256: String,
     origin: String,
 }
 
 impl Gpt2Tokenizer {
     /// The tokenizer compiled into the program: OpenAI's GPT-2 vocabulary of 50,257 tokens.
-    pub fn bundled() -> Result<Self, TokenizerError> {
+    ///
+    /// # Errors
+    /// None in practice: the compiled-in table is valid.
+    pub fn bundled() -> Result<Self, CheckpointError> {
         let path = Path::new("models/gpt2-bpe/vocab.bpe");
         let merges = files::parse_merges(path, BUNDLED_MERGES)?;
         let merges = merges.into_iter().map(|(_, merge)| merge).collect();
-        let vocabulary = Vocabulary::new(path, vocabulary_of(&merges), merges);
+        let vocabulary = Vocabulary::new(path, vocab_of(&merges), merges);
         Self::build(vocabulary, digest([BUNDLED_MERGES.as_bytes()]), BUNDLED_ORIGIN)
     }
 
-    /// The tokenizer of a Hugging Face model directory: `tokenizer.json`, else `vocab.json` with `merges.txt`
-    /// (also under their original names `encoder.json` and `vocab.bpe`). `None` if the directory has neither.
-    pub fn from_directory(directory: &Path) -> Result<Option<Self>, TokenizerError> {
+    /// The tokenizer of a model directory: `tokenizer.json`, else `vocab.json` with `merges.txt` (also under their
+    /// original names `encoder.json` and `vocab.bpe`). `None` if the directory has neither.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is malformed, or its companion is missing.
+    pub fn from_directory(directory: &Path) -> Result<Option<Self>, CheckpointError> {
         let json = directory.join("tokenizer.json");
         if json.is_file() {
             return Self::from_tokenizer_json(&json, &read(&json)?).map(Some);
@@ -98,35 +83,36 @@ impl Gpt2Tokenizer {
                 (has_vocab, _) => {
                     let (found, missing) =
                         if has_vocab { (vocab_path, merges_name) } else { (merges_path, vocab_name) };
-                    return Err(TokenizerError::Malformed {
-                        path: found,
-                        line: None,
-                        reason: format!("its companion {missing} is missing from the same directory"),
-                    });
+                    let reason = format!("its companion {missing} is missing from the same directory");
+                    return Err(CheckpointError::new(&found, reason));
                 }
             }
         }
         Ok(None)
     }
 
-    /// The tokenizer that a `tokenizer.json` describes; `path` is its name in messages.
+    /// The tokenizer of a `tokenizer.json`; `path` is its name in messages.
     ///
-    /// `Err` for anything but byte-level BPE: text that is rewritten before the model reads it is another text.
-    pub fn from_tokenizer_json(path: &Path, bytes: &[u8]) -> Result<Self, TokenizerError> {
+    /// # Errors
+    /// For anything but byte-level BPE without a normalizer, which would change the text.
+    pub fn from_tokenizer_json(path: &Path, bytes: &[u8]) -> Result<Self, CheckpointError> {
         let vocabulary = files::tokenizer_json(path, bytes)?;
         Self::build(vocabulary, digest([bytes]), &path.display().to_string())
     }
 
     /// The tokenizer of a `vocab.json` and a `merges.txt`, each with its name in messages.
+    ///
+    /// # Errors
+    /// If a file is malformed, or a merge needs a token that the vocabulary lacks.
     pub fn from_vocabulary_files(
         (vocab_path, vocab): (&Path, &[u8]),
         (merges_path, merges): (&Path, &[u8]),
-    ) -> Result<Self, TokenizerError> {
+    ) -> Result<Self, CheckpointError> {
         let vocabulary = files::vocabulary_files((vocab_path, vocab), (merges_path, merges))?;
         Self::build(vocabulary, digest([vocab, merges]), &vocab_path.display().to_string())
     }
 
-    fn build(vocabulary: Vocabulary, sha256: String, origin: &str) -> Result<Self, TokenizerError> {
+    fn build(vocabulary: Vocabulary, sha256: String, origin: &str) -> Result<Self, CheckpointError> {
         let Vocabulary { path, tokens, merges, added, ignore_merges, add_prefix_space, use_regex } =
             vocabulary;
         let end_of_text = tokens
@@ -134,13 +120,13 @@ impl Gpt2Tokenizer {
             .copied()
             .or_else(|| added.iter().find(|(_, token)| token.content == END_OF_TEXT).map(|(id, _)| *id))
             .ok_or_else(|| {
-                let reason = format!("the vocabulary has no `{END_OF_TEXT}`: this is not GPT-2's tokenizer");
+                let reason = format!("the vocabulary has no `{END_OF_TEXT}`, which GPT-2's tokenizer has");
                 malformed(&path, None, &reason)
             })?;
         let largest_id = tokens.values().chain(added.iter().map(|(id, _)| id)).copied().max().unwrap_or(0);
-        let lacking =
-            (0..=u8::MAX).filter(|&byte| !tokens.contains_key(byte_to_char(byte).encode_utf8(&mut [0; 4])));
-        let lacking = lacking.collect();
+        let missing_bytes = (0..=u8::MAX)
+            .filter(|&byte| !tokens.contains_key(byte_to_char(byte).encode_utf8(&mut [0; 4])))
+            .collect();
         let refused = |error: tokenizers::Error| malformed(&path, None, &error.to_string());
         let model = BPE::builder()
             .vocab_and_merges(tokens, merges)
@@ -169,34 +155,39 @@ impl Gpt2Tokenizer {
             }
         }
         inner.set_encode_special_tokens(true);
-        Ok(Self { inner, end_of_text, largest_id, lacking, sha256, origin: origin.to_owned() })
+        Ok(Self { inner, end_of_text, largest_id, missing_bytes, sha256, origin: origin.to_owned() })
     }
 
-    /// Token ids of `text`; nothing is added before or after.
+    /// Token ids of `text`; no token is added before or after.
     ///
-    /// `Err` for a run of white space of more than 100,000 bytes, and for a byte that the vocabulary lacks.
+    /// # Errors
+    /// For a run of white space of more than 100,000 bytes, and for a byte without a token.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        if let Some(byte) = text.bytes().find(|byte| self.lacking.contains(byte)) {
-            let reason = format!("the vocabulary of {} has no token for the byte {byte:#04x}", self.origin);
-            return Err(TokenizerError::Encode(reason));
+        if let Some(byte) = text.bytes().find(|byte| self.missing_bytes.contains(byte)) {
+            let reason = format!("the vocabulary of {} has no token for byte {byte:#04x}", self.origin);
+            return Err(TokenizerError(reason));
         }
-        if text.len() > MAX_WHITE_SPACE {
+        if text.len() > MAX_WHITE_SPACE_BYTES {
             let longest = text.split(|character: char| !character.is_whitespace()).map(str::len).max();
-            if longest > Some(MAX_WHITE_SPACE) {
-                let reason =
-                    format!("the text has more than {MAX_WHITE_SPACE} bytes of white space in a row");
-                return Err(TokenizerError::Encode(reason));
+            if longest > Some(MAX_WHITE_SPACE_BYTES) {
+                let reason = format!(
+                    "the text has more than {MAX_WHITE_SPACE_BYTES} bytes of white space in a row; shorten it"
+                );
+                return Err(TokenizerError(reason));
             }
         }
         self.inner
             .encode_fast(text, false)
             .map(|encoding| encoding.get_ids().to_vec())
-            .map_err(|error| TokenizerError::Encode(error.to_string()))
+            .map_err(|error| TokenizerError(error.to_string()))
     }
 
-    /// The text of `ids`. Bytes that are no UTF-8 become U+FFFD.
+    /// The text of `ids`. Bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// If the tokenizers crate fails.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
-        self.inner.decode(ids, false).map_err(|error| TokenizerError::Encode(error.to_string()))
+        self.inner.decode(ids, false).map_err(|error| TokenizerError(error.to_string()))
     }
 
     /// The bytes of one token, or `None` if the vocabulary has no such id.
@@ -206,7 +197,10 @@ impl Gpt2Tokenizer {
         Some(bytes.unwrap_or_else(|| token.into_bytes()))
     }
 
-    /// The id of `text` if all of it is a single token.
+    /// The id of `text` if it is a single token.
+    ///
+    /// # Errors
+    /// As for [`Self::encode`].
     pub fn single_token(&self, text: &str) -> Result<Option<u32>, TokenizerError> {
         Ok(match self.encode(text)?.as_slice() {
             [id] => Some(*id),
@@ -219,17 +213,17 @@ impl Gpt2Tokenizer {
         self.end_of_text
     }
 
-    /// The largest id of a token.
+    /// The largest token id.
     pub fn largest_id(&self) -> u32 {
         self.largest_id
     }
 
-    /// Entries of the vocabulary, `<|endoftext|>` included: 50,257 for GPT-2.
-    pub fn vocabulary_size(&self) -> usize {
+    /// Number of tokens, `<|endoftext|>` included: 50,257 for GPT-2.
+    pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
 
-    /// sha256 of the tokenizer's files, one after the other, in hexadecimal.
+    /// sha256 of the concatenated tokenizer files, in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
@@ -239,18 +233,14 @@ impl Gpt2Tokenizer {
         &self.origin
     }
 
-    /// Whether it is the one compiled into the program.
+    /// Whether this is the tokenizer compiled into the program.
     pub fn is_bundled(&self) -> bool {
         self.origin == BUNDLED_ORIGIN
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    read_bounded(path, MAX_BYTES).map_err(|source| TokenizerError::Read { path: path.to_owned(), source })
-}
-
-fn malformed(path: &Path, line: Option<usize>, reason: &str) -> TokenizerError {
-    TokenizerError::Malformed { path: path.to_owned(), line, reason: clipped(reason) }
+fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    read_bounded(path, MAX_FILE_BYTES).map_err(|error| CheckpointError::read(path, &error))
 }
 
 fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
@@ -262,13 +252,13 @@ fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 }
 
 /// GPT-2's ids: the 256 bytes in the order of [`byte_order`], a token for each merge, then `<|endoftext|>`.
-fn vocabulary_of(merges: &Merges) -> Vocab {
+fn vocab_of(merges: &Merges) -> Vocab {
     let bytes = byte_order().map(|byte| byte_to_char(byte).to_string());
     let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
     bytes.chain(merged).chain([END_OF_TEXT.to_owned()]).zip(0..).collect()
 }
 
-/// Whether a byte stands for itself in GPT-2's vocabulary.
+/// Whether GPT-2's vocabulary shows this byte as itself.
 fn is_printable(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF)
 }
@@ -278,7 +268,7 @@ fn byte_order() -> impl Iterator<Item = u8> {
     (0..=255).filter(|&byte| is_printable(byte)).chain((0..=255).filter(|&byte| !is_printable(byte)))
 }
 
-/// The character that stands for a byte: itself if printable, else U+0100 and on in ascending order.
+/// The character that GPT-2's vocabulary shows for a byte: itself if printable, else one from U+0100 on, in ascending order.
 fn byte_to_char(byte: u8) -> char {
     if is_printable(byte) {
         return char::from(byte);
@@ -305,7 +295,7 @@ mod tests {
     #[test]
     fn bundled_vocabulary_is_gpt2s() {
         let tokenizer = Gpt2Tokenizer::bundled().unwrap();
-        assert_eq!(tokenizer.vocabulary_size(), 50_257);
+        assert_eq!(tokenizer.vocab_size(), 50_257);
         assert_eq!(tokenizer.end_of_text(), 50_256);
         assert_eq!(tokenizer.encode("hello world").unwrap(), [31373, 995]);
         assert_eq!(tokenizer.encode("0000000000000000").unwrap(), [25645]);

@@ -1,22 +1,22 @@
-//! The weights of a checkpoint: mapped into memory, checked against the model's shape before anything is loaded, and
-//! read tensor by tensor as f32.
+//! The weights of a checkpoint: mapped into memory, checked against the configuration before anything is loaded, and read
+//! tensor by tensor as f32.
 //!
-//! Every format is read into one table of entries, tensor → file, bytes, type and shape; only headers are looked at for
-//! that. What the formats call a tensor, and whether they store it transposed, is gone behind the table.
+//! Every format becomes one table: name → file, offset, type and shape. Only headers are read for it. Names and layouts of
+//! the formats end there.
 
 mod burn_record;
 mod entry;
-mod error;
 mod format;
 mod llm_c;
 mod locate;
 mod nano_gpt;
+mod registry;
 mod safetensors;
-mod shards;
+mod sharded;
 mod source;
+mod strided;
 mod tensorflow;
 mod torch;
-mod whole;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,33 +26,24 @@ use std::path::{Path, PathBuf};
 use ::safetensors::tensor::Dtype;
 use sha2::{Digest, Sha256};
 
-use super::Gpt2Config;
-use entry::{Entry, Named};
-use format::Container;
+use crate::Gpt2Config;
+use crate::error::CheckpointError;
+use entry::{Entry, is_ignored, plain_name};
 use source::Source;
 use untrusted_input::{clipped, did_you_mean};
 
-pub use error::WeightsError;
-pub use format::WeightFormat;
 pub use locate::find_weights;
-pub(super) use locate::locate;
+pub(crate) use locate::locate;
 
-/// Axes of a tensor that a message shows; a header can claim any number.
+/// Largest number of axes shown in a message; a header can claim any number.
 const MAX_AXES_SHOWN: usize = 8;
-
-/// What a reader finds in a file.
-struct Contents {
-    format: WeightFormat,
-    entries: Vec<Named>,
-    /// The shape of the model, where the file says it.
-    config: Option<Gpt2Config>,
-}
 
 /// The open weights of a model: one file, or several that belong together.
 pub struct WeightFile {
-    path: PathBuf,
-    format: WeightFormat,
+    format: &'static str,
+    config_names: &'static [&'static str],
     config: Option<Gpt2Config>,
+    /// The opened file, then those that it names.
     sources: Vec<Source>,
     entries: BTreeMap<String, Entry>,
 }
@@ -60,120 +51,120 @@ pub struct WeightFile {
 /// One file of a model's weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightPart {
-    /// Where it is.
+    /// Its path, or its name if it is compiled into the program.
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
-    /// Its sha256 in hexadecimal.
+    /// In hexadecimal.
     pub sha256: String,
 }
 
 impl WeightFile {
-    /// Maps the file at `path`, in any format, and those that it names, and reads their headers.
-    pub fn open(path: &Path) -> Result<Self, WeightsError> {
+    /// Maps the file at `path`, in any format, and the files that it names, and reads their headers.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or its header does not fit it.
+    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         Self::parse(Source::open(path)?)
     }
 
-    /// Reads a file that is in memory: one that is part of the program; `path` is its name in messages.
-    pub fn in_memory(path: &Path, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, WeightsError> {
+    /// Reads the headers of a file in memory; `path` is its name in messages.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn in_memory(path: &Path, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, CheckpointError> {
         Self::parse(Source::in_memory(path, bytes))
     }
 
-    fn parse(first: Source) -> Result<Self, WeightsError> {
-        let path = first.path().to_owned();
-        let mut sources = vec![first];
-        let contents = read(&mut sources)?;
+    fn parse(first: Source) -> Result<Self, CheckpointError> {
+        let (format, contents, others) = registry::read(&first)?;
         let mut entries = BTreeMap::new();
         for (stored_name, mut entry) in contents.entries {
             let name = plain_name(&stored_name).to_owned();
             entry.stored_name = stored_name;
             if let Some(other) = entries.get(&name) {
-                return Err(twice(path, other, &entry));
+                return Err(duplicate(first.path(), other, &entry));
             }
             entries.insert(name, entry);
         }
-        Ok(Self { path, format: contents.format, config: contents.config, sources, entries })
+        Ok(Self {
+            format: contents.format,
+            config_names: format.config_names,
+            config: contents.config,
+            sources: [first].into_iter().chain(others).collect(),
+            entries,
+        })
     }
 
-    /// Holds every tensor of the file against the configuration; nothing is read but the header.
-    pub fn check(&self, config: &Gpt2Config) -> Result<(), WeightsError> {
+    /// Checks that the file has every tensor of a model with this configuration, and no other. Reads no data.
+    ///
+    /// # Errors
+    /// Names the first tensor that is missing, unknown, or of another shape or type.
+    pub fn check(&self, config: &Gpt2Config) -> Result<(), CheckpointError> {
+        let wrong = |reason: String| CheckpointError::new(self.path(), reason);
         let expected: BTreeMap<String, Vec<usize>> = config.tensors().into_iter().collect();
         let mut missing = expected.iter().filter(|(name, _)| !self.entries.contains_key(*name));
-        if let Some((tensor, shape)) = missing.next() {
-            return Err(WeightsError::Missing {
-                path: self.path.clone(),
-                tensor: tensor.clone(),
-                expected: shape.clone(),
-                others: missing.count(),
-            });
+        if let Some((name, shape)) = missing.next() {
+            return Err(wrong(format!("tensor `{name}` {shape:?} is missing{}", more(missing.count()))));
         }
         let mut unknown =
             self.entries.iter().filter(|(name, _)| !expected.contains_key(*name) && !is_ignored(name));
         if let Some((name, entry)) = unknown.next() {
-            return Err(WeightsError::Unknown {
-                path: self.path.clone(),
-                tensor: clipped(&entry.stored_name),
-                found: entry.shape.iter().copied().take(MAX_AXES_SHOWN).collect(),
-                others: unknown.count(),
-                hint: did_you_mean(name, expected.keys().map(String::as_str)),
-            });
+            let reason = format!(
+                "tensor `{}` {:?} is unknown: a GPT-2 with this configuration has no such tensor{}{}",
+                clipped(&entry.stored_name),
+                shown(&entry.shape),
+                more(unknown.count()),
+                did_you_mean(name, expected.keys().map(String::as_str))
+            );
+            return Err(wrong(reason));
         }
         for (name, shape) in &expected {
             let entry = &self.entries[name];
+            let stored_name = &entry.stored_name;
             if entry.shape != *shape {
-                return Err(WeightsError::Shape {
-                    path: self.path.clone(),
-                    tensor: entry.stored_name.clone(),
-                    expected: shape.clone(),
-                    found: entry.shape.iter().copied().take(MAX_AXES_SHOWN).collect(),
-                });
+                let found = shown(&entry.shape);
+                return Err(wrong(format!(
+                    "tensor `{stored_name}` has shape {found:?}, expected {shape:?} by the model's configuration"
+                )));
             }
             if !matches!(entry.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
-                return Err(WeightsError::Type {
-                    path: self.path.clone(),
-                    tensor: entry.stored_name.clone(),
-                    found: format!("{:?}", entry.dtype),
-                });
+                let found = entry.dtype;
+                return Err(wrong(format!("tensor `{stored_name}` is {found:?}, expected F32, F16 or BF16")));
             }
         }
         Ok(())
     }
 
-    /// The rows `rows` of tensor `name` as f32, row after row; a vector is one row.
+    /// Rows `rows` of tensor `name` as f32, row after row; a vector is one row. A checksum of the tensor, if the file has
+    /// one, is checked when row 0 is read.
     ///
-    /// Rows are read from the first on: a tensor whose file has its sum is held against it then.
-    ///
-    /// `Err` if the file has no such tensor, of which [`Self::check`] makes sure, or if it is damaged.
-    pub(super) fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>, WeightsError> {
-        let missing = || WeightsError::Missing {
-            path: self.path.clone(),
-            tensor: name.to_owned(),
-            expected: vec![],
-            others: 0,
-        };
+    /// # Errors
+    /// If the file is damaged, or has no such tensor, which [`Self::check`] excludes.
+    pub(crate) fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>, CheckpointError> {
+        let missing = || CheckpointError::new(self.path(), format!("tensor `{name}` is missing"));
         let entry = self.entries.get(name).ok_or_else(missing)?;
-        let read = entry.read_rows(&self.sources, rows);
-        let read = read.map_err(|unreadable| {
+        let read = entry.read_rows(&self.sources, rows).map_err(|unreadable| {
             let path = self.sources.get(unreadable.source).map_or(self.path(), Source::path);
-            self.format.unreadable(path, &entry.stored_name, unreadable)
+            unreadable.into_error(path, &entry.stored_name)
         })?;
         read.ok_or_else(missing)
     }
 
-    /// sha256 of the whole file, in hexadecimal; of several files as if they were one, in the order of [`Self::parts`].
+    /// sha256 of the file in hexadecimal; of several files as if they were one, in the order of [`Self::parts`].
     pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();
         for source in &self.sources {
-            source.digest(&mut hasher);
+            source.update_digest(&mut hasher);
         }
         hex::encode(hasher.finalize())
     }
 
-    /// The files: the one that was opened, and those that it names in the order of their names.
+    /// The opened file, and the files that it names in the order of their names.
     pub fn parts(&self) -> Vec<WeightPart> {
         let part = |source: &Source| {
             let mut hasher = Sha256::new();
-            source.digest(&mut hasher);
+            source.update_digest(&mut hasher);
             WeightPart {
                 path: source.path().to_owned(),
                 bytes: source.bytes().len() as u64,
@@ -183,7 +174,7 @@ impl WeightFile {
         self.sources.iter().map(part).collect()
     }
 
-    /// The types of the stored tensors, each once, joined by `+`.
+    /// The types of the stored tensors, each once, joined by `+`: `BF16+F32`.
     pub fn stored_types(&self) -> String {
         let mut types: Vec<String> =
             self.entries.values().map(|entry| format!("{:?}", entry.dtype)).collect();
@@ -192,85 +183,46 @@ impl WeightFile {
         types.join("+")
     }
 
-    /// How many tensors there are.
+    /// Number of tensors.
     pub fn tensors(&self) -> usize {
         self.entries.len()
     }
 
-    /// The format of the weights.
-    pub fn format(&self) -> WeightFormat {
+    /// Name of the format: `safetensors`, `sharded`, `PyTorch`, `nanoGPT`, `llm.c`, `TensorFlow checkpoint`, `Burn record`.
+    pub fn format(&self) -> &'static str {
         self.format
     }
 
-    /// The model's shape, where the weights' own file says it: nanoGPT's and llm.c's do.
+    /// The configuration in the weight file itself: nanoGPT's and llm.c's files have one.
     pub fn config(&self) -> Option<&Gpt2Config> {
         self.config.as_ref()
     }
 
-    /// Where the file is; of several, the one that was opened.
+    /// Names of files in the same directory that may hold the configuration, first choice first.
+    pub(crate) fn config_names(&self) -> &'static [&'static str] {
+        self.config_names
+    }
+
+    /// The opened file.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.sources.first().map_or(Path::new(""), Source::path)
     }
 }
 
-/// Reads the header of the first source, and adds the sources that it names.
-fn read(sources: &mut Vec<Source>) -> Result<Contents, WeightsError> {
-    let Some(first) = sources.first() else {
-        return Ok(Contents { format: WeightFormat::Safetensors, entries: vec![], config: None });
-    };
-    match Container::of(first.bytes()) {
-        Some(Container::Index) => shards::read(sources),
-        Some(Container::TensorFlow) => tensorflow::read(sources),
-        _ => read_one(first, 0),
-    }
+fn shown(shape: &[usize]) -> &[usize] {
+    &shape[..shape.len().min(MAX_AXES_SHOWN)]
 }
 
-/// Reads a file that needs no other; it is number `index` of the sources.
-fn read_one(source: &Source, index: usize) -> Result<Contents, WeightsError> {
-    match Container::of(source.bytes()) {
-        Some(Container::TorchZip) => torch::read_zip(source, index),
-        Some(Container::TorchStream) => torch::read_stream(source, index),
-        Some(Container::LlmC) => llm_c::read(source, index),
-        Some(Container::BurnRecord) => burn_record::read(source, index),
-        // Whatever it is: the reader of this format says best what is wrong.
-        _ => Ok(Contents {
-            format: WeightFormat::Safetensors,
-            entries: safetensors::entries(source.path(), source.bytes(), index)?,
-            config: None,
-        }),
-    }
+fn more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" (and {others} more)") }
 }
 
-/// What to say of two tensors of one name.
-fn twice(path: PathBuf, one: &Entry, other: &Entry) -> WeightsError {
+fn duplicate(path: &Path, one: &Entry, other: &Entry) -> CheckpointError {
     let how = if one.stored_name == other.stored_name {
         ""
     } else {
         ", with the prefix `transformer.` and without"
     };
-    WeightsError::Malformed {
-        path,
-        format: "a GPT-2",
-        tensor: Some(clipped(&one.stored_name)),
-        offset: None,
-        reason: format!("it is there twice{how}"),
-    }
-}
-
-/// A tensor's name without what some programs put before it.
-fn plain_name(stored: &str) -> &str {
-    // `torch.compile` and nanoGPT; then transformers.
-    let stored = stored.strip_prefix("_orig_mod.").unwrap_or(stored);
-    stored.strip_prefix("transformer.").unwrap_or(stored)
-}
-
-/// Tensors that some exports hold and no computation needs: the causal masks, and the output projection, which is
-/// tied to `wte.weight` (where it is not, the configuration names it).
-fn is_ignored(name: &str) -> bool {
-    name == "lm_head.weight"
-        || name.strip_prefix("h.").is_some_and(|rest| {
-            rest.split_once('.').is_some_and(|(layer, tensor)| {
-                layer.parse::<usize>().is_ok() && matches!(tensor, "attn.bias" | "attn.masked_bias")
-            })
-        })
+    let reason = format!("it is there twice{how}");
+    CheckpointError::malformed(path, "a GPT-2", Some(&one.stored_name), None, &reason)
 }

@@ -1,11 +1,10 @@
-//! Weight files of every other format than safetensors: PyTorch's, nanoGPT's, llm.c's, TensorFlow's, Burn's, and indexes
-//! of several files.
+//! Damaged checkpoints in all formats but safetensors: PyTorch, nanoGPT, llm.c, TensorFlow, Burn, and sharded.
 
 use std::path::{Path, PathBuf};
 
 use gpt2_kernels::Precision;
 use gpt2_model::tokenizer::Gpt2Tokenizer;
-use gpt2_model::{Checkpoint, WeightFile, WeightsError};
+use gpt2_model::{Checkpoint, CheckpointError, WeightFile};
 use proptest::prop_assert_eq;
 use proptest::test_runner::TestCaseError;
 
@@ -24,11 +23,12 @@ fn golden_bytes(name: &str) -> Vec<u8> {
     std::fs::read(golden(name)).unwrap()
 }
 
-/// Holds what was opened against the configuration of the golden files, and loads what passes; whether it did.
-fn use_it(
+/// Checks opened weights against the configuration of the golden files and loads them. Whether that worked; errors must have
+/// good messages.
+fn check_and_load(
     name: &str,
     length: usize,
-    opened: Result<WeightFile, WeightsError>,
+    opened: Result<WeightFile, CheckpointError>,
 ) -> Result<bool, TestCaseError> {
     let weights = match opened {
         Ok(weights) => weights,
@@ -45,17 +45,17 @@ fn use_it(
         Gpt2Tokenizer::from_vocabulary_files((paths[0], br#"{"<|endoftext|>":0}"#), (paths[1], b"")).unwrap();
     let checkpoint = Checkpoint { config, weights, tokenizer };
     let device = open("flex");
-    // The model itself is small.
+    // 10,000 bytes for the model itself, which is small.
     match bounded(length + 10_000, || checkpoint.load_packed(&device, Precision::F32).map(drop))? {
         Ok(()) => Ok(true),
-        // What no header shows: numbers whose sum is another.
+        // The header is right, but a checksum is not.
         Err(error) => is_good_message(&error.to_string(), name).map(|()| false),
     }
 }
 
-/// Every damaged form of `valid`, in a file, is refused with a message, or loaded.
+/// Writes mutations of `valid` to a file. Each must be refused with a good message, or load.
 fn hold_on_disk(valid: &[u8]) {
-    // Hundreds of thousands of files: in memory where there is such a place.
+    // These are hundreds of thousands of files, so they are kept in memory if possible.
     let memory = Path::new("/dev/shm");
     let directory = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap();
     let path = directory.path().join("weights");
@@ -63,21 +63,21 @@ fn hold_on_disk(valid: &[u8]) {
     let read = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
         let opened = bounded(bytes.len(), || WeightFile::open(&path))?;
-        use_it(&name, bytes.len(), opened)
+        check_and_load(&name, bytes.len(), opened)
     };
-    assert!(read(valid).unwrap(), "the file itself is read");
+    assert!(read(valid).unwrap(), "the undamaged file loads");
     hold(mutated(&[valid]), |bytes| read(&bytes.0).map(drop));
 }
 
-/// Every damaged form of `valid` is refused with a message, or loaded.
+/// As [`hold_on_disk`], in memory.
 fn hold_file(valid: &[u8]) {
     let name = "m/weights";
     let read = |bytes: Vec<u8>| {
         let length = bytes.len();
         let opened = bounded(length, || WeightFile::in_memory(Path::new(name), bytes))?;
-        use_it(name, length, opened)
+        check_and_load(name, length, opened)
     };
-    assert!(read(valid.to_vec()).unwrap(), "the file itself is read");
+    assert!(read(valid.to_vec()).unwrap(), "the undamaged file loads");
     hold(mutated(&[valid]), |bytes| read(bytes.0).map(drop));
 }
 
@@ -117,7 +117,7 @@ fn tensors() -> Tensors {
 
 #[test]
 fn pickles() {
-    // The zip around it is right, so that the pickle is looked at.
+    // The zip around the pickle stays valid, so the pickle is read.
     let mut members = writers::torch_members(&tensors());
     let pickle = members[0].1.clone();
     let directory = tempfile::tempdir().unwrap();
@@ -128,7 +128,7 @@ fn pickles() {
         let zip = writers::zip(&members);
         std::fs::write(&path, &zip).unwrap();
         let opened = bounded(zip.len(), || WeightFile::open(&path))?;
-        use_it(&name, zip.len(), opened)
+        check_and_load(&name, zip.len(), opened)
     };
     assert!(read(pickle.clone()).unwrap());
     let read = std::cell::RefCell::new(read);
@@ -155,11 +155,11 @@ fn tables_of_tensorflow() {
     let read = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
         let opened = bounded(bytes.len(), || WeightFile::open(&path))?;
-        use_it(&name, bytes.len(), opened)
+        check_and_load(&name, bytes.len(), opened)
     };
     assert!(read(&valid).unwrap());
     hold(mutated(&[&valid]), |bytes| read(&bytes.0).map(drop));
-    // Rows whose sums are right.
+    // Rows with right checksums.
     let rows = [(vec![], vec![0x08, 1]), (b"model/wte".to_vec(), vec![0x08, 1, 0x12, 0, 0x20, 0x80, 0x18])];
     hold((mutated(&[&rows[0].1]), mutated(&[&rows[1].1])), |(header, value)| {
         let rows = [(vec![], header.0), (rows[1].0.clone(), value.0)];
@@ -179,9 +179,9 @@ fn indexes_of_several_files() {
     let name = directory.path().display().to_string();
     hold(mutated(&[&valid]), |bytes| {
         std::fs::write(&path, &bytes.0).unwrap();
-        // The files that it names have headers of their own.
+        // 12,000 bytes for the headers of the files that the index names.
         let opened = bounded(bytes.0.len() + 12_000, || WeightFile::open(&path))?;
-        use_it(&name, bytes.0.len() + 12_000, opened).map(drop)
+        check_and_load(&name, bytes.0.len() + 12_000, opened).map(drop)
     });
     for outside in ["../model.safetensors", "/etc/passwd", "a/../../b"] {
         std::fs::write(&path, format!("{{\"weight_map\":{{\"wte.weight\":\"{outside}\"}}}}")).unwrap();
@@ -190,8 +190,7 @@ fn indexes_of_several_files() {
     }
 }
 
-/// What refuses a file by `torch.save` with these bytes, which takes next to no memory: when it is opened, or held against
-/// a configuration.
+/// The error of opening or checking a `torch.save` file with these bytes, which must take almost no memory.
 fn refused_torch(bytes: &[u8]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("w.pt");
@@ -203,28 +202,31 @@ fn refused_torch(bytes: &[u8]) -> String {
     opened.and_then(|weights| weights.check(&config)).err().unwrap().to_string()
 }
 
-/// As [`refused_torch`], of a zip with this pickle and nothing else.
+/// As [`refused_torch`], for a zip with this pickle and nothing else.
 fn refused_pickle(pickle: &[u8]) -> String {
     refused_torch(&writers::zip(&[("archive/data.pkl".to_owned(), pickle.to_vec())]))
 }
 
 #[test]
-fn nothing_that_a_pickle_says_is_called() {
+fn pickles_call_nothing() {
     let message = refused_pickle(b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R.");
     assert!(message.contains("w.pt: not a file of torch.save with a GPT-2: "), "{message}");
-    assert!(message.contains("it holds an object of `os.system`, no dictionary of tensors"), "{message}");
+    assert!(
+        message.contains("it holds an object of `os.system`, expected a dictionary of tensors"),
+        "{message}"
+    );
     let message = refused_pickle(b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.");
     assert!(message.contains("`builtins.eval`"), "{message}");
-    // Where a tensor should be.
+    // In place of a tensor.
     let message = refused_pickle(b"\x80\x02}X\x0a\0\0\0wte.weightcos\nsystem\nX\x04\0\0\0true\x85Rs.");
     assert!(message.contains("is missing"), "{message}");
     let message = refused_pickle(b"\x80\x02X\xff\xff\xff\xffa.");
     assert!(message.contains("expected 4294967295 bytes"), "{message}");
-    // A dictionary that holds itself is empty where it is inside.
+    // A dictionary that contains itself: the inner one is empty.
     assert!(refused_pickle(b"\x80\x02}q\0X\x01\0\0\0ah\0s.").contains("is missing"));
 }
 
-/// The pickle of a tensor `a` of `shape` in a storage of `numbers`, whose numbers all lie in one place.
+/// The pickle of a tensor `a` of `shape` whose strides are 0, in a storage of `numbers`.
 fn repeated(shape: [u32; 2], numbers: &[u8]) -> Vec<u8> {
     let [rows, columns] = shape.map(u32::to_le_bytes);
     let start =
@@ -244,13 +246,13 @@ fn repeated(shape: [u32; 2], numbers: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn small_files_of_large_tensors() {
+fn small_files_that_claim_large_tensors() {
     // 400 MB of one number.
     let pickle = repeated([1 << 20, 100], b"K\x01");
     let data = ("archive/data/0".to_owned(), vec![0; 4]);
     let message = refused_torch(&writers::zip(&[("archive/data.pkl".to_owned(), pickle), data]));
-    assert!(message.contains("tensor `a`: it would have 419,430,400 bytes"), "{message}");
-    // More than the library itself allows.
+    assert!(message.contains("tensor `a`: it has 419,430,400 bytes"), "{message}");
+    // More than pytorch-reader allows.
     let message = refused_pickle(&repeated([1 << 30, 1 << 30], b"K\x01"));
     assert!(message.contains("above the 10737418240 byte limit"), "{message}");
     let message = refused_pickle(&repeated([1, 1], b"J\xff\xff\xff\xff"));
@@ -266,13 +268,13 @@ fn small_files_of_large_tensors() {
         })
         .collect();
     let message = refused_pickle(&[start, &many, b"."].concat());
-    assert!(message.contains("it would have 400 bytes, with the tensors before it more than"), "{message}");
+    assert!(message.contains("it has 400 bytes, with the tensors before it more than"), "{message}");
 }
 
 #[test]
-fn zips_that_torch_does_not_write() {
+fn zips_that_torch_save_does_not_write() {
     let valid = writers::torch(&tensors());
-    // Deflated, by what the directory says.
+    // Compressed, according to the headers.
     let mut deflated = valid.clone();
     let directory = deflated.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
     deflated[8] = 8;
@@ -285,14 +287,14 @@ fn zips_that_torch_does_not_write() {
     assert!(message.contains("the file is cut short or damaged; copy it again"), "{message}");
     let message = refused_torch(&writers::zip(&[("archive/x".to_owned(), vec![])]));
     assert!(message.contains("No data.pkl entry found"), "{message}");
-    // A stream by its beginning, and a tar to who looks further.
+    // A stream that is also a tar archive.
     let mut both = golden_bytes("gelu_new/legacy.bin");
     both[257..262].copy_from_slice(b"ustar");
-    assert!(refused_torch(&both).contains("at byte 257: it is an archive of tar as well"));
+    assert!(refused_torch(&both).contains("at byte 257: it is a tar archive as well"));
 }
 
 #[test]
-fn numbers_that_are_not_in_the_file() {
+fn storages_that_are_missing() {
     let mut members = writers::torch_members(&tensors());
     let gone = members.pop().unwrap().0;
     let directory = tempfile::tempdir().unwrap();
@@ -304,15 +306,12 @@ fn numbers_that_are_not_in_the_file() {
     }
     let checkpoint = Checkpoint::open(&path).unwrap();
     let message = checkpoint.load_packed(&open("flex"), Precision::F32).err().unwrap().to_string();
-    assert!(
-        message.contains("w.pt: not a file of torch.save with a GPT-2: tensor `wte.weight`"),
-        "{message}"
-    );
+    assert!(message.contains("w.pt: tensor `wte.weight` is damaged: "), "{message}");
     assert!(message.contains(&gone) && message.contains("not found"), "{message}");
 }
 
 #[test]
-fn sizes_that_llm_c_never_writes() {
+fn impossible_sizes_of_llm_c() {
     let valid = golden_bytes("gelu_new/llm_c_f32.bin");
     let with = |field: usize, value: i32| {
         let mut bytes = valid.clone();
@@ -323,7 +322,7 @@ fn sizes_that_llm_c_never_writes() {
     };
     assert!(with(1, 1).contains("at byte 4: its version is 1, expected 3 (f32) or 5 (bf16)"));
     assert!(with(4, 1024).contains("is cut short"));
-    assert!(with(6, i32::MAX).contains("`n_embd` is 2147483647, expected a size from 1 to 65536"));
-    assert!(with(5, -1).contains("`n_head` is 0"));
+    assert!(with(6, i32::MAX).contains("n_embd is 2147483647, expected a size from 1 to 65536"));
+    assert!(with(5, -1).contains("n_head is 0"));
     assert!(with(7, 3).contains("at byte 28: its vocabulary is padded to 3"));
 }

@@ -38,7 +38,7 @@ use responses::Responses;
 
 use crate::request::{Completion, Response};
 use crate::tokenizer::{Gpt2Tokenizer, TokenizerError};
-use crate::{Checkpoint, ComputeDevice, WeightsError};
+use crate::{Checkpoint, CheckpointError, ComputeDevice};
 
 /// Version of the arithmetic. Raise it whenever a score may change in any bit: a journal of an older engine is never
 /// continued.
@@ -103,7 +103,7 @@ pub fn load(
     checkpoint: &Checkpoint,
     device: &ComputeDevice,
     precision: Precision,
-) -> Result<Box<dyn Backend>, WeightsError> {
+) -> Result<Box<dyn Backend>, CheckpointError> {
     #[cfg(feature = "flex")]
     if device.backend() == "flex" && checkpoint.config.activation == crate::Activation::GeluTanh {
         return Ok(Box::new(checkpoint.load_packed(device, precision)?));

@@ -88,7 +88,7 @@ fn compare(device: &str, expected: &Answers, found: &Answers) -> Result<(), Self
 }
 
 fn answer(checkpoint: &Checkpoint, device: &ComputeDevice) -> Result<Answers, SelfCheckError> {
-    let backend = BurnBackend::load(checkpoint, device).map_err(CheckpointError::from)?;
+    let backend = BurnBackend::load(checkpoint, device)?;
     let encode = |text| checkpoint.tokenizer.encode(text).map_err(EngineError::from);
     let end = checkpoint.tokenizer.end_of_text();
     let score = |tokens: Vec<u32>, excluded: &TokenSet| {

@@ -1,7 +1,7 @@
-//! The files of a tokenizer, held against what GPT-2's have before anything is built of them.
+//! Reads the files of a tokenizer and checks that they are those of a GPT-2.
 //!
-//! They are read here and not by the `tokenizers` crate: that takes a merge whose parts do not make a token of the
-//! vocabulary for granted, and tokenizers that change the text before the model reads it.
+//! The `tokenizers` crate does not read them, because it accepts tokenizers that change the text, and panics on merges whose
+//! result is not in the vocabulary.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,24 +10,25 @@ use serde::Deserialize;
 use tokenizers::AddedToken;
 use tokenizers::models::bpe::{Merges, Vocab};
 
-use super::{TokenizerError, malformed};
+use crate::error::CheckpointError;
+use untrusted_input::clipped;
 
-/// Ids are below this: far above every vocabulary, so that a corrupt one is not believed.
+/// Upper bound of token ids, far above every vocabulary: a damaged file must not cause a large allocation.
 const MAX_IDS: u32 = 1 << 24;
 
-/// A byte-level BPE, checked.
+/// A checked byte-level BPE.
 pub(super) struct Vocabulary {
-    /// Its file, for messages.
+    /// For messages.
     pub path: PathBuf,
     pub tokens: Vocab,
     pub merges: Merges,
-    /// Tokens beside the vocabulary, and those of it that are special, with their ids.
+    /// Added tokens with their ids. They may be part of the vocabulary.
     pub added: Vec<(u32, AddedToken)>,
-    /// Whether a word that is a token needs no merges.
+    /// Whether a word that is a token is taken without merges.
     pub ignore_merges: bool,
-    /// Whether a text begins with a space that it does not have.
+    /// Whether a space is put before a text.
     pub add_prefix_space: bool,
-    /// Whether text is cut into words by GPT-2's expression.
+    /// Whether GPT-2's regular expression splits the text into words.
     pub use_regex: bool,
 }
 
@@ -46,8 +47,8 @@ impl Vocabulary {
         }
     }
 
-    /// `Err` for two tokens of one id, and an id that is no vocabulary's.
-    fn check_ids(&self) -> Result<(), TokenizerError> {
+    /// Ids must be unique and below [`MAX_IDS`].
+    fn check_ids(&self) -> Result<(), CheckpointError> {
         let added = self.added.iter().map(|(id, token)| (*id, token.content.as_str()));
         let mut tokens: Vec<(u32, &str)> =
             self.tokens.iter().map(|(token, id)| (*id, token.as_str())).chain(added).collect();
@@ -64,14 +65,17 @@ impl Vocabulary {
         Ok(())
     }
 
-    /// `Err` for a merge of what is not in the vocabulary, or into what is not; `place` says where a merge stands.
-    fn check_merges(&self, place: impl Fn(usize) -> (PathBuf, Option<usize>)) -> Result<(), TokenizerError> {
+    /// Both parts of a merge and its result must be in the vocabulary. `location` gives file and line of a merge.
+    fn check_merges(
+        &self,
+        location: impl Fn(usize) -> (PathBuf, Option<usize>),
+    ) -> Result<(), CheckpointError> {
         for (index, (left, right)) in self.merges.iter().enumerate() {
             let joined = format!("{left}{right}");
             if let Some(token) =
                 [left, right, &joined].into_iter().find(|token| !self.tokens.contains_key(*token))
             {
-                let (path, line) = place(index);
+                let (path, line) = location(index);
                 let reason = format!(
                     "the merge of {left:?} and {right:?} needs the token {token:?}, which the vocabulary lacks"
                 );
@@ -86,7 +90,7 @@ impl Vocabulary {
 pub(super) fn vocabulary_files(
     (vocab_path, vocab): (&Path, &[u8]),
     (merges_path, merges): (&Path, &[u8]),
-) -> Result<Vocabulary, TokenizerError> {
+) -> Result<Vocabulary, CheckpointError> {
     let tokens: HashMap<String, u32> = serde_json::from_slice(vocab)
         .map_err(|error| malformed(vocab_path, Some(error.line()), &error.to_string()))?;
     let text = std::str::from_utf8(merges)
@@ -102,7 +106,7 @@ pub(super) fn vocabulary_files(
 pub(super) type NumberedMerge = (usize, (String, String));
 
 /// Reads `merges.txt`: an optional `#version` line, then two tokens a line.
-pub(super) fn parse_merges(path: &Path, text: &str) -> Result<Vec<NumberedMerge>, TokenizerError> {
+pub(super) fn parse_merges(path: &Path, text: &str) -> Result<Vec<NumberedMerge>, CheckpointError> {
     let mut merges = Vec::new();
     for (index, line) in text.lines().enumerate() {
         if line.is_empty() || (index == 0 && line.starts_with("#version")) {
@@ -161,7 +165,7 @@ struct Model {
     ignore_merges: Option<bool>,
 }
 
-/// Both forms that are in use.
+/// Older files have one string a merge, newer ones two.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Merge {
@@ -177,37 +181,36 @@ struct Added {
 }
 
 /// Reads `tokenizer.json`.
-pub(super) fn tokenizer_json(path: &Path, bytes: &[u8]) -> Result<Vocabulary, TokenizerError> {
+pub(super) fn tokenizer_json(path: &Path, bytes: &[u8]) -> Result<Vocabulary, CheckpointError> {
     let wrong = |reason: &str| malformed(path, None, reason);
-    let no_json = |error: serde_json::Error| malformed(path, Some(error.line()), &error.to_string());
-    // What it is comes first: other models have other fields.
-    let kinds: Kinds = serde_json::from_slice(bytes).map_err(no_json)?;
+    let invalid_json = |error: serde_json::Error| malformed(path, Some(error.line()), &error.to_string());
+    // The kind is checked first, because other models have other fields.
+    let kinds: Kinds = serde_json::from_slice(bytes).map_err(invalid_json)?;
     let kind = kinds.model.kind.as_deref().unwrap_or("BPE");
     if kind != "BPE" {
-        return Err(wrong(&format!("the model is {kind:?}, expected \"BPE\" as GPT-2's")));
+        return Err(wrong(&format!("the model is {kind:?}, expected \"BPE\"")));
     }
     if let Some(normalizer) = kinds.normalizer {
-        let reason =
-            format!("the normalizer {:?} changes the text, expected none as in GPT-2's", normalizer.kind);
+        let reason = format!("the normalizer {:?} changes the text, expected none", normalizer.kind);
         return Err(wrong(&reason));
     }
     let split = match kinds.pre_tokenizer {
         Some(split) if split.kind == "ByteLevel" => split,
         other => {
             let found = other.map_or("missing".to_owned(), |other| format!("{:?}", other.kind));
-            return Err(wrong(&format!("`pre_tokenizer` is {found}, expected \"ByteLevel\" as GPT-2's")));
+            return Err(wrong(&format!("`pre_tokenizer` is {found}, expected \"ByteLevel\"")));
         }
     };
-    let TokenizerJson { model, added_tokens } = serde_json::from_slice(bytes).map_err(no_json)?;
+    let TokenizerJson { model, added_tokens } = serde_json::from_slice(bytes).map_err(invalid_json)?;
     let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    let odd = [
+    let unsupported = [
         ("dropout", model.dropout.is_some_and(|dropout| dropout != 0.0)),
         ("continuing_subword_prefix", filled(&model.continuing_subword_prefix)),
         ("end_of_word_suffix", filled(&model.end_of_word_suffix)),
         ("byte_fallback", model.byte_fallback == Some(true)),
     ];
-    if let Some((field, _)) = odd.into_iter().find(|(_, is_set)| *is_set) {
-        return Err(wrong(&format!("`model.{field}` is set, expected it unset as in GPT-2's")));
+    if let Some((field, _)) = unsupported.into_iter().find(|(_, is_set)| *is_set) {
+        return Err(wrong(&format!("`model.{field}` is set, expected it unset")));
     }
     let mut merges = Merges::new();
     for merge in model.merges {
@@ -230,6 +233,12 @@ pub(super) fn tokenizer_json(path: &Path, bytes: &[u8]) -> Result<Vocabulary, To
     vocabulary.check_ids()?;
     vocabulary.check_merges(|_| (path.to_owned(), None))?;
     Ok(vocabulary)
+}
+
+/// The error of a file that is not a GPT-2 tokenizer's, at a line if known.
+pub(super) fn malformed(path: &Path, line: Option<usize>, reason: &str) -> CheckpointError {
+    let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+    CheckpointError::new(Path::new(&format!("{}{line}", path.display())), clipped(reason))
 }
 
 #[cfg(test)]
@@ -283,9 +292,9 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_without_a_token_is_said_and_not_dropped() {
+    fn a_byte_without_a_token_is_an_error() {
         let error = files(VOCAB, "a b\n").unwrap().encode("aéb").unwrap_err().to_string();
-        assert!(error.contains("the vocabulary of vocab.json has no token for the byte 0xc3"), "{error}");
+        assert!(error.contains("the vocabulary of vocab.json has no token for byte 0xc3"), "{error}");
     }
 
     const JSON: &str = r#"{"version":"1.0","normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,
@@ -299,16 +308,16 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_merges_and_tokens_beside_the_vocabulary() {
+    fn both_forms_of_merges_and_added_tokens() {
         assert_eq!(json(JSON).unwrap().encode("abba").unwrap(), [2, 1, 0]);
         let pairs = json(&JSON.replace("[\"a b\"]", "[[\"a\",\"b\"]]")).unwrap();
         assert_eq!(pairs.encode("abba").unwrap(), [2, 1, 0]);
         let beside = json(&JSON.replace(",\"<|endoftext|>\":3}", "}")).unwrap();
-        assert_eq!((beside.end_of_text(), beside.largest_id(), beside.vocabulary_size()), (3, 3, 4));
+        assert_eq!((beside.end_of_text(), beside.largest_id(), beside.vocab_size()), (3, 3, 4));
     }
 
     #[test]
-    fn other_tokenizers_are_refused_by_name() {
+    fn unsupported_tokenizers_are_refused_by_name() {
         let wrong = |from: &str, to: &str| {
             let text = JSON.replacen(from, to, 1);
             assert_ne!(text, JSON, "{from}");

@@ -1,7 +1,7 @@
-//! Records of Burn (`burnpack`) of this program's own module: what `Gpt2::into_record().save(…)` writes.
+//! Burn records (`burnpack`) of [`crate::Gpt2`], which `into_record().save(…)` writes.
 //!
-//! The crate burn-pack gives tensors as bytes of their own and not where they lie in the file, so its header is decoded
-//! here, with the crate's constants; the description is CBOR.
+//! The crate burn-pack copies tensors and does not say where they are in the file, so the header is decoded here, with the
+//! crate's constants. Its metadata are CBOR.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,27 +9,34 @@ use std::fmt;
 use safetensors::tensor::Dtype;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
-use super::entry::{Entry, Named};
+use super::entry::{Entry, NamedEntry};
+use super::format::{Contents, Format, Read};
 use super::source::Source;
-use super::{Contents, WeightFormat, WeightsError};
-use untrusted_input::clipped;
+use crate::error::CheckpointError;
 
-/// Axes of a tensor.
+pub(super) const FORMAT: Format = Format {
+    file_names: &["model.bpk"],
+    config_names: &["config.json"],
+    recognizes: |beginning, _| beginning.starts_with(&burn_pack::MAGIC_NUMBER.to_le_bytes()),
+    read: Read::File(read),
+};
+
 const MAX_AXES: usize = 8;
 
 #[derive(serde::Deserialize)]
-struct Description {
-    tensors: BTreeMap<String, Described>,
+struct Metadata {
+    tensors: BTreeMap<String, TensorMetadata>,
 }
 
 #[derive(serde::Deserialize)]
-struct Described {
+struct TensorMetadata {
     dtype: burn_pack::DType,
     shape: Axes,
     data_offsets: (u64, u64),
 }
 
-/// A shape; read one by one, for a list's length in a damaged file makes the standard one reserve a megabyte.
+/// A shape. Sizes are read one by one, because `Vec`'s own deserializer reserves up to a megabyte for the length that a
+/// damaged file claims.
 struct Axes(Vec<usize>);
 
 impl<'de> Deserialize<'de> for Axes {
@@ -59,59 +66,55 @@ impl<'de> Deserialize<'de> for Axes {
     }
 }
 
-/// Reads the header of `source`, which is number `index` of the sources.
-pub(super) fn read(source: &Source, index: usize) -> Result<Contents, WeightsError> {
+fn read(source: &Source, index: usize) -> Result<Contents, CheckpointError> {
     let all = source.bytes();
-    let malformed = |offset: usize, tensor: Option<&str>, reason: String| WeightsError::Malformed {
-        path: source.path().to_owned(),
-        format: "a Burn record of this program's GPT-2",
-        tensor: tensor.map(clipped),
-        offset: Some(offset as u64),
-        reason,
+    let malformed = |offset: usize, tensor: Option<&str>, reason: &str| {
+        CheckpointError::malformed(source.path(), "a Burn record of GPT-2", tensor, Some(offset), reason)
     };
-    let header = burn_pack::Header::from_bytes(all).map_err(|error| malformed(0, None, error.to_string()))?;
+    let header =
+        burn_pack::Header::from_bytes(all).map_err(|error| malformed(0, None, &error.to_string()))?;
     if header.version > burn_pack::FORMAT_VERSION {
         let reason =
             format!("its version is {}, expected at most {}", header.version, burn_pack::FORMAT_VERSION);
-        return Err(malformed(4, None, reason));
+        return Err(malformed(4, None, &reason));
     }
     let length = header.metadata_size as usize;
-    let described = all
+    let metadata = all
         .get(burn_pack::HEADER_SIZE..)
         .and_then(|rest| rest.get(..length))
         .filter(|_| header.metadata_size <= burn_pack::MAX_METADATA_SIZE)
         .ok_or_else(|| {
-            malformed(6, None, format!("its description has {length} bytes, more than there are"))
+            malformed(
+                6,
+                None,
+                &format!("its metadata have {length} bytes, more than the file or the limit allows"),
+            )
         })?;
     let limit = burn_pack::MAX_CBOR_RECURSION_DEPTH;
-    let Description { tensors } = ciborium::de::from_reader_with_recursion_limit(described, limit)
-        .map_err(|error| malformed(burn_pack::HEADER_SIZE, None, clipped(&error.to_string())))?;
+    let Metadata { tensors } = ciborium::de::from_reader_with_recursion_limit(metadata, limit)
+        .map_err(|error| malformed(burn_pack::HEADER_SIZE, None, &error.to_string()))?;
     let data = burn_pack::aligned_data_section_start(length);
-    let mut entries: Vec<Named> = Vec::new();
-    for (stored_name, Described { dtype, shape, data_offsets: (start, end) }) in tensors {
-        let wrong = |reason: String| malformed(data, Some(&stored_name), reason);
-        let inside = |offset: u64| {
-            let place = usize::try_from(offset).ok().and_then(|offset| offset.checked_add(data));
-            place.filter(|place| *place <= all.len())
+    let mut entries: Vec<NamedEntry> = Vec::new();
+    for (stored_name, TensorMetadata { dtype, shape, data_offsets: (start, end) }) in tensors {
+        let wrong = |reason: String| malformed(data, Some(&stored_name), &reason);
+        let in_file = |offset: u64| {
+            let offset = usize::try_from(offset).ok()?.checked_add(data)?;
+            Some(offset).filter(|offset| *offset <= all.len())
         };
-        let Some((start, end)) = inside(start).zip(inside(end)) else {
+        let Some((start, end)) = in_file(start).zip(in_file(end)) else {
             return Err(wrong(format!(
-                "it has the bytes {start} to {end}, outside the file: it is cut short"
+                "its bytes {start} to {end} are outside the file: the file is cut short"
             )));
         };
         let dtype =
             dtype_of(dtype).ok_or_else(|| wrong(format!("it is {dtype:?}, expected F32, F16 or BF16")))?;
         let entry = Entry::contiguous(dtype, shape.0, (index, start), end).map_err(wrong)?;
         let name = name_of(&stored_name).ok_or_else(|| {
-            malformed(
-                data,
-                Some(&stored_name),
-                "it is none of this program's GPT-2 as saved from a CPU".to_owned(),
-            )
+            wrong("unknown name; expected a record of gpt2_model::Gpt2, saved from a CPU".to_owned())
         })?;
         entries.push((name, entry));
     }
-    Ok(Contents { format: WeightFormat::BurnRecord, entries, config: None })
+    Ok(Contents { format: "Burn record", entries, config: None })
 }
 
 fn dtype_of(dtype: burn_pack::DType) -> Option<Dtype> {
@@ -132,16 +135,16 @@ fn name_of(path: &str) -> Option<String> {
         "output.parts.0" => return Some("lm_head.weight".to_owned()),
         _ => {}
     }
-    let (place, parameter) = path.rsplit_once('.')?;
+    let (module, parameter) = path.rsplit_once('.')?;
     let parameter = match parameter {
         "gamma" | "weight" => "weight",
         "beta" | "bias" => "bias",
         _ => return None,
     };
-    if place == "final_norm" {
+    if module == "final_norm" {
         return Some(format!("ln_f.{parameter}"));
     }
-    let (layer, module) = place.strip_prefix("blocks.")?.split_once('.')?;
+    let (layer, module) = module.strip_prefix("blocks.")?.split_once('.')?;
     let module = match module {
         "attention_norm" => "ln_1",
         "attention.query_key_value" => "attn.c_attn",

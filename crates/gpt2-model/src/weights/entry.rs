@@ -1,55 +1,74 @@
-//! One tensor of a weight file: where its numbers are, and what they are.
+//! One tensor of a checkpoint: its type, its shape, and where its numbers are.
 
 use std::io;
 use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use half::{bf16, f16};
+use pytorch_reader::Tensor;
 use safetensors::tensor::Dtype;
 
-use super::source::{CHUNK_BYTES, Source};
-use super::whole::Whole;
+use super::source::Source;
+use super::strided::StridedRows;
+use crate::error::CheckpointError;
+use untrusted_input::{clipped, thousands};
 
-/// The name under which a file keeps a tensor, and the tensor.
-pub(super) type Named = (String, Entry);
+/// A tensor and its stored name.
+pub(super) type NamedEntry = (String, Entry);
 
-/// Rows or columns that are gathered at a time where a tensor is stored transposed.
-const BLOCK: usize = 16;
-
-/// Where the numbers of a tensor are.
-#[derive(Debug, Clone)]
-pub(super) enum Place {
-    /// In a file, from this byte on.
-    Stored { source: usize, start: usize },
-    /// In a file, where a library finds them, row after row.
-    Whole { source: usize, tensor: Whole },
-    /// Nowhere: all are zero.
-    Zeros,
-}
-
-/// A tensor of a weight file as the model wants it: an axis may be stored in any order, and rows that are padding are
-/// not part of it.
+/// A tensor as the model wants it: transposed and without padding rows where the file stores it otherwise.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// As the file calls it.
     pub stored_name: String,
     pub dtype: Dtype,
     pub shape: Vec<usize>,
     /// Numbers between two neighbours along each axis.
     strides: Vec<usize>,
-    place: Place,
-    /// The CRC-32C of the stored numbers, where the file has it.
-    sum: Option<u32>,
+    location: Location,
+    /// Checksum of the stored numbers, if the file has one.
+    crc32c: Option<u32>,
 }
 
-/// Why numbers cannot be read.
+#[derive(Debug, Clone)]
+enum Location {
+    Stored {
+        source: usize,
+        start: usize,
+    },
+    Torch {
+        source: usize,
+        tensor: TorchTensor,
+    },
+    /// Not in any file.
+    Zeros,
+}
+
+/// Numbers that cannot be read.
 #[derive(Debug)]
 pub(super) struct Unreadable {
-    /// The number of the file.
+    /// Index of the file among the sources.
     pub source: usize,
-    /// The byte of the file where the tensor begins, where that is known.
-    pub offset: Option<usize>,
-    /// Of the kind `InvalidData` or `UnexpectedEof` if the file is not as it should be.
-    pub error: io::Error,
+    /// Byte of the file at which the tensor begins, if known.
+    offset: Option<usize>,
+    /// Of kind `InvalidData` or `UnexpectedEof` if the file is damaged.
+    error: io::Error,
+}
+
+impl Unreadable {
+    /// `path` is that of the file, `tensor` the stored name.
+    pub fn into_error(self, path: &Path, tensor: &str) -> CheckpointError {
+        if !matches!(self.error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) {
+            return CheckpointError::read(path, &self.error);
+        }
+        let offset = self.offset.map(|offset| format!(" at byte {}", thousands(offset as u64)));
+        let reason = format!(
+            "tensor `{}`{} is damaged: {}; copy or download the file again",
+            clipped(tensor),
+            offset.unwrap_or_default(),
+            clipped(&self.error.to_string())
+        );
+        CheckpointError::new(path, reason)
+    }
 }
 
 /// Bytes of one number; types of less than a byte count as one.
@@ -58,49 +77,64 @@ pub(super) fn element_bytes(dtype: Dtype) -> usize {
 }
 
 impl Entry {
-    /// A tensor stored row after row from byte `start` of a source on, which ends before byte `end`.
+    /// A tensor stored row after row from byte `start` of source `source`; its data end before byte `end`.
     ///
-    /// `Err` says in words why it cannot be there.
+    /// # Errors
+    /// A message, if it does not fit.
     pub fn contiguous(
         dtype: Dtype,
         shape: Vec<usize>,
         (source, start): (usize, usize),
         end: usize,
     ) -> Result<Self, String> {
-        let strides = strides(&shape).ok_or_else(|| "its shape has too many numbers".to_owned())?;
         let needed = shape
             .iter()
             .try_fold(element_bytes(dtype), |bytes, size| bytes.checked_mul(*size))
             .and_then(|bytes| bytes.checked_add(start));
+        let entry = Self::new(dtype, shape, Location::Stored { source, start })?;
         match needed {
-            Some(needed) if needed <= end => {
-                let place = Place::Stored { source, start };
-                Ok(Self { stored_name: String::new(), dtype, shape, strides, place, sum: None })
-            }
-            _ => Err(format!("it begins at byte {start} and ends behind byte {end}, where its data end")),
+            Some(needed) if needed <= end => Ok(entry),
+            _ => Err(format!("it begins at byte {start} and ends after byte {end}, where its data end")),
         }
     }
 
-    /// A tensor of source `source` that a library reads. `Err` as of [`Self::contiguous`].
-    pub fn whole(dtype: Dtype, shape: Vec<usize>, source: usize, tensor: Whole) -> Result<Self, String> {
-        let strides = strides(&shape).ok_or_else(|| "its shape has too many numbers".to_owned())?;
-        let place = Place::Whole { source, tensor };
-        Ok(Self { stored_name: String::new(), dtype, shape, strides, place, sum: None })
+    /// A tensor of source `source` that pytorch-reader reads.
+    ///
+    /// # Errors
+    /// As for [`Self::contiguous`].
+    pub fn torch(
+        dtype: Dtype,
+        shape: Vec<usize>,
+        source: usize,
+        tensor: TorchTensor,
+    ) -> Result<Self, String> {
+        Self::new(dtype, shape, Location::Torch { source, tensor })
     }
 
-    /// A vector of zeros that no file stores.
+    /// A vector of zeros.
     pub fn zeros(length: usize, dtype: Dtype) -> Self {
-        let (shape, strides) = (vec![length], vec![1]);
-        Self { stored_name: String::new(), dtype, shape, strides, place: Place::Zeros, sum: None }
+        Self {
+            stored_name: String::new(),
+            dtype,
+            shape: vec![length],
+            strides: vec![1],
+            location: Location::Zeros,
+            crc32c: None,
+        }
     }
 
-    /// The same tensor, whose stored numbers have this CRC-32C: it is compared before the first row is given.
-    pub fn with_sum(mut self, sum: u32) -> Self {
-        self.sum = Some(sum);
+    fn new(dtype: Dtype, shape: Vec<usize>, location: Location) -> Result<Self, String> {
+        let strides = strides(&shape).ok_or("its shape has too many numbers")?;
+        Ok(Self { stored_name: String::new(), dtype, shape, strides, location, crc32c: None })
+    }
+
+    /// Adds the checksum of the stored numbers, which is checked before the first row is read.
+    pub fn with_crc32c(mut self, checksum: u32) -> Self {
+        self.crc32c = Some(checksum);
         self
     }
 
-    /// The same numbers with rows and columns exchanged; a tensor without two axes stays as it is.
+    /// Exchanges rows and columns of a matrix. Other tensors stay as they are.
     pub fn transposed(mut self) -> Self {
         if self.shape.len() == 2 {
             self.shape.reverse();
@@ -109,7 +143,7 @@ impl Entry {
         self
     }
 
-    /// The tensor without its first axis, if that has one row.
+    /// Drops the first axis if its size is 1 and there is another axis.
     pub fn without_first_axis(mut self) -> Self {
         if self.shape.first() == Some(&1) && self.shape.len() > 1 {
             self.shape.remove(0);
@@ -118,9 +152,9 @@ impl Entry {
         self
     }
 
-    /// Rows `rows` as f32, row after row; a vector is one row. `None` if they are not there.
+    /// Rows `rows` as f32, row after row; a vector is one row. `None` if the tensor has no such rows.
     pub fn read_rows(&self, sources: &[Source], rows: Range<usize>) -> Result<Option<Vec<f32>>, Unreadable> {
-        let (height, width, row_step, step) = match (self.shape.as_slice(), self.strides.as_slice()) {
+        let (height, width, row_step, column_step) = match (self.shape.as_slice(), self.strides.as_slice()) {
             ([], _) => (1, 1, 1, 1),
             ([width], [step]) => (1, *width, *width, *step),
             ([height, width], [row_step, step]) => (*height, *width, *row_step, *step),
@@ -130,46 +164,40 @@ impl Entry {
             return Ok(None);
         }
         let is_last = rows.end == height;
-        let wanted = Wanted { rows, width, row_step, step };
-        match &self.place {
-            Place::Zeros => Ok(Some(vec![0.0; wanted.rows.len() * width])),
-            Place::Stored { source: number, start } => {
-                let Some(source) = sources.get(*number) else { return Ok(None) };
-                if wanted.rows.start == 0 && !self.is_whole(source, *start) {
-                    let error = io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        "its numbers are damaged: their sum is another; copy or download the file again",
-                    );
-                    return Err(Unreadable { source: *number, offset: Some(*start), error });
+        let wanted = StridedRows { rows, width, row_step, column_step };
+        match &self.location {
+            Location::Zeros => Ok(Some(vec![0.0; wanted.rows.len() * width])),
+            Location::Stored { source: index, start } => {
+                let Some(source) = sources.get(*index) else { return Ok(None) };
+                let checksum = self.crc32c.filter(|_| wanted.rows.start == 0);
+                if checksum.is_some() && checksum != source.crc32c(*start..*start + self.bytes()) {
+                    let error = io::Error::new(io::ErrorKind::InvalidData, "its checksum differs");
+                    return Err(Unreadable { source: *index, offset: Some(*start), error });
                 }
-                Ok(wanted.read_as(self.dtype, source.bytes(), *start, |read| source.give_back(read)))
+                Ok(wanted.read(self.dtype, source.bytes(), *start, |read| source.release(read)))
             }
-            Place::Whole { source, tensor } => {
+            Location::Torch { source, tensor } => {
                 let bytes =
                     tensor.bytes().map_err(|error| Unreadable { source: *source, offset: None, error })?;
                 if is_last {
-                    tensor.forget();
+                    tensor.release();
                 }
-                Ok(wanted.read_as(self.dtype, &bytes, 0, |_| ()))
+                Ok(wanted.read(self.dtype, &bytes, 0, |_| ()))
             }
         }
     }
 
-    /// The bytes of its numbers, of which constructors make sure that they can be counted.
+    /// Bytes of the numbers. Constructors check that this does not overflow.
     pub fn bytes(&self) -> usize {
         self.shape.iter().product::<usize>() * element_bytes(self.dtype)
     }
 
-    /// Whether the stored numbers have the sum that the file says.
-    fn is_whole(&self, source: &Source, start: usize) -> bool {
-        let Some(expected) = self.sum else { return true };
-        source.crc32c(start..start + self.bytes()) == Some(expected)
-    }
-
-    /// Whether two tensors of a library have the same type, shape and numbers, bit for bit; both are read.
+    /// Whether two tensors of pytorch-reader have the same type, shape and bits. Reads both.
     pub fn is_same(&self, other: &Self) -> Result<bool, Unreadable> {
-        let (Place::Whole { source, tensor }, Place::Whole { source: other_source, tensor: other_tensor }) =
-            (&self.place, &other.place)
+        let (
+            Location::Torch { source, tensor },
+            Location::Torch { source: other_source, tensor: other_tensor },
+        ) = (&self.location, &other.location)
         else {
             return Ok(false);
         };
@@ -177,15 +205,14 @@ impl Entry {
             return Ok(false);
         }
         let unreadable = |source| move |error| Unreadable { source, offset: None, error };
-        let one = tensor.bytes().map_err(unreadable(*source))?;
-        let is_same = other_tensor.bytes().map_err(unreadable(*other_source))? == one;
-        other_tensor.forget();
+        let bytes = tensor.bytes().map_err(unreadable(*source))?;
+        let is_same = other_tensor.bytes().map_err(unreadable(*other_source))? == bytes;
+        other_tensor.release();
         Ok(is_same)
     }
 }
 
-/// Numbers between two neighbours along each axis of a tensor that is stored row after row; `None` if it has more numbers
-/// than can be counted.
+/// Strides of a tensor that is stored row after row; `None` if the number of its elements overflows.
 fn strides(shape: &[usize]) -> Option<Vec<usize>> {
     let mut strides = vec![0; shape.len()];
     let mut step = 1_usize;
@@ -196,73 +223,60 @@ fn strides(shape: &[usize]) -> Option<Vec<usize>> {
     Some(strides)
 }
 
-/// A rectangle of numbers among bytes.
-struct Wanted {
-    rows: Range<usize>,
-    width: usize,
-    /// Numbers from row to row.
-    row_step: usize,
-    /// Numbers from column to column.
-    step: usize,
+/// Index and bytes of the tensor of a `torch.save` file that was read last.
+#[derive(Debug, Default)]
+pub(super) struct LastRead(Mutex<Option<(usize, Arc<Vec<u8>>)>>);
+
+/// A tensor of a `torch.save` file. pytorch-reader reads only whole tensors, so the bytes are kept until the last row is
+/// read: otherwise each chunk of rows would read the tensor again.
+#[derive(Debug, Clone)]
+pub(super) struct TorchTensor {
+    tensor: Tensor,
+    index: usize,
+    last_read: Arc<LastRead>,
 }
 
-impl Wanted {
-    /// The numbers of a tensor that begins at byte `start`; `done` is told which bytes are not needed any more. `None` if
-    /// they are not there, or of a type that is not read.
-    fn read_as(
-        &self,
-        dtype: Dtype,
-        all: &[u8],
-        start: usize,
-        done: impl Fn(Range<usize>),
-    ) -> Option<Vec<f32>> {
-        match dtype {
-            Dtype::F32 => self.read(all, start, done, f32::from_le_bytes),
-            Dtype::F16 => self.read(all, start, done, |bytes| f16::from_le_bytes(bytes).to_f32()),
-            Dtype::BF16 => self.read(all, start, done, |bytes| bf16::from_le_bytes(bytes).to_f32()),
-            _ => None,
-        }
+impl TorchTensor {
+    /// Tensor `index` of the file that `last_read` belongs to.
+    pub fn new(tensor: Tensor, index: usize, last_read: &Arc<LastRead>) -> Self {
+        Self { tensor, index, last_read: Arc::clone(last_read) }
     }
 
-    fn read<const BYTES: usize>(
-        &self,
-        all: &[u8],
-        start: usize,
-        done: impl Fn(Range<usize>),
-        convert: impl Fn([u8; BYTES]) -> f32,
-    ) -> Option<Vec<f32>> {
-        let (height, width) = (self.rows.len(), self.width);
-        if height == 0 || width == 0 {
-            return Some(vec![]);
+    /// The numbers, little-endian and row after row.
+    fn bytes(&self) -> io::Result<Arc<Vec<u8>>> {
+        let mut last_read = self.last_read.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((index, bytes)) = &*last_read
+            && *index == self.index
+        {
+            return Ok(Arc::clone(bytes));
         }
-        let first = start + self.rows.start * self.row_step * BYTES;
-        if self.step == 1 && (self.row_step == width || height == 1) {
-            let end = first + height * width * BYTES;
-            let mut values = Vec::with_capacity(height * width);
-            for chunk_start in (first..end).step_by(CHUNK_BYTES) {
-                let chunk = chunk_start..end.min(chunk_start + CHUNK_BYTES);
-                let bytes = all.get(chunk.clone())?;
-                values.extend(bytes.as_chunks().0.iter().map(|bytes| convert(*bytes)));
-                done(chunk);
-            }
-            return Some(values);
-        }
-        let end = first + ((height - 1) * self.row_step + (width - 1) * self.step + 1) * BYTES;
-        let bytes = all.get(first..end)?;
-        let mut values = vec![0.0; height * width];
-        // Columns of a transposed tensor are stored one after the other: few at a time stay in the cache.
-        for columns in (0..width).step_by(BLOCK) {
-            let columns = columns..width.min(columns + BLOCK);
-            for row in 0..height {
-                for column in columns.clone() {
-                    let at = (row * self.row_step + column * self.step) * BYTES;
-                    values[row * width + column] = convert(*bytes.get(at..)?.first_chunk()?);
-                }
-            }
-        }
-        done(first..end);
-        Some(values)
+        // Released first, so that there are never two tensors in memory.
+        *last_read = None;
+        let bytes = Arc::new(self.tensor.read()?);
+        *last_read = Some((self.index, Arc::clone(&bytes)));
+        Ok(bytes)
     }
+
+    fn release(&self) {
+        *self.last_read.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// A tensor's name without the prefixes of `torch.compile`, nanoGPT (`_orig_mod.`) and transformers (`transformer.`).
+pub(super) fn plain_name(stored: &str) -> &str {
+    let stored = stored.strip_prefix("_orig_mod.").unwrap_or(stored);
+    stored.strip_prefix("transformer.").unwrap_or(stored)
+}
+
+/// Whether a tensor may be in a file although the model does not need it: causal masks, and the output projection. It is
+/// tied to `wte.weight`; if it is not, the configuration lists it.
+pub(super) fn is_ignored(name: &str) -> bool {
+    name == "lm_head.weight"
+        || name.strip_prefix("h.").is_some_and(|rest| {
+            rest.split_once('.').is_some_and(|(layer, tensor)| {
+                layer.parse::<usize>().is_ok() && matches!(tensor, "attn.bias" | "attn.masked_bias")
+            })
+        })
 }
 
 #[cfg(test)]
@@ -292,22 +306,22 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_is_refused() {
+    fn tensors_that_end_after_their_data_are_refused() {
         let at = |shape: &[usize], end| Entry::contiguous(Dtype::F32, shape.to_vec(), (0, 8), end);
         assert!(at(&[2], 16).is_ok());
-        assert!(at(&[2], 15).unwrap_err().contains("begins at byte 8 and ends behind byte 15"));
+        assert!(at(&[2], 15).unwrap_err().contains("begins at byte 8 and ends after byte 15"));
         assert!(at(&[usize::MAX, 2], 16).unwrap_err().contains("too many numbers"));
         assert!(at(&[0, usize::MAX], 16).is_ok(), "no numbers need no bytes");
     }
 
     #[test]
-    fn numbers_with_another_sum_are_refused() {
+    fn numbers_with_a_wrong_checksum_are_refused() {
         let sources = [source(6)];
         let plain = Entry::contiguous(Dtype::F32, vec![2, 2], (0, 8), 24).unwrap();
-        let right = plain.clone().with_sum(crc32c::crc32c(&sources[0].bytes()[8..]));
+        let right = plain.clone().with_crc32c(crc32c::crc32c(&sources[0].bytes()[8..]));
         assert_eq!(right.read_rows(&sources, 0..1).unwrap().unwrap(), [2., 3.]);
-        let damaged = plain.with_sum(1).read_rows(&sources, 0..1).unwrap_err();
+        let damaged = plain.with_crc32c(1).read_rows(&sources, 0..1).unwrap_err();
         assert_eq!((damaged.source, damaged.offset), (0, Some(8)));
-        assert!(damaged.error.to_string().contains("sum is another"));
+        assert!(damaged.error.to_string().contains("checksum differs"));
     }
 }

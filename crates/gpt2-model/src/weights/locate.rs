@@ -1,45 +1,37 @@
-//! Which file of a directory has the weights.
+//! Finds the weight file of a model.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::format::{Container, TABLE_MAGIC};
+use super::registry::{FORMATS, detect};
+use super::sharded;
 
-/// Names that programs give to weights, the one that is read first in front.
-const NAMES: [&str; 9] = [
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-    "ckpt.pt",
-    "gpt2_124M.bin",
-    "gpt2_124M_bf16.bin",
-    "model.ckpt.index",
-    "model.bpk",
-];
-
-/// Files of a directory that are looked at.
+/// Largest number of files of a directory that are looked at.
 const MAX_FILES: usize = 1000;
 
-/// The file with the weights: `path` itself, or in a directory the one with a usual name, else the only one that begins
-/// as weights do.
+/// The weight file of the model at `path`: `path` itself, or in a directory the file with a usual name, else the only file
+/// whose content is that of a weight file.
 ///
-/// `Err` says in words why there is none.
+/// # Errors
+/// A message that says why there is none.
 pub(crate) fn locate(path: &Path) -> Result<PathBuf, String> {
     if path.is_file() {
-        return of_bundle(path);
+        return table_of_data_file(path);
     }
     if !path.is_dir() {
-        // `model.ckpt` is what TensorFlow calls `model.ckpt.index` and its data.
-        let index = with_suffix(path, ".index");
+        // TensorFlow calls a checkpoint `model.ckpt`, which stands for `model.ckpt.index` and its data files.
+        let mut index = path.as_os_str().to_owned();
+        index.push(".index");
+        let index = PathBuf::from(index);
         return match path.exists() {
-            true => Err("it is neither a file nor a directory".to_owned()),
+            true => Err("neither a file nor a directory".to_owned()),
             false if index.is_file() => Ok(index),
             false => Err("no such file or directory".to_owned()),
         };
     }
-    if let Some(found) = NAMES.iter().map(|name| path.join(name)).find(|path| path.is_file()) {
+    let mut names = FORMATS.iter().flat_map(|format| format.file_names);
+    if let Some(found) = names.clone().map(|name| path.join(name)).find(|path| path.is_file()) {
         return Ok(found);
     }
     let listed = std::fs::read_dir(path).map_err(|error| error.to_string())?;
@@ -49,25 +41,28 @@ pub(crate) fn locate(path: &Path) -> Result<PathBuf, String> {
     files.retain(|file| file.is_file() && has_weights(file));
     match files.as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(format!(
-            "model.safetensors is missing: the directory has no weights, nor {}",
-            NAMES[1..].join(", ")
-        )),
+        [] => {
+            let first = names.next().copied().unwrap_or_default();
+            let others: Vec<&str> = names.copied().collect();
+            Err(format!(
+                "{first} is missing; the directory has no other weights either, such as {}",
+                others.join(", ")
+            ))
+        }
         [one, other, ..] => {
-            let names =
-                [one, other].map(|file| file.file_name().unwrap_or_default().to_string_lossy().into_owned());
-            Err(format!("several files have weights, {} and {}: name the file", names[0], names[1]))
+            let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Err(format!("several files have weights, {} and {}: name the file", name(one), name(other)))
         }
     }
 }
 
-/// The file with the weights of the model at `path`, where there is one.
+/// The weight file of the model at `path`, if there is one.
 pub fn find_weights(path: &Path) -> Option<PathBuf> {
     locate(path).ok()
 }
 
-/// The table of a TensorFlow checkpoint for its data file, which says nothing by itself; other files as they are.
-fn of_bundle(path: &Path) -> Result<PathBuf, String> {
+/// For a data file of a TensorFlow checkpoint its table, because data files have no header. Other files as they are.
+fn table_of_data_file(path: &Path) -> Result<PathBuf, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let Some((stem, _)) = name.rsplit_once(".data-").filter(|(_, shard)| shard.contains("-of-")) else {
         return Ok(path.to_owned());
@@ -76,27 +71,17 @@ fn of_bundle(path: &Path) -> Result<PathBuf, String> {
     if index.is_file() { Ok(index) } else { Err(format!("its companion {stem}.index is missing")) }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// Whether a file begins, or as a table of TensorFlow ends, as weights do; JSON is left to its names.
 fn has_weights(path: &Path) -> bool {
-    let look = || {
+    let ends = || {
         let mut file = File::open(path)?;
-        let mut first = Vec::new();
-        file.by_ref().take(16).read_to_end(&mut first)?;
-        let mut last = [0; 8];
+        let mut beginning = Vec::new();
+        file.by_ref().take(16).read_to_end(&mut beginning)?;
+        let mut end = [0; 8];
         file.seek(SeekFrom::End(-8))?;
-        file.read_exact(&mut last)?;
-        std::io::Result::Ok((first, last))
+        file.read_exact(&mut end)?;
+        std::io::Result::Ok((beginning, end))
     };
-    let Ok((first, last)) = look() else { return false };
-    match Container::of(&first) {
-        Some(Container::Index) | None => u64::from_le_bytes(last) == TABLE_MAGIC,
-        // Its length is held against the file when it is opened.
-        Some(_) => true,
-    }
+    let Ok((beginning, end)) = ends() else { return false };
+    // Any JSON file begins as an index does, so indexes are found by their names only.
+    detect(&beginning, &end).is_some_and(|format| format.file_names != sharded::FORMAT.file_names)
 }

@@ -1,4 +1,4 @@
-//! nanoGPT's `ckpt.pt`: the model's tensors with their arguments, from which the shape of the model is known.
+//! nanoGPT's `ckpt.pt`: tensors, and the arguments of the model, which give its configuration.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,20 +6,21 @@ use std::path::Path;
 use pytorch_reader::PickleValue;
 use safetensors::tensor::Dtype;
 
-use super::entry::{Entry, Named};
-use super::torch::malformed;
-use super::{Contents, WeightFormat, WeightsError, plain_name};
+use super::entry::{Entry, NamedEntry, plain_name};
+use super::format::Contents;
+use crate::error::CheckpointError;
 use crate::{Activation, Gpt2Config};
 
-/// Makes of nanoGPT's tensors those of a GPT-2: linear layers are `[outputs, inputs]`, biases may be missing, and the
-/// output projection is the token embedding.
+/// Turns nanoGPT's tensors into those of a GPT-2: linear layers are `[outputs, inputs]`, biases may be missing, and the
+/// output projection may be the token embedding.
 pub(super) fn contents(
     path: &Path,
     arguments: &HashMap<String, PickleValue>,
-    stored: Vec<Named>,
-) -> Result<Contents, WeightsError> {
-    let mut config = configuration(arguments).map_err(|reason| malformed(path, None, None, reason))?;
-    let mut entries: Vec<Named> = Vec::new();
+    stored: Vec<NamedEntry>,
+) -> Result<Contents, CheckpointError> {
+    let mut config = configuration(arguments)
+        .map_err(|reason| CheckpointError::malformed(path, "a checkpoint of nanoGPT", None, None, &reason))?;
+    let mut entries: Vec<NamedEntry> = Vec::new();
     for (name, entry) in stored {
         let plain = plain_name(&name);
         let is_linear =
@@ -30,10 +31,9 @@ pub(super) fn contents(
     if arguments.get("bias") == Some(&PickleValue::Bool(false)) {
         entries.extend(missing_biases(&config, &entries));
     }
-    Ok(Contents { format: WeightFormat::NanoGpt, entries, config: Some(config) })
+    Ok(Contents { format: "nanoGPT", entries, config: Some(config) })
 }
 
-/// The shape of the model by its arguments.
 fn configuration(arguments: &HashMap<String, PickleValue>) -> Result<Gpt2Config, String> {
     let size = |field: &str, absent: Option<usize>| match (arguments.get(field), absent) {
         (Some(PickleValue::Int(size)), _) => Ok(usize::try_from(*size).unwrap_or(0)),
@@ -49,7 +49,7 @@ fn configuration(arguments: &HashMap<String, PickleValue>) -> Result<Gpt2Config,
         size("vocab_size", Some(50_304))?,
     ];
     let mut config = Gpt2Config::from_sizes(sizes).map_err(|reason| format!("`model_args`: {reason}"))?;
-    // nanoGPT's `nn.GELU()` is the exact one.
+    // nanoGPT's `nn.GELU()` is not the tanh approximation.
     config.activation = Activation::Gelu;
     Ok(config)
 }
@@ -57,9 +57,9 @@ fn configuration(arguments: &HashMap<String, PickleValue>) -> Result<Gpt2Config,
 fn kind(value: &PickleValue) -> &'static str {
     match value {
         PickleValue::None => "None",
-        PickleValue::Bool(_) => "a truth value",
+        PickleValue::Bool(_) => "a boolean",
         PickleValue::Int(_) | PickleValue::Float(_) => "a number",
-        PickleValue::String(_) => "text",
+        PickleValue::String(_) => "a string",
         PickleValue::List(_) => "a list",
         PickleValue::Dict(_) => "a dictionary",
         PickleValue::Bytes(_) => "bytes",
@@ -67,9 +67,9 @@ fn kind(value: &PickleValue) -> &'static str {
     }
 }
 
-/// Whether the output projection is the token embedding: it is not stored, or has the same bits, for what two tensors
-/// share the library does not say. Tensors of other shapes than the model's are not read.
-fn is_tied(path: &Path, config: &Gpt2Config, entries: &[Named]) -> Result<bool, WeightsError> {
+/// Whether the output projection is the token embedding: it is not stored, or has the same bits, because the library does
+/// not say which tensors share their storage. Tensors of a wrong shape are not read.
+fn is_tied(path: &Path, config: &Gpt2Config, entries: &[NamedEntry]) -> Result<bool, CheckpointError> {
     let find = |wanted: &str| entries.iter().find(|(name, _)| plain_name(name) == wanted);
     let Some((name, output)) = find("lm_head.weight") else { return Ok(true) };
     let Some((_, embedding)) = find("wte.weight") else { return Ok(false) };
@@ -80,18 +80,18 @@ fn is_tied(path: &Path, config: &Gpt2Config, entries: &[Named]) -> Result<bool, 
     if !is_right(output) || !is_right(embedding) {
         return Ok(false);
     }
-    embedding.is_same(output).map_err(|why| WeightFormat::NanoGpt.unreadable(path, name, why))
+    embedding.is_same(output).map_err(|unreadable| unreadable.into_error(path, name))
 }
 
-/// Zeros for the biases that a model without them does not store; only for weights that are there.
-fn missing_biases(config: &Gpt2Config, entries: &[Named]) -> Vec<Named> {
+/// Zeros for the biases of the stored weights, in a model that has no biases.
+fn missing_biases(config: &Gpt2Config, entries: &[NamedEntry]) -> Vec<NamedEntry> {
     let mut missing = Vec::new();
     for (name, entry) in entries {
         let plain = plain_name(name);
         let Some(stem) = plain.strip_suffix(".weight") else { continue };
         let has_bias =
             ["ln_1", "ln_2", "ln_f", "c_attn", "c_proj", "c_fc"].iter().any(|end| stem.ends_with(end));
-        // By the configuration, not by what the file says of a shape.
+        // From the configuration, because the file's shape is not checked yet.
         let length = match stem.rsplit('.').next() {
             Some("c_attn") => 3 * config.n_embd,
             Some("c_fc") => config.n_inner,

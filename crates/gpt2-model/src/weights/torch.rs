@@ -1,11 +1,14 @@
-//! What `torch.save` writes: a zip with a pickle and the numbers of each storage, or, before PyTorch 1.6, five pickles
-//! and the storages one after the other. In it is a state dict, or nanoGPT's checkpoint.
+//! Files of `torch.save`: a zip with a pickle and the numbers of each storage, or, before PyTorch 1.6, five pickles followed
+//! by the storages. They hold a state dict or nanoGPT's checkpoint.
 //!
-//! Burn's `pytorch-reader` reads both; it calls nothing that a pickle names. It reads tensors as a whole and does not say
-//! where in the file they are. What makes a small file take much memory in it is refused before it is asked: compressed
-//! members of a zip (16 kB of them took 2.2 GB), long pickles (a byte can take 133), an archive of `tar` that begins as a
-//! stream (its members may be sparse), and tensors of more bytes than the file, for strides of 0 make many of few. Where
-//! the pickles of a stream end is known to nobody before they are read: a stream can take 133 times its own length.
+//! Burn's `pytorch-reader` reads both kinds. It calls nothing that a pickle names. It reads only whole tensors and does not
+//! say where they are in the file. Small files that would take much memory are refused before it sees them:
+//! - compressed members of a zip (16 kB took 2.2 GB);
+//! - long pickles (one byte can take 133);
+//! - a tar archive that begins like a stream (its members may be sparse);
+//! - tensors with more bytes than the file (strides of 0 repeat numbers).
+//!
+//! The pickles of a stream have no known end before they are read, so a stream can take 133 times its own length.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -16,71 +19,66 @@ use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader};
 use safetensors::tensor::Dtype;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::entry::{Entry, Named};
-use super::format::TORCH;
+use super::entry::{Entry, LastRead, NamedEntry, TorchTensor, is_ignored, plain_name};
+use super::format::{Contents, Format, Read};
 use super::nano_gpt;
 use super::source::Source;
-use super::whole::{Kept, Whole};
-use super::{Contents, WeightFormat, WeightsError, is_ignored, plain_name};
+use crate::error::CheckpointError;
 use untrusted_input::{clipped, thousands};
 
-/// The largest pickle that is read; that of nanoGPT's largest GPT-2 with its optimizer has 0.6 million bytes.
+pub(super) const FORMAT: Format = Format {
+    file_names: &["pytorch_model.bin", "ckpt.pt"],
+    config_names: &["config.json"],
+    recognizes: |beginning, _| beginning.starts_with(ZIP_MAGIC) || beginning.starts_with(&STREAM_MAGIC),
+    read: Read::File(read),
+};
+
+const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
+
+/// `torch.save`'s magic number 0x1950a86a20f9469cfc6c, pickled.
+const STREAM_MAGIC: [u8; 14] =
+    [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
+/// Largest pickle; that of nanoGPT's largest GPT-2 with its optimizer has 0.6 MB.
 const MAX_PICKLE_BYTES: u64 = 2 << 20;
 
-/// Where the magic of a tar archive is.
+/// Offset of the magic of a tar archive.
 const TAR_MAGIC: usize = 257;
 
-/// An error of a file, with its place.
-pub(super) fn malformed(
-    path: &Path,
-    offset: Option<u64>,
-    tensor: Option<&str>,
-    reason: String,
-) -> WeightsError {
-    WeightsError::Malformed {
-        path: path.to_owned(),
-        format: TORCH,
-        tensor: tensor.map(clipped),
-        offset,
-        reason,
-    }
+fn malformed(path: &Path, tensor: Option<&str>, offset: Option<u64>, reason: &str) -> CheckpointError {
+    let offset = offset.and_then(|offset| usize::try_from(offset).ok());
+    CheckpointError::malformed(path, "a file of torch.save with a GPT-2", tensor, offset, reason)
 }
 
-/// Reads a zip, which is number `index` of the sources.
-pub(super) fn read_zip(source: &Source, index: usize) -> Result<Contents, WeightsError> {
-    check_zip(source)?;
-    contents(source, index)
-}
-
-/// Reads what PyTorch wrote before version 1.6.
-pub(super) fn read_stream(source: &Source, index: usize) -> Result<Contents, WeightsError> {
-    if source.bytes().get(TAR_MAGIC..).is_some_and(|rest| rest.starts_with(b"ustar")) {
-        let reason = "it is an archive of tar as well".to_owned();
-        return Err(malformed(source.path(), Some(TAR_MAGIC as u64), None, reason));
-    }
-    contents(source, index)
-}
-
-/// Refuses a zip that is cut short, or that `torch.save` does not write: with compressed members, or a long pickle.
-fn check_zip(source: &Source) -> Result<(), WeightsError> {
+fn read(source: &Source, index: usize) -> Result<Contents, CheckpointError> {
     let all = source.bytes();
-    let wrong = |offset, reason| malformed(source.path(), offset, None, reason);
+    if all.starts_with(ZIP_MAGIC) {
+        check_zip(source)?;
+    } else if all.get(TAR_MAGIC..).is_some_and(|rest| rest.starts_with(b"ustar")) {
+        return Err(malformed(source.path(), None, Some(TAR_MAGIC as u64), "it is a tar archive as well"));
+    }
+    read_tensors(source, index)
+}
+
+/// Refuses a zip that is cut short or that `torch.save` does not write.
+fn check_zip(source: &Source) -> Result<(), CheckpointError> {
+    let all = source.bytes();
+    let wrong = |offset, reason: String| malformed(source.path(), None, offset, &reason);
     let mut archive = ZipArchive::new(Cursor::new(all)).map_err(|error| {
         let reason = format!(
             "the zip's directory, at its end, cannot be read ({error}): the file is cut short or damaged; copy it again"
         );
-        wrong(None, clipped(&reason))
+        wrong(None, reason)
     })?;
     for index in 0..archive.len() {
         let member = archive.by_index_raw(index);
-        let member =
-            member.map_err(|error| wrong(None, clipped(&format!("a member of the zip: {error}"))))?;
+        let member = member.map_err(|error| wrong(None, format!("a member of the zip: {error}")))?;
         let offset = Some(member.header_start());
-        let name = member.name().map_err(|error| wrong(offset, clipped(&error.to_string())))?;
+        let name = member.name().map_err(|error| wrong(offset, error.to_string()))?;
         let refused =
             |reason: String| wrong(offset, format!("the zip's member `{}` {reason}", clipped(&name)));
         if member.compression() != CompressionMethod::Stored || member.size() != member.compressed_size() {
-            return Err(refused("is compressed, expected it stored as torch.save does".to_owned()));
+            return Err(refused("is compressed, but torch.save stores without compression".to_owned()));
         }
         if member.encrypted() {
             return Err(refused("is encrypted".to_owned()));
@@ -90,33 +88,34 @@ fn check_zip(source: &Source) -> Result<(), WeightsError> {
             return Err(refused("lies outside the file; copy it again".to_owned()));
         }
         if name.ends_with("data.pkl") && member.size() > MAX_PICKLE_BYTES {
-            let (found, most) = (thousands(member.size()), thousands(MAX_PICKLE_BYTES));
+            let (found, limit) = (thousands(member.size()), thousands(MAX_PICKLE_BYTES));
             return Err(refused(format!(
-                "has {found} bytes, expected at most {most}: save the model's state_dict() alone"
+                "has {found} bytes, expected at most {limit}: save the model's state_dict() alone"
             )));
         }
     }
     Ok(())
 }
 
-/// The tensors of a state dict, or of nanoGPT's checkpoint.
-fn contents(source: &Source, index: usize) -> Result<Contents, WeightsError> {
+/// Reads a state dict or nanoGPT's checkpoint.
+fn read_tensors(source: &Source, index: usize) -> Result<Contents, CheckpointError> {
     let path = source.path();
-    let wrong = |tensor: Option<&str>, reason: String| malformed(path, None, tensor, reason);
+    let wrong = |tensor: Option<&str>, reason: &str| malformed(path, tensor, None, reason);
     if !source.is_file() {
-        return Err(wrong(None, "it is in memory, where it is not read".to_owned()));
+        return Err(wrong(None, "it is in memory; only files can be read"));
     }
-    // Twice, for one gives the values and the other the tensors; both read the pickle alone.
-    let values = PytorchReader::read_pickle_data(path, None).map_err(|error| refused(path, error))?;
+    // The file is read twice: one function returns the values, the other the tensors. Both read only the pickle.
+    let values = PytorchReader::read_pickle_data(path, None).map_err(|error| library_error(path, error))?;
     let values = match values {
         PickleValue::Dict(values) => values,
         other => {
-            let what = match other {
-                PickleValue::Unsupported(name) => format!("an object of `{name}`, "),
-                _ => String::new(),
+            let found = match other {
+                PickleValue::Unsupported(name) => format!("an object of `{name}`"),
+                _ => "a plain value".to_owned(),
             };
-            let reason = format!("it holds {what}no dictionary of tensors: save the model's state_dict()");
-            return Err(wrong(None, clipped(&reason)));
+            let reason =
+                format!("it holds {found}, expected a dictionary of tensors: save the model's state_dict()");
+            return Err(wrong(None, &reason));
         }
     };
     let is_dictionary = |key: &&str| matches!(values.get(*key), Some(PickleValue::Dict(_)));
@@ -124,43 +123,40 @@ fn contents(source: &Source, index: usize) -> Result<Contents, WeightsError> {
         Some(key) => PytorchReader::with_top_level_key(path, key),
         None => PytorchReader::new(path),
     };
-    let tensors = reader.map_err(|error| refused(path, error))?.into_tensors();
+    let tensors = reader.map_err(|error| library_error(path, error))?.into_tensors();
     let tensors: BTreeMap<_, _> = tensors.into_iter().collect();
-    let there = source.bytes().len();
-    let kept = Arc::new(Kept::default());
+    let file_bytes = source.bytes().len();
+    let last_read = Arc::new(LastRead::default());
     let mut claimed = 0_usize;
-    let mut entries: Vec<Named> = Vec::new();
+    let mut entries: Vec<NamedEntry> = Vec::new();
     for (number, (name, tensor)) in tensors.into_iter().enumerate() {
         // The output projection is often the embedding.
         if !is_ignored(plain_name(&name)) {
             claimed = claimed.saturating_add(tensor.byte_len());
         }
-        if claimed.max(tensor.byte_len()) > there {
+        if claimed.max(tensor.byte_len()) > file_bytes {
             let reason = format!(
-                "it would have {} bytes, with the tensors before it more than the file: numbers are stored once for \
-                 several places, which no GPT-2 needs",
+                "it has {} bytes, with the tensors before it more than the file: tensors share their storage, which no \
+                 GPT-2 needs",
                 thousands(tensor.byte_len() as u64)
             );
-            return Err(wrong(Some(&name), reason));
+            return Err(wrong(Some(&name), &reason));
         }
         let (dtype, shape) = (dtype_of(tensor.dtype()), tensor.shape().to_vec());
-        let entry = Entry::whole(dtype, shape, index, Whole::new(tensor, number, &kept));
-        let entry = entry.map_err(|reason| wrong(Some(&name), reason))?;
+        let entry = Entry::torch(dtype, shape, index, TorchTensor::new(tensor, number, &last_read));
+        let entry = entry.map_err(|reason| wrong(Some(&name), &reason))?;
         entries.push((name, entry));
     }
     match values.get("model_args") {
         Some(PickleValue::Dict(arguments)) => nano_gpt::contents(path, arguments, entries),
-        _ => Ok(Contents { format: WeightFormat::PyTorch, entries, config: None }),
+        _ => Ok(Contents { format: "PyTorch", entries, config: None }),
     }
 }
 
-/// What the library says of a file, as an error of ours.
-fn refused(path: &Path, error: PytorchError) -> WeightsError {
+fn library_error(path: &Path, error: PytorchError) -> CheckpointError {
     match error {
-        PytorchError::Io(source) if source.raw_os_error().is_some() => {
-            WeightsError::Read { path: path.to_owned(), source }
-        }
-        error => malformed(path, None, None, clipped(&error.to_string())),
+        PytorchError::Io(error) if error.raw_os_error().is_some() => CheckpointError::read(path, &error),
+        error => malformed(path, None, None, &error.to_string()),
     }
 }
 

@@ -273,7 +273,7 @@ mod tests {
             &|_| true,
             |_| -> Result<(), EngineError> {
                 calls += 1;
-                Err(EngineError::Tokenizer(crate::tokenizer::TokenizerError::Encode("no".to_owned())))
+                Err(EngineError::Tokenizer(crate::tokenizer::TokenizerError("no".to_owned())))
             },
             |_| Ok(()),
         );

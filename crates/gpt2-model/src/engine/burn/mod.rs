@@ -12,7 +12,7 @@ use super::backend::{Backend, Batching, Halt, Progress, Report, TokenScore};
 use super::work::{Prompt, ScoredSequence};
 use crate::request::Completion;
 use crate::tokenizer::Gpt2Tokenizer;
-use crate::{Checkpoint, ComputeDevice, Gpt2, WeightsError};
+use crate::{Checkpoint, CheckpointError, ComputeDevice, Gpt2};
 use batch::{Limits, Outcome, Size, run_batches};
 
 /// Largest number of completions that are generated at the same time.
@@ -27,7 +27,7 @@ pub(super) struct BurnBackend {
 }
 
 impl BurnBackend {
-    pub fn load(checkpoint: &Checkpoint, device: &ComputeDevice) -> Result<Self, WeightsError> {
+    pub fn load(checkpoint: &Checkpoint, device: &ComputeDevice) -> Result<Self, CheckpointError> {
         Ok(Self { model: checkpoint.load(device)?, device: device.clone() })
     }
 
