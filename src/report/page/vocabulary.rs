@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use gpt2_model::tokenizer::{Gpt2Tokenizer, TokenizerError};
+use gpt2_model::CheckpointError;
+use gpt2_model::tokenizer::Gpt2Tokenizer;
 use serde::{Serialize, Serializer};
 
 /// The tokens of a page, each once.
@@ -31,7 +32,7 @@ impl Serialize for Vocabulary {
 
 impl Vocabulary {
     /// GPT-2's vocabulary, with no token used yet.
-    pub fn new() -> Result<Self, TokenizerError> {
+    pub fn new() -> Result<Self, CheckpointError> {
         Ok(Self { tokenizer: Gpt2Tokenizer::bundled()?, indices: HashMap::new(), tokens: Vec::new() })
     }
 
