@@ -8,7 +8,7 @@ use clap::builder::PossibleValue;
 use super::csv::Csv;
 use super::every_eval_ever::EveryEvalEver;
 use super::exporter::Exporter;
-use super::figures::{Png, Svg};
+use super::figures::exporters::{Png, Svg};
 use super::json::Json;
 use super::latex::Latex;
 use super::markdown::Markdown;

@@ -8,7 +8,7 @@
 mod calibration;
 mod chart;
 mod curves;
-mod exporters;
+pub(super) mod exporters;
 mod labels;
 mod layout;
 mod legend;
@@ -24,8 +24,6 @@ mod svg;
 mod tests;
 mod text;
 mod throughput;
-
-pub(super) use exporters::{Png, Svg};
 
 use super::{ExportedRun, Results};
 use chart::Chart;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::listed;
+use super::names::listed;
 use crate::report::ExportedRun;
 use crate::report::distinct::distinct;
 

@@ -113,15 +113,6 @@ fn made_by(runs: &[ExportedRun<'_>]) -> String {
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
-fn listed(names: &[&str]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +121,5 @@ mod tests {
     fn footnotes_keep_their_symbol_first() {
         assert_eq!(of_run("§ m: not measured", "a"), "§ a: m: not measured");
         assert_eq!(of_run("a footnote", "a"), "a: a footnote");
-        assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
     }
 }

@@ -1,6 +1,5 @@
 //! Finds which models of several runs are the same, and names their rows.
 
-use super::listed;
 use crate::record::{GroupScore, ModelIdentity, Score};
 use crate::report::ExportedRun;
 use crate::report::distinct::distinct;
@@ -172,4 +171,23 @@ fn tasks_alike<'a>(
         alike.push(heading.task.as_str());
     }
     Some(alike)
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_names() {
+        assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+    }
 }
