@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::distinct::distinct;
-use crate::record::{Protocol, Score};
+use crate::record::{GroupScore, Protocol, Score};
 
 /// A reason why a number is not comparable with the paper's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -94,6 +94,16 @@ pub struct Heading {
 }
 
 impl Heading {
+    /// Whether a score is of this task and protocol.
+    pub fn covers(&self, score: &Score) -> bool {
+        score.task == self.task && score.protocol == self.protocol
+    }
+
+    /// Whether a score of a group is of this task and protocol.
+    pub fn covers_group(&self, score: &GroupScore) -> bool {
+        score.task == self.task && score.protocol == self.protocol
+    }
+
     /// The distinct symbols of its caveats.
     pub fn symbols(&self) -> String {
         distinct(self.caveats.iter().map(|mark| mark.symbol)).concat()

@@ -19,11 +19,7 @@ pub(super) fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupSc
         let together: Vec<(&Heading, Vec<&Score>)> = headings[index..]
             .iter()
             .filter(|heading| alike(heading))
-            .map(|heading| {
-                let is_own =
-                    |score: &&Score| score.task == heading.task && score.protocol == heading.protocol;
-                (heading, scores.iter().filter(is_own).collect::<Vec<_>>())
-            })
+            .map(|heading| (heading, scores.iter().filter(|score| heading.covers(score)).collect::<Vec<_>>()))
             .filter(|(heading, own)| !own.is_empty() || !heading.unmeasured.is_empty())
             .collect();
         if together.is_empty() {

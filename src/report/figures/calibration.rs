@@ -38,13 +38,10 @@ fn bins<'a>(groups: &[&'a GroupScore], model: &str) -> Vec<(f64, &'a GroupScore)
 }
 
 fn chart(results: &Results, heading: &Heading) -> Option<Chart> {
-    let groups: Vec<&GroupScore> = results
-        .groups()
-        .iter()
-        .filter(|score| score.task == heading.task && score.protocol == heading.protocol)
-        .collect();
+    let groups: Vec<&GroupScore> =
+        results.groups().iter().filter(|score| heading.covers_group(score)).collect();
     let models = distinct(groups.iter().map(|score| score.model.as_str()));
-    let scores = results.scores().iter().filter(|s| s.task == heading.task && s.protocol == heading.protocol);
+    let scores = results.scores().iter().filter(|score| heading.covers(score));
     let symbols = symbols(heading, scores);
     let mut series = Vec::new();
     let mut metric = "";

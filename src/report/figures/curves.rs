@@ -32,10 +32,7 @@ impl<'a> Curve<'a> {
     /// Its measured scores that can be drawn.
     pub fn scores<'s>(&self, results: &'s Results) -> Vec<&'s Score> {
         let own = |score: &&Score| {
-            score.task == self.heading.task
-                && score.protocol == self.heading.protocol
-                && score.metric == self.metric
-                && drawable(score.value)
+            self.heading.covers(score) && score.metric == self.metric && drawable(score.value)
         };
         results.scores().iter().filter(own).collect()
     }
@@ -78,17 +75,17 @@ pub(super) fn panel(results: &Results, curves: &[Curve<'_>], height: f64) -> Opt
 
 /// Series and horizontal lines, collected curve by curve.
 #[derive(Debug, Default)]
-pub(super) struct Drawing {
+struct Drawing {
     /// Published before measured ones, curve by curve.
-    pub series: Vec<Series>,
+    series: Vec<Series>,
     /// Other systems and heuristic baselines.
-    pub levels: Vec<Level>,
+    levels: Vec<Level>,
     /// Parameters and label of every model, measured or published.
     models: Vec<(f64, String)>,
     /// The measured values in words.
-    pub values: Vec<String>,
+    values: Vec<String>,
     /// Direction of the first measured curve.
-    pub higher_is_better: Option<bool>,
+    higher_is_better: Option<bool>,
     /// Sources of the reported numbers.
     sources: Vec<String>,
     /// Whether numbers were read off a curve of the paper.
@@ -97,7 +94,7 @@ pub(super) struct Drawing {
 
 impl Drawing {
     /// Adds published and measured values of the `index`th curve of the panel.
-    pub fn add(&mut self, curve: &Curve<'_>, index: usize, scores: &[&Score]) {
+    fn add(&mut self, curve: &Curve<'_>, index: usize, scores: &[&Score]) {
         let published =
             Published::find(&curve.heading.task, protocol_name(&curve.heading.protocol), curve.metric);
         let prefix = if curve.name.is_empty() { String::new() } else { format!("{}, ", curve.name) };
@@ -195,7 +192,7 @@ impl Drawing {
     }
 
     /// From the smallest to the largest model, with a margin.
-    pub fn x_axis(&mut self) -> Option<Axis> {
+    fn x_axis(&mut self) -> Option<Axis> {
         self.models.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| size_rank(&a.1).cmp(&size_rank(&b.1))));
         self.models.dedup();
         let (low, high) = (self.models.first()?.0, self.models.last()?.0);
@@ -210,7 +207,7 @@ impl Drawing {
     }
 
     /// Logarithmic where the range is wide and the unit unbounded.
-    pub fn y_axis(&self, unit: &str) -> Option<(Scale, Vec<Tick>)> {
+    fn y_axis(&self, unit: &str) -> Option<(Scale, Vec<Tick>)> {
         let points = self.series.iter().flat_map(|series| &series.points);
         let centres: Vec<f64> =
             points.clone().map(|point| point.y).chain(self.levels.iter().map(|level| level.value)).collect();
@@ -234,7 +231,7 @@ impl Drawing {
     }
 
     /// Explains markers and lines.
-    pub fn footnotes(&self) -> Vec<String> {
+    fn footnotes(&self) -> Vec<String> {
         let mut footnotes =
             vec!["Filled markers, bands and bars: measured here, with 95 % intervals.".to_owned()];
         let published = self.series.iter().any(|series| series.class != "measured")

@@ -62,11 +62,8 @@ fn merge(runs: &[ExportedRun<'_>]) -> Results {
     // The order of a single run of all models: heuristic baselines, then models by size.
     merged.scores.sort_by_key(|score| score.parameters);
     for heading in &mut merged.headings {
-        let is_measured = |model: &String| {
-            let mut scores = merged.scores.iter();
-            scores.any(|s| s.model == *model && s.task == heading.task && s.protocol == heading.protocol)
-        };
-        heading.unmeasured.retain(|model| !is_measured(model));
+        let scores: Vec<&Score> = merged.scores.iter().filter(|score| heading.covers(score)).collect();
+        heading.unmeasured.retain(|model| !scores.iter().any(|score| score.model == *model));
     }
     merged
 }

@@ -160,7 +160,7 @@ impl Wanted<'_> {
 
 /// Whether a score belongs to a heading and has a model.
 fn is_of(score: &Score, heading: &Heading) -> bool {
-    score.parameters.is_some() && score.task == heading.task && score.protocol == heading.protocol
+    score.parameters.is_some() && heading.covers(score)
 }
 
 /// Explanations of the symbols in the columns.
