@@ -134,10 +134,7 @@ fn value_with_error(score: &Score, symbols: &str) -> String {
 
 /// One table per breakdown of a task: a row per group, a column per model and metric.
 fn breakdown_sections(heading: &Heading, scores: &[GroupScore]) -> Vec<Section> {
-    let own: Vec<&GroupScore> = scores
-        .iter()
-        .filter(|score| score.task == heading.task && score.protocol == heading.protocol)
-        .collect();
+    let own: Vec<&GroupScore> = scores.iter().filter(|score| heading.covers_group(score)).collect();
     let symbols = heading.symbols();
     distinct(own.iter().map(|score| score.breakdown.as_str()))
         .into_iter()
