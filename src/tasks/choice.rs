@@ -53,8 +53,8 @@ pub(super) fn choice_baselines<Doc>(
     values: &[&str],
     choose: impl Fn(&Doc) -> (usize, usize, usize),
 ) -> Vec<HeuristicBaseline> {
-    let named = |right: bool| -> SampleValues {
-        values.iter().map(|&name| (name.to_owned(), f64::from(u8::from(right)))).collect()
+    let named = |is_correct: bool| -> SampleValues {
+        values.iter().map(|&name| (name.to_owned(), f64::from(u8::from(is_correct)))).collect()
     };
     let (mut majority, mut random) = (Vec::new(), Vec::new());
     for item in items {
@@ -78,11 +78,11 @@ mod tests {
             .map(|index| Item { id: index.to_string(), cluster: None, line: 1, doc: index % 4 })
             .collect();
         let baselines = choice_baselines(&items, 1, &["a", "b"], |&answer| (0, answer, 4));
-        let right = |baseline: &HeuristicBaseline, name: &str| -> f64 {
+        let correct = |baseline: &HeuristicBaseline, name: &str| -> f64 {
             baseline.values.iter().map(|values| values[name]).sum()
         };
-        assert_eq!((right(&baselines[0], "a"), right(&baselines[0], "b")), (100.0, 100.0));
-        let random = right(&baselines[1], "a");
+        assert_eq!((correct(&baselines[0], "a"), correct(&baselines[0], "b")), (100.0, 100.0));
+        let random = correct(&baselines[1], "a");
         assert!((70.0..130.0).contains(&random), "{random}");
         assert_eq!(
             choice_baselines(&items, 1, &["a"], |&answer| (0, answer, 4))[1].values[7]["a"],

@@ -3,9 +3,9 @@
 //! | | equal to | unit |
 //! |---|---|---|
 //! | [`BleuStatistics`] | sacreBLEU 2.6.0, `case:mixed\|eff:no\|smooth:exp`, `tok:13a` or `tok:none` | 0 to 100 |
-//! | [`rouge`] | Google's rouge-score 0.1.2; [`rouge_with`] also ROUGE-1.5.5 without WordNet exceptions | 0 to 1 |
+//! | [`rouge`] | Google's rouge-score 0.1.2; [`rouge_with`] also ROUGE-1.5.5 without `WordNet` exceptions | 0 to 1 |
 //! | [`porter_stem`] | NLTK 3.10.4's `PorterStemmer`, and Porter's original algorithm | |
-//! | [`coqa_score`], [`squad_f1`], [`squad_exact_match`] | the CoQA and SQuAD 1.1 evaluation scripts | 0 to 1 |
+//! | [`coqa_score`], [`squad_f1`], [`squad_exact_match`] | the CoQA and `SQuAD` 1.1 evaluation scripts | 0 to 1 |
 //! | [`coqa_harness_score`], [`harness_nq_exact_match`] | lm-evaluation-harness 0.4.13 | 0 to 1 |
 //! | [`moses_tokenize`] | sacremoses 0.2.0, `escape=False` | |
 //! | [`Estimate`] | lm-evaluation-harness's standard error of an accuracy; Wilson's interval; the bootstrap | the metric's |

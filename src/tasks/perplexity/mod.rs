@@ -20,12 +20,14 @@ use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Metric};
 
+type Parts = Result<Vec<Item<Part>>, DataError>;
+
 /// What differs between the perplexity tasks.
 pub(super) struct PerplexityTask {
     config: LazyLock<TaskConfig>,
     samples: &'static [BundledFile],
     headline: Headline,
-    docs: fn(&DataFile, &Protocol) -> Result<Vec<Item<Part>>, DataError>,
+    docs: fn(&DataFile, &Protocol) -> Parts,
 }
 
 /// A task's first metric.
@@ -99,7 +101,7 @@ impl Task for PerplexityTask {
         self.samples
     }
 
-    fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<Part>>, DataError> {
+    fn docs(&self, file: &DataFile, protocol: &Protocol) -> Parts {
         (self.docs)(file, protocol)
     }
 
