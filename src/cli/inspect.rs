@@ -110,7 +110,10 @@ fn table(inspected: &Inspected) -> String {
         ("n_inner", number(config.n_inner)),
         ("activation", format!("{:?}", config.activation)),
         ("layer_norm_epsilon", format!("{:e}", config.layer_norm_epsilon)),
-        ("output", (if config.tied_output { "tied to the token embedding" } else { "separate weights" }).to_owned()),
+        (
+            "output",
+            (if config.tied_output { "tied to the token embedding" } else { "separate weights" }).to_owned(),
+        ),
         ("parameters", thousands(inspected.parameters)),
         ("tensors", format!("{} of {}", number(inspected.tensors), inspected.types)),
         ("sha256", inspected.weights_sha256.clone()),

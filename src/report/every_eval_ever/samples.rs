@@ -187,11 +187,7 @@ fn shared_prefix<'a>(texts: &[&'a str]) -> &'a str {
 }
 
 fn output(record: &SampleResult) -> Output {
-    let text = |response: &Response| match response {
-        Response::Generate(completion) => Some(completion.text.clone()),
-        Response::LogLikelihood(_) | Response::Rolling(_) => None,
-    };
-    Output { raw: record.responses.iter().filter_map(text).collect() }
+    Output { raw: record.responses.iter().filter_map(Response::text).map(str::to_owned).collect() }
 }
 
 fn attribution(output: &Output) -> Vec<Attribution> {
@@ -207,11 +203,8 @@ fn attribution(output: &Output) -> Vec<Attribution> {
 
 /// Scored tokens count as input.
 fn token_usage(record: &SampleResult) -> TokenUsage {
-    let generated = |response: &Response| match response {
-        Response::Generate(_) => response.target_tokens(),
-        Response::LogLikelihood(_) | Response::Rolling(_) => 0,
-    };
-    let output_tokens: usize = record.responses.iter().map(generated).sum();
+    let completions = record.responses.iter().filter(|response| response.text().is_some());
+    let output_tokens: usize = completions.map(Response::target_tokens).sum();
     let total_tokens = record.context_tokens + record.target_tokens;
     TokenUsage { input_tokens: total_tokens.saturating_sub(output_tokens), output_tokens, total_tokens }
 }
@@ -226,12 +219,7 @@ fn metadata(record: &SampleResult, prompt: &PromptRecord) -> Result<Details, ser
     if let Some(cluster) = &record.cluster {
         metadata.insert("cluster".to_owned(), cluster.clone());
     }
-    let log_likelihood = |response: &Response| match response {
-        Response::LogLikelihood(score) => Some(score.log_likelihood),
-        Response::Rolling(score) => Some(score.log_likelihood),
-        Response::Generate(_) => None,
-    };
-    let log_likelihoods: Vec<f64> = record.responses.iter().filter_map(log_likelihood).collect();
+    let log_likelihoods: Vec<f64> = record.responses.iter().filter_map(Response::log_likelihood).collect();
     if !log_likelihoods.is_empty() {
         metadata.insert("log_likelihoods".to_owned(), serde_json::to_string(&log_likelihoods)?);
     }
