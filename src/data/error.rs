@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The directory of `--data` does not exist.
-    #[error("no data directory at {path}")]
+    #[error("no data directory at {path}; expected a directory with <task>/<file>")]
     NoDirectory { path: PathBuf },
     /// The directory of `--data` has no file for this task. `names` are the files that were looked for.
     #[error(
