@@ -9,19 +9,19 @@ use super::repository::{Location, is_commit};
 use super::{Digest, HubError};
 use untrusted_input::{path_below, read_bounded};
 
-/// Most bytes of a file in `refs/`: a commit has 40.
+/// Maximum bytes of a file in `refs/`; a commit has 40.
 const MAX_REF_BYTES: u64 = 1000;
 
-/// A file of the hub on this disk.
+/// A file of the hub in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedFile {
-    /// Where it is: `snapshots/<commit>/<path>`.
+    /// Its path, `snapshots/<commit>/<path>`.
     pub path: PathBuf,
-    /// The commit it is of.
+    /// Its commit.
     pub commit: String,
-    /// The sum that it was checked against when it came; `None` if the cache does not say.
+    /// The checksum that was verified after the download; `None` if the cache does not record it.
     pub digest: Option<Digest>,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
 }
 
@@ -39,7 +39,7 @@ impl Folder {
         self.root.join("blobs").join(etag)
     }
 
-    /// What has come of a blob so far. Under the name that `huggingface_hub` once resumed from too.
+    /// The downloaded part of a blob. Older versions of `huggingface_hub` resumed from the same name.
     pub fn incomplete(&self, etag: &str) -> PathBuf {
         self.root.join("blobs").join(format!("{etag}.incomplete"))
     }
@@ -48,7 +48,7 @@ impl Folder {
         self.root.join("snapshots").join(commit)
     }
 
-    /// The commit that a revision was when it was last asked for.
+    /// The commit that a revision had when it was last looked up.
     pub fn commit(&self, revision: &str) -> Option<String> {
         if is_commit(revision) {
             return Some(revision.to_owned());
@@ -58,55 +58,55 @@ impl Folder {
         Some(text.trim().to_owned()).filter(|commit| is_commit(commit))
     }
 
-    /// The file `path` at a revision, if it is here.
+    /// The file `path` at a revision, if it is cached.
     pub fn find(&self, revision: &str, path: &str) -> Option<CachedFile> {
         let commit = self.commit(revision)?;
-        let place = path_below(&self.snapshot(&commit), path).ok()?;
-        // Through the link: one that leads nowhere is no file.
-        let metadata = std::fs::metadata(&place).ok().filter(std::fs::Metadata::is_file)?;
-        let blob = std::fs::canonicalize(&place).ok()?;
+        let file = path_below(&self.snapshot(&commit), path).ok()?;
+        // Follows the link: a dangling one is not a file.
+        let metadata = std::fs::metadata(&file).ok().filter(std::fs::Metadata::is_file)?;
+        let blob = std::fs::canonicalize(&file).ok()?;
         let name = blob.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let digest = Digest::of_etag(name);
-        Some(CachedFile { path: place, commit, digest, bytes: metadata.len() })
+        Some(CachedFile { path: file, commit, digest, bytes: metadata.len() })
     }
 
-    /// Puts a blob into the snapshot of a commit and notes which commit the revision is.
+    /// Links a blob into the snapshot of a commit and records the commit of the revision.
     pub fn link(&self, revision: &str, commit: &str, path: &str, etag: &str) -> Result<(), HubError> {
         let snapshot = self.snapshot(commit);
-        let place = path_below(&snapshot, path).map_err(HubError::Name)?;
+        let file = path_below(&snapshot, path).map_err(HubError::Name)?;
         let up = "../".repeat(2 + path.matches('/').count());
-        make_room_for(&place)?;
+        create_parent(&file)?;
         let blob = self.blob(etag);
-        link_or_copy(&blob, Path::new(&format!("{up}blobs/{etag}")), &place)?;
+        link_or_copy(&blob, Path::new(&format!("{up}blobs/{etag}")), &file)?;
         if !is_commit(revision) {
             let reference = path_below(&self.root.join("refs"), revision).map_err(HubError::Name)?;
-            make_room_for(&reference)?;
-            write_whole(&reference, commit.as_bytes())?;
+            create_parent(&reference)?;
+            write_atomically(&reference, commit.as_bytes())?;
         }
         Ok(())
     }
 
-    /// Notes that a commit has no such file, as `huggingface_hub` does, for those who are offline later.
+    /// Records that a commit lacks a file, as `huggingface_hub` does, for later offline use.
     pub fn note_missing(&self, commit: &str, path: &str) -> Result<(), HubError> {
         let note = path_below(&self.root.join(".no_exist").join(commit), path).map_err(HubError::Name)?;
-        make_room_for(&note)?;
-        write_whole(&note, b"")
+        create_parent(&note)?;
+        write_atomically(&note, b"")
     }
 
-    /// Whether it is known that a revision has no such file.
+    /// Whether the cache records that a revision lacks a file.
     pub fn is_missing(&self, revision: &str, path: &str) -> bool {
         let note = |commit: String| path_below(&self.root.join(".no_exist").join(commit), path).ok();
         self.commit(revision).and_then(note).is_some_and(|note| note.is_file())
     }
 }
 
-/// Makes the directories above a file.
-pub(super) fn make_room_for(path: &Path) -> Result<(), HubError> {
+/// Creates the directories above a file.
+pub(super) fn create_parent(path: &Path) -> Result<(), HubError> {
     let Some(parent) = path.parent() else { return Ok(()) };
     std::fs::create_dir_all(parent).map_err(|error| HubError::of_disk(parent, error))
 }
 
-/// Takes a file out of a snapshot, and the blob that it leads to.
+/// Deletes a file of a snapshot and its blob.
 pub(super) fn remove(path: &Path) -> Result<(), HubError> {
     let blob = std::fs::canonicalize(path).map_err(|error| HubError::of_disk(path, error))?;
     for path in [blob.as_path(), path] {
@@ -120,10 +120,10 @@ pub(super) fn remove(path: &Path) -> Result<(), HubError> {
     Ok(())
 }
 
-/// Waits until no other process downloads this blob; the lock is the one that `huggingface_hub` takes.
+/// Waits until no other process downloads this blob. The lock is shared with `huggingface_hub`.
 pub(super) fn lock_blob(cache: &Path, location: &Location, etag: &str) -> Result<File, HubError> {
     let path = cache.join(".locks").join(location.repository.folder()).join(format!("{etag}.lock"));
-    make_room_for(&path)?;
+    create_parent(&path)?;
     lock(&path)
 }
 
@@ -132,14 +132,14 @@ pub(super) fn lock(path: &Path) -> Result<File, HubError> {
     let in_cache = |error| HubError::of_disk(path, error);
     let file = File::options().create(true).truncate(false).write(true).open(path).map_err(in_cache)?;
     match file.lock() {
-        // Some network file systems have no locks; a download there is worth more than the lock.
+        // Some network file systems have no locks; the download proceeds without one.
         Err(error) if error.kind() != std::io::ErrorKind::Unsupported => Err(in_cache(error)),
         _ => Ok(file),
     }
 }
 
-/// Writes a small file so that others see all of it or nothing.
-pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<(), HubError> {
+/// Writes a small file atomically.
+pub(super) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), HubError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let write = || {
@@ -154,18 +154,18 @@ pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<(), HubError> {
     })
 }
 
-/// A link at `place` to `target`, which leads to `blob`; a copy where there are no links.
-fn link_or_copy(blob: &Path, target: &Path, place: &Path) -> Result<(), HubError> {
-    if std::fs::read_link(place).is_ok_and(|known| known == target) {
+/// Creates a symbolic link at `path` to `target`, which names `blob`; a copy if the system has no links.
+fn link_or_copy(blob: &Path, target: &Path, path: &Path) -> Result<(), HubError> {
+    if std::fs::read_link(path).is_ok_and(|known| known == target) {
         return Ok(());
     }
-    let in_cache = |error| HubError::of_disk(place, error);
-    match std::fs::remove_file(place) {
+    let in_cache = |error| HubError::of_disk(path, error);
+    match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(in_cache(error)),
         _ => {}
     }
     #[cfg(unix)]
-    match std::os::unix::fs::symlink(target, place) {
+    match std::os::unix::fs::symlink(target, path) {
         Ok(()) => return Ok(()),
         // Another process was faster.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
@@ -173,5 +173,5 @@ fn link_or_copy(blob: &Path, target: &Path, place: &Path) -> Result<(), HubError
     }
     #[cfg(not(unix))]
     let _ = target;
-    std::fs::copy(blob, place).map(|_| ()).map_err(in_cache)
+    std::fs::copy(blob, path).map(|_| ()).map_err(in_cache)
 }

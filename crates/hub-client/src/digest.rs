@@ -1,4 +1,4 @@
-//! What the hub says of a file's content: sha256 for large files, git's name of a blob for small ones.
+//! Checksums that the hub announces: sha256 for large files, git's blob id for small ones.
 
 use std::fmt;
 use std::io::Read;
@@ -10,17 +10,17 @@ use sha2::{Digest as _, Sha256};
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// A sum over the content of a file.
+/// Checksum of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Digest {
-    /// sha256 of the content: files in large-file storage.
+    /// sha256 of the content, for files in large-file storage.
     Sha256(String),
-    /// Git's sha1 of `blob LENGTH`, a zero byte and the content: all other files.
+    /// Git's sha1 of `blob LENGTH`, a zero byte and the content, for all other files.
     GitBlob(String),
 }
 
 impl Digest {
-    /// The sum that an `ETag` or `X-Linked-Etag` of the hub is; `None` for one that is none.
+    /// The checksum in an `ETag` or `X-Linked-Etag` of the hub; `None` if it is not a checksum.
     pub fn of_etag(etag: &str) -> Option<Self> {
         if !etag.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             return None;
@@ -32,33 +32,33 @@ impl Digest {
         }
     }
 
-    /// Its digits.
+    /// Hexadecimal digits.
     pub fn value(&self) -> &str {
         match self {
-            Self::Sha256(sum) | Self::GitBlob(sum) => sum,
+            Self::Sha256(digits) | Self::GitBlob(digits) => digits,
         }
     }
 
     /// The sha256 of the file at `path`.
     pub fn sha256_of(path: &Path) -> std::io::Result<Self> {
-        Ok(Self::Sha256(sum(Sha256::new(), &mut std::fs::File::open(path)?)?))
+        Ok(Self::Sha256(checksum(Sha256::new(), &mut std::fs::File::open(path)?)?))
     }
 
-    /// The same sum of the file at `path`.
+    /// Checksum of the same kind of the file at `path`.
     pub fn again(&self, path: &Path) -> std::io::Result<Self> {
         let mut file = std::fs::File::open(path)?;
         let bytes = file.metadata()?.len();
         Ok(match self {
-            Self::Sha256(_) => Self::Sha256(sum(Sha256::new(), &mut file)?),
+            Self::Sha256(_) => Self::Sha256(checksum(Sha256::new(), &mut file)?),
             Self::GitBlob(_) => {
-                let begun = Sha1::new_with_prefix(format!("blob {bytes}\0"));
-                Self::GitBlob(sum(begun, &mut file)?)
+                let hasher = Sha1::new_with_prefix(format!("blob {bytes}\0"));
+                Self::GitBlob(checksum(hasher, &mut file)?)
             }
         })
     }
 }
 
-fn sum<H: sha2::Digest>(mut hasher: H, file: &mut std::fs::File) -> std::io::Result<String> {
+fn checksum<H: sha2::Digest>(mut hasher: H, file: &mut std::fs::File) -> std::io::Result<String> {
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {
         match file.read(&mut buffer)? {
@@ -71,8 +71,8 @@ fn sum<H: sha2::Digest>(mut hasher: H, file: &mut std::fs::File) -> std::io::Res
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sha256(sum) => write!(formatter, "sha256 {sum}"),
-            Self::GitBlob(sum) => write!(formatter, "git blob {sum}"),
+            Self::Sha256(digits) => write!(formatter, "sha256 {digits}"),
+            Self::GitBlob(digits) => write!(formatter, "git blob {digits}"),
         }
     }
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_are_those_of_git_and_sha256sum() {
+    fn checksums_equal_those_of_git_and_sha256sum() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
         std::fs::write(&path, "hello\n").unwrap();

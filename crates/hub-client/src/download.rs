@@ -1,10 +1,10 @@
-//! Files of the hub: looked for in the cache, else downloaded, checked, and put there.
+//! Files of the hub: from the cache, else downloaded, verified and added to the cache.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
-use super::cache::{CachedFile, Folder, lock, lock_blob, make_room_for, remove};
+use super::cache::{CachedFile, Folder, create_parent, lock, lock_blob, remove};
 use super::http::{ATTEMPTS, Answer, Client, Method, origin};
 use super::repository::{Location, is_commit};
 use super::{Digest, HubError, Settings};
@@ -14,75 +14,75 @@ use untrusted_input::{is_plain_name, path_below};
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 1 << 17;
 
-/// Sees how a download goes on.
+/// Observes downloads, for example for a progress bar.
 pub trait Watch {
-    /// A file of so many bytes begins, or goes on behind `at` of them.
+    /// The download of a file of `bytes` bytes starts or resumes at the byte offset `at`.
     fn begin(&mut self, name: &str, bytes: Option<u64>, at: u64);
-    /// So many bytes more.
+    /// `bytes` more bytes arrived.
     fn advance(&mut self, bytes: u64);
-    /// The file is whole.
+    /// The file is complete and verified.
     fn end(&mut self);
-    /// Something that the user should know.
+    /// A note or warning for the user.
     fn note(&mut self, text: &str);
 }
 
-/// What the hub says of a file.
+/// A file as the hub announces it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFile {
-    /// The commit that the revision is.
+    /// The commit of the revision.
     pub commit: String,
     /// Name of its content in the cache.
     pub etag: String,
-    /// Its length, where the hub tells.
+    /// Its length, if the hub announces it.
     pub bytes: Option<u64>,
 }
 
-/// The hub, with its cache on this disk.
+/// The hub and the local cache.
 pub struct Hub {
     settings: Settings,
     client: Client,
 }
 
-/// Content that is to come.
+/// A file to download.
 struct Wanted<'a> {
     /// Its name in messages.
     what: &'a str,
     url: &'a str,
     remote: &'a RemoteFile,
-    /// The repository it is of; none outside the hub.
+    /// Its repository; `None` outside the hub.
     location: Option<&'a Location>,
-    /// Where it grows.
+    /// Path of the incomplete download.
     incomplete: &'a Path,
-    /// Where it lies when it is whole.
-    whole: &'a Path,
+    /// Path of the verified file.
+    complete: &'a Path,
 }
 
-/// What came of one request for content.
-enum Part {
-    /// As much as was announced.
-    All,
-    /// Less, because of this.
-    BrokenOff(String),
+/// Outcome of one range request.
+enum Outcome {
+    /// All announced bytes arrived.
+    Complete,
+    /// Some bytes are missing, for this reason.
+    Interrupted(String),
 }
 
 impl Hub {
-    /// A hub that is reached as `settings` say. Nothing is asked of it yet.
+    /// Sends no request yet. `Err` if the file with certificates cannot be read.
     pub fn new(settings: Settings) -> Result<Self, HubError> {
         let client = Client::new(settings.clone())?;
         Ok(Self { settings, client })
     }
 
-    /// How it is reached.
+    /// Endpoint, cache and the other settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The file `path` of a repository if it is in the cache; nothing is asked of the hub.
+    /// The file `path` of a repository if it is in the cache; sends no request.
     pub fn cached(&self, location: &Location, path: &str) -> Option<CachedFile> {
         Folder::new(&self.settings.cache, location).find(&location.revision, path)
     }
 
-    /// What the hub says of a file; nothing is downloaded. `Err` says why it cannot be had.
+    /// Asks the hub for commit, `ETag` and length of a file; downloads nothing.
     pub fn look(
         &self,
         location: &Location,
@@ -95,27 +95,26 @@ impl Hub {
         }
         path_below(Path::new(""), path).map_err(HubError::Name)?;
         let url = location.url(&self.settings.endpoint, path);
-        let answer = self.client.ask(Method::Head, &url, &what, &mut |text| watch.note(text))?;
+        let answer = self.client.request(Method::Head, &url, &what, &mut |text| watch.note(text))?;
         self.refuse_errors(&answer, location, &what)?;
         let odd = |reason: &str| {
-            let reason = format!("{reason}; is HF_ENDPOINT a Hugging Face hub?");
+            let reason = format!("{reason}; check whether HF_ENDPOINT is a Hugging Face hub");
             HubError::Odd { what: what.clone(), reason }
         };
         let commit = answer.commit.filter(|commit| is_commit(commit));
-        let commit = commit.ok_or_else(|| odd("an answer without X-Repo-Commit"))?;
+        let commit = commit.ok_or_else(|| odd("the response has no valid X-Repo-Commit header"))?;
         if location.is_commit() && commit != location.revision {
-            return Err(odd(&format!("an answer of the commit {commit}, which was not asked for")));
+            return Err(odd(&format!("the response is of commit {commit}, expected {}", location.revision)));
         }
         let etag = answer.etag.filter(|etag| is_plain_name(etag) && etag.len() <= 200);
-        let etag = etag.ok_or_else(|| odd("an answer without ETag"))?;
+        let etag = etag.ok_or_else(|| odd("the response has no valid ETag header"))?;
         Ok(RemoteFile { commit, etag, bytes: answer.size })
     }
 
-    /// The file `path` of a repository: from the cache, else from the hub. What was downloaded of it before is
-    /// continued, and nothing is taken for the file before its length and sum are right.
+    /// The file `path` of a repository: from the cache, else from the hub. Resumes an interrupted download. The file is
+    /// added to the cache only after its length and checksum are verified.
     ///
-    /// A branch is looked up on the hub each time; if that cannot be reached, the state that is in the cache is taken,
-    /// with a note.
+    /// A branch is looked up on the hub each time. If the hub cannot be reached, the cached commit is used, with a note.
     pub fn fetch(
         &self,
         location: &Location,
@@ -130,18 +129,18 @@ impl Hub {
         let remote = match (self.look(location, path, watch), cached) {
             (Err(error @ (HubError::NoNetwork { .. } | HubError::Server { .. })), Some(file)) => {
                 let commit = location.at(&file.commit);
-                watch.note(&format!("note: {error}; {path} is taken from the cache, where it is {commit}"));
+                watch.note(&format!("note: {error}; using the cached {path} of {commit}"));
                 return Ok(file);
             }
             (looked, _) => looked?,
         };
         let folder = Folder::new(&self.settings.cache, location);
         let blob = folder.blob(&remote.etag);
-        if !is_whole(&blob, &remote) {
-            make_room_for(&blob)?;
+        if !is_complete(&blob, &remote) {
+            create_parent(&blob)?;
             let _lock = lock_blob(&self.settings.cache, location, &remote.etag)?;
-            if !is_whole(&blob, &remote) {
-                // Of the commit: the branch may move meanwhile.
+            if !is_complete(&blob, &remote) {
+                // By the commit, because the branch may move meanwhile.
                 let url = location.at(&remote.commit).url(&self.settings.endpoint, path);
                 let (what, incomplete) = (format!("{location}/{path}"), folder.incomplete(&remote.etag));
                 let wanted = Wanted {
@@ -150,7 +149,7 @@ impl Hub {
                     remote: &remote,
                     location: Some(location),
                     incomplete: &incomplete,
-                    whole: &blob,
+                    complete: &blob,
                 };
                 self.download(&wanted, watch)?;
             }
@@ -159,7 +158,7 @@ impl Hub {
         folder.find(&remote.commit, path).ok_or_else(|| HubError::of_disk(&blob, ErrorKind::NotFound.into()))
     }
 
-    /// [`Self::fetch`] of a file that a commit need not have; `Ok(None)` if it has none.
+    /// [`Self::fetch`] of an optional file; `Ok(None)` if the commit lacks it.
     pub fn fetch_optional(
         &self,
         location: &Location,
@@ -181,7 +180,7 @@ impl Hub {
         }
     }
 
-    /// [`Self::fetch`], and the sum of what was in the cache already, too; a file that is damaged is fetched again.
+    /// [`Self::fetch`], and verifies a cached file's checksum again. A damaged file is downloaded again.
     pub fn fetch_checked(
         &self,
         location: &Location,
@@ -189,23 +188,22 @@ impl Hub {
         watch: &mut dyn Watch,
     ) -> Result<CachedFile, HubError> {
         let file = self.fetch(location, path, watch)?;
-        let sound = |file: &CachedFile| match &file.digest {
+        let is_intact = |file: &CachedFile| match &file.digest {
             None => Ok(true),
             Some(digest) => digest
                 .again(&file.path)
                 .map(|found| found == *digest)
                 .map_err(|error| HubError::of_disk(&file.path, error)),
         };
-        if sound(&file)? {
+        if is_intact(&file)? {
             return Ok(file);
         }
-        watch.note(&format!("note: {} is damaged and is fetched again", file.path.display()));
+        watch.note(&format!("note: {} is damaged; downloading it again", file.path.display()));
         remove(&file.path)?;
         self.fetch(location, path, watch)
     }
 
-    /// A file outside the hub, such as its makers have put it on the web, at `path`: what is there already, else
-    /// downloaded from `url` and held against `sha256`, if that is known.
+    /// Downloads a file outside the hub from `url` to `path`, unless it exists there, and verifies `sha256`, if given.
     pub fn fetch_url(
         &self,
         url: &str,
@@ -220,7 +218,7 @@ impl Hub {
             let cache = path.parent().unwrap_or(path).to_owned();
             return Err(HubError::Offline { what: url.to_owned(), cache });
         }
-        make_room_for(path)?;
+        create_parent(path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let _lock = lock(&path.with_file_name(format!("{name}.lock")))?;
         if path.is_file() {
@@ -230,21 +228,24 @@ impl Hub {
         let incomplete = path.with_file_name(format!("{name}.incomplete"));
         let bytes = self.look_url(url, watch)?;
         let remote = RemoteFile { commit: String::new(), etag, bytes };
-        let (incomplete, whole) = (incomplete.as_path(), path);
-        self.download(&Wanted { what: url, url, remote: &remote, location: None, incomplete, whole }, watch)
+        let (incomplete, complete) = (incomplete.as_path(), path);
+        self.download(
+            &Wanted { what: url, url, remote: &remote, location: None, incomplete, complete },
+            watch,
+        )
     }
 
-    /// The length of a file outside the hub, where its host tells; nothing is downloaded. `Err` if it cannot be had.
+    /// Length of a file outside the hub, if its host announces it; downloads nothing.
     pub fn look_url(&self, url: &str, watch: &mut dyn Watch) -> Result<Option<u64>, HubError> {
         if self.settings.offline {
             return Err(HubError::Offline { what: url.to_owned(), cache: self.settings.cache.clone() });
         }
-        let answer = self.client.ask(Method::Head, url, url, &mut |text| watch.note(text))?;
-        refuse_errors_elsewhere(&answer, url)?;
+        let answer = self.client.request(Method::Head, url, url, &mut |text| watch.note(text))?;
+        refuse_upstream_errors(&answer, url)?;
         Ok(answer.size)
     }
 
-    /// `Err` for an answer that is an error.
+    /// `Err` for an error status of the hub.
     fn refuse_errors(&self, answer: &Answer, location: &Location, what: &str) -> Result<(), HubError> {
         let status = answer.response.status();
         if status.is_success() || status.is_redirection() {
@@ -253,25 +254,25 @@ impl Hub {
         let code = answer.response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
         let not_found = |missing, hint| HubError::NotFound { what: what.to_owned(), missing, hint };
         let has_token = self.settings.token.is_some();
-        let no_token = ", or set HF_TOKEN if it is a private one";
+        let no_token = ", or set HF_TOKEN if the repository is private";
         Err(match (status.as_u16(), code.unwrap_or_default()) {
             (401 | 403 | 404, "RepoNotFound") if !has_token => not_found("repository", no_token),
-            (404, "RepoNotFound") => not_found("repository", " and what the token in HF_TOKEN may read"),
+            (404, "RepoNotFound") => not_found("repository", " and the permissions of the token in HF_TOKEN"),
             (404, "RevisionNotFound") => not_found("revision", ""),
             (404, _) => not_found("file", ""),
             (401 | 403, _) => {
                 let page = format!("{}/{}", self.settings.endpoint, location.repository.path());
-                let hint = if has_token { "; the present one may not" } else { "" };
+                let hint = if has_token { "; the current token has no access" } else { "" };
                 HubError::NoPermission { what: what.to_owned(), status: status.as_u16(), page, hint }
             }
             (status, _) => {
-                let reason = format!("HTTP {status}; is HF_ENDPOINT a Hugging Face hub?");
+                let reason = format!("HTTP {status}; check whether HF_ENDPOINT is a Hugging Face hub");
                 HubError::Odd { what: what.to_owned(), reason }
             }
         })
     }
 
-    /// Downloads content, behind what is there of it.
+    /// Downloads a file, resuming after the bytes in `wanted.incomplete`.
     fn download(&self, wanted: &Wanted<'_>, watch: &mut dyn Watch) -> Result<(), HubError> {
         let Wanted { what, url, remote, incomplete, .. } = *wanted;
         let on_disk = |error| HubError::of_disk(incomplete, error);
@@ -281,9 +282,9 @@ impl Hub {
         loop {
             let before = length(incomplete);
             let is_there = remote.bytes.is_some_and(|bytes| bytes == before);
-            let part = if is_there { Part::All } else { self.part(wanted, watch)? };
-            if let Part::BrokenOff(reason) = part {
-                // A try that brought something is none in vain.
+            let outcome = if is_there { Outcome::Complete } else { self.request_rest(wanted, watch)? };
+            if let Outcome::Interrupted(reason) = outcome {
+                // Attempts with progress do not count.
                 attempt = if length(incomplete) > before { 1 } else { attempt + 1 };
                 if attempt > ATTEMPTS {
                     return Err(HubError::NoNetwork { host: origin(url).to_owned(), reason });
@@ -291,28 +292,28 @@ impl Hub {
                 self.client.wait(attempt, None, &format!("{what}: {reason}"), &mut |text| watch.note(text));
                 continue;
             }
-            match wrong_sum(incomplete, remote).map_err(on_disk)? {
+            match wrong_checksum(incomplete, remote).map_err(on_disk)? {
                 None => break,
                 Some((expected, found)) => {
                     std::fs::remove_file(incomplete).map_err(on_disk)?;
                     if began_with == 0 {
                         return Err(HubError::Checksum { what: what.to_owned(), expected, found });
                     }
-                    // What was there before may be of something else.
+                    // The part from an earlier download may be of another file.
                     began_with = 0;
-                    watch.note(&format!("note: {what}: the part that was here did not fit; beginning anew"));
+                    watch.note(&format!("note: {what}: the checksum of the resumed download is wrong; restarting it from the beginning"));
                     watch.begin(what, remote.bytes, 0);
                 }
             }
         }
         File::open(incomplete).and_then(|file| file.sync_all()).map_err(on_disk)?;
-        std::fs::rename(incomplete, wanted.whole).map_err(on_disk)?;
+        std::fs::rename(incomplete, wanted.complete).map_err(on_disk)?;
         watch.end();
         Ok(())
     }
 
-    /// One request for what is missing, written as it comes.
-    fn part(&self, wanted: &Wanted<'_>, watch: &mut dyn Watch) -> Result<Part, HubError> {
+    /// Requests the missing bytes and appends them to `wanted.incomplete` as they arrive.
+    fn request_rest(&self, wanted: &Wanted<'_>, watch: &mut dyn Watch) -> Result<Outcome, HubError> {
         let Wanted { what, url, remote, incomplete, .. } = *wanted;
         let on_disk = |error| HubError::of_disk(incomplete, error);
         let mut file = OpenOptions::new().create(true).append(true).open(incomplete).map_err(on_disk)?;
@@ -321,25 +322,27 @@ impl Hub {
             file.set_len(0).map_err(on_disk)?;
             have = 0;
         }
-        let mut answer = self.client.ask(Method::Get(have), url, what, &mut |text| watch.note(text))?;
+        let mut answer = self.client.request(Method::Get(have), url, what, &mut |text| watch.note(text))?;
         if answer.response.status() == 416 {
             file.set_len(0).map_err(on_disk)?;
-            return Ok(Part::BrokenOff("HTTP 416: the part that was here did not fit".to_owned()));
+            return Ok(Outcome::Interrupted(
+                "HTTP 416: the file on disk does not match the server's; restarting".to_owned(),
+            ));
         }
         match wanted.location {
             Some(location) => self.refuse_errors(&answer, location, what)?,
-            None => refuse_errors_elsewhere(&answer, what)?,
+            None => refuse_upstream_errors(&answer, what)?,
         }
         let is_rest = answer.response.status() == 206
             && begins_at(
                 answer.response.headers().get("content-range").and_then(|range| range.to_str().ok()),
             ) == Some(have);
         if have > 0 && !is_rest {
-            // All of it comes, not the rest.
+            // The server sends the whole file or another part.
             file.set_len(0).map_err(on_disk)?;
             watch.begin(what, remote.bytes, 0);
             if answer.response.status() == 206 {
-                return Ok(Part::BrokenOff("another part than the one that was asked for".to_owned()));
+                return Ok(Outcome::Interrupted("the server sent another part than requested".to_owned()));
             }
             have = 0;
         }
@@ -350,32 +353,32 @@ impl Hub {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Ok(Part::BrokenOff(clipped(&error.to_string()))),
+                Err(error) => return Ok(Outcome::Interrupted(clipped(&error.to_string()))),
             };
             have += count as u64;
             if let Some(bytes) = remote.bytes.filter(|bytes| have > *bytes) {
                 drop(file);
                 std::fs::remove_file(incomplete).map_err(on_disk)?;
                 let expected = format!("{} bytes", thousands(bytes));
-                let found = "more".to_owned();
+                let found = "more bytes".to_owned();
                 return Err(HubError::Checksum { what: what.to_owned(), expected, found });
             }
             file.write_all(buffer.get(..count).unwrap_or_default()).map_err(on_disk)?;
             watch.advance(count as u64);
         }
         match remote.bytes {
-            Some(bytes) if have < bytes => Ok(Part::BrokenOff(format!(
+            Some(bytes) if have < bytes => Ok(Outcome::Interrupted(format!(
                 "the connection ended after {} of {} bytes",
                 thousands(have),
                 thousands(bytes)
             ))),
-            _ => Ok(Part::All),
+            _ => Ok(Outcome::Complete),
         }
     }
 }
 
-/// `Err` for an answer that is an error, of a place that is not the hub.
-fn refuse_errors_elsewhere(answer: &Answer, url: &str) -> Result<(), HubError> {
+/// `Err` for an error status of an upstream host.
+fn refuse_upstream_errors(answer: &Answer, url: &str) -> Result<(), HubError> {
     let status = answer.response.status();
     if status.is_success() {
         return Ok(());
@@ -387,14 +390,14 @@ fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Whether a blob is there, with the length that the hub says.
-fn is_whole(blob: &Path, remote: &RemoteFile) -> bool {
+/// Whether a blob exists with the announced length.
+fn is_complete(blob: &Path, remote: &RemoteFile) -> bool {
     std::fs::metadata(blob)
         .is_ok_and(|metadata| metadata.is_file() && remote.bytes.is_none_or(|bytes| bytes == metadata.len()))
 }
 
-/// The sum that was expected and the one that was found, if they differ.
-fn wrong_sum(path: &Path, remote: &RemoteFile) -> std::io::Result<Option<(String, String)>> {
+/// The expected and the found checksum, if they differ.
+fn wrong_checksum(path: &Path, remote: &RemoteFile) -> std::io::Result<Option<(String, String)>> {
     let Some(expected) = Digest::of_etag(&remote.etag) else { return Ok(None) };
     let found = expected.again(path)?;
     Ok((found != expected).then(|| (expected.to_string(), found.to_string())))

@@ -1,128 +1,130 @@
-//! What can go wrong with the hub, each with the next step.
+//! Errors of the hub and its cache. Every message says what to do.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Why a file of the hub cannot be had.
+/// Why a file cannot be downloaded or used.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
-    /// No answer from the hub.
+    /// No response.
     #[error(
-        "cannot reach {host}: {reason}; check the network (also HF_ENDPOINT and HTTPS_PROXY) and run the same command \
-         again: what was downloaded is kept. Without a network, take files that `gpt2-eval fetch` has brought before \
-         (--offline), or name directories with --data DIR and --model LABEL=PATH"
+        "cannot reach {host}: {reason}; check the network, HF_ENDPOINT and HTTPS_PROXY, and run the same command again to \
+         resume the download. Without a network, use files in the cache with --offline (`gpt2-eval fetch` downloads \
+         them), or directories with --data DIR and --model LABEL=PATH"
     )]
     NoNetwork {
-        /// Scheme and host that were asked.
+        /// Scheme and host of the request.
         host: String,
-        /// Why there was no answer.
+        /// Why there was no response.
         reason: String,
     },
-    /// A file is not in the cache, and nothing may be downloaded.
+    /// A file is not in the cache, and downloads are off.
     #[error(
-        "{what} is not in the cache at {cache}, and with --offline (or HF_HUB_OFFLINE=1) nothing is downloaded: run \
-         `gpt2-eval fetch` with the same --tasks and --sizes where there is a network"
+        "{what} is not in the cache at {cache}, and --offline (or HF_HUB_OFFLINE=1) forbids downloads; run `gpt2-eval \
+         fetch` with the same --tasks and --sizes where there is a network"
     )]
     Offline {
         /// The file.
         what: String,
-        /// Where it was looked for.
+        /// The directory that was searched.
         cache: PathBuf,
     },
-    /// The hub has no such thing.
+    /// The hub has no such repository, revision or file.
     #[error("{what}: the hub has no such {missing}; check its name{hint}")]
     NotFound {
         /// The file.
         what: String,
         /// `file`, `revision` or `repository`.
         missing: &'static str,
-        /// What else may be the reason.
+        /// Another possible reason, as the end of the message.
         hint: &'static str,
     },
-    /// The hub has it, but not for everyone.
+    /// The file needs a token with access.
     #[error(
-        "{what}: no permission (HTTP {status}): ask for access or accept the conditions at {page}, then set HF_TOKEN to \
+        "{what}: no permission (HTTP {status}); request access or accept the conditions at {page}, then set HF_TOKEN to \
          a token of that account{hint}"
     )]
     NoPermission {
         /// The file.
         what: String,
-        /// The hub's answer.
+        /// HTTP status.
         status: u16,
         /// The repository's page.
         page: String,
-        /// Whether a token was sent.
+        /// A remark about the current token, as the end of the message.
         hint: &'static str,
     },
-    /// The hub answers, but not with the file.
+    /// Every attempt failed with a temporary error status.
     #[error(
-        "{what}: {host} answered HTTP {status} {attempts} times; the hub may be busy: run the same command again later, what was downloaded is kept"
+        "{what}: {host} answered HTTP {status} in {attempts} attempts; the server may be busy: run the same command again \
+         later to resume the download"
     )]
     Server {
         /// The file.
         what: String,
-        /// Scheme and host that were asked.
+        /// Scheme and host of the request.
         host: String,
-        /// Its answer.
+        /// HTTP status.
         status: u16,
-        /// How often it was asked.
+        /// Number of attempts.
         attempts: u32,
     },
-    /// The content is not what the hub says it is.
+    /// The content has another checksum or length than announced.
     #[error(
-        "{what}: what was downloaded has {found}, expected {expected}; it was deleted: run the same command again, and if \
-         it stays so, something on the way (a proxy, a mirror) changes the file"
+        "{what}: the download has {found}, expected {expected}; it was deleted. Run the same command again; if the error \
+         persists, a proxy or mirror changes the file"
     )]
     Checksum {
         /// The file.
         what: String,
-        /// As announced.
+        /// The announced checksum or length.
         expected: String,
-        /// As downloaded.
+        /// The checksum or length of the download.
         found: String,
     },
-    /// No room.
+    /// No space left on the disk.
     #[error(
-        "{path}: the disk is full; make room, or name another place with HF_HUB_CACHE, and run the same command again: what was downloaded is kept"
+        "{path}: the disk is full; free space, or set HF_HUB_CACHE to a directory on another disk, and run the same \
+         command again"
     )]
     DiskFull {
-        /// What was written.
+        /// The file.
         path: PathBuf,
     },
     /// A file of the cache that cannot be read or written.
-    #[error("cannot use {path}: {source}; check its permissions, or name another cache with HF_HUB_CACHE")]
+    #[error("cannot use {path}: {source}; check its permissions, or set HF_HUB_CACHE to another directory")]
     Cache {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         source: std::io::Error,
     },
-    /// An answer that no hub gives.
+    /// A response that a hub does not give.
     #[error("{what}: {reason}")]
     Odd {
         /// The file.
         what: String,
-        /// What is odd.
+        /// What is wrong with it.
         reason: String,
     },
-    /// A place outside the hub that has not, or gives not, what it once had.
+    /// An upstream file is no longer at its URL.
     #[error(
-        "{url}: HTTP {status}: its makers have moved it; get the file elsewhere, put it into a directory under the name \
-         that `gpt2-eval show TASK` names, and name that with --data DIR"
+        "{url}: HTTP {status}: the file is no longer available there; get it elsewhere, save it in a directory under the \
+         name that `gpt2-eval show TASK` prints, and use --data DIR"
     )]
     Gone {
-        /// The address.
+        /// The URL.
         url: String,
-        /// Its answer.
+        /// HTTP status.
         status: u16,
     },
-    /// A name or setting that cannot be meant.
+    /// An invalid name or setting.
     #[error("{0}")]
     Name(String),
 }
 
 impl HubError {
-    /// What a failed reading or writing at `path` means.
+    /// The error of reading or writing `path`.
     pub(super) fn of_disk(path: &Path, source: std::io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
@@ -131,7 +133,7 @@ impl HubError {
         }
     }
 
-    /// Whether the hub lacks this very file, though it has the repository.
+    /// Whether the repository exists on the hub but lacks the file.
     pub fn is_missing_file(&self) -> bool {
         matches!(self, Self::NotFound { missing: "file", .. })
     }

@@ -1,4 +1,4 @@
-//! Requests to the hub: redirects, retries, and who gets to see the token.
+//! Requests to the hub: redirects, retries, and which hosts get the token.
 
 use std::time::Duration;
 
@@ -9,35 +9,35 @@ use ureq::{Agent, Body};
 use super::{HubError, Settings};
 use untrusted_input::clipped;
 
-/// How often something is asked for without any progress.
+/// Maximum attempts without progress.
 pub(super) const ATTEMPTS: u32 = 5;
-/// Most redirects of one request.
+/// Maximum redirects of one request.
 const MAX_REDIRECTS: usize = 10;
-/// Most time that is waited before a further try, whatever the hub says.
-const LONGEST_WAIT: Duration = Duration::from_mins(2);
-/// Time to wait for a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// Time to wait for an answer, and between two parts of a file.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Maximum wait before a retry, whatever the hub says.
+const MAX_WAIT: Duration = Duration::from_mins(2);
+/// Timeout of a connection attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout of a response, and of each read of its body.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is asked for.
+/// HTTP method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     /// Only the headers.
     Head,
-    /// The content, from this byte on.
+    /// The content from this byte offset.
     Get(u64),
 }
 
-/// An answer, and what the redirects on the way to it said.
+/// The last response, with the headers of all responses since the first redirect.
 pub(super) struct Answer {
-    /// The last answer: content, or an error that is no passing one.
+    /// The last response: content, or a permanent error.
     pub response: Response<Body>,
     /// `X-Repo-Commit`.
     pub commit: Option<String>,
-    /// `X-Linked-Etag`, else the last answer's `ETag`.
+    /// `X-Linked-Etag`, else the last response's `ETag`.
     pub etag: Option<String>,
-    /// `X-Linked-Size`, else the last answer's length.
+    /// `X-Linked-Size`, else the last response's length, in bytes.
     pub size: Option<u64>,
 }
 
@@ -52,15 +52,15 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self, HubError> {
         let mut config = Agent::config_builder()
             .user_agent(concat!("gpt2-eval/", env!("CARGO_PKG_VERSION")))
-            // Sums and lengths are those of the file, not of a compressed form.
+            // Checksums and lengths must be those of the file, not of a compressed form.
             .accept_encoding("identity")
             .http_status_as_error(false)
-            // Followed here: the headers on the way count, and the token is not for every host.
+            // This client follows redirects: it reads their headers, and sends the token only to the hub.
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT_WITHIN))
-            .timeout_recv_response(Some(ANSWER_WITHIN))
-            .timeout_per_read(Some(ANSWER_WITHIN));
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(RESPONSE_TIMEOUT))
+            .timeout_per_read(Some(RESPONSE_TIMEOUT));
         if let Some(path) = &settings.certificates {
             let pem = std::fs::read(path).map_err(|source| HubError::Cache { path: path.clone(), source })?;
             let certificates: Vec<Certificate<'static>> = ureq::tls::parse_pem(&pem)
@@ -72,7 +72,7 @@ impl Client {
             if certificates.is_empty() {
                 let path = path.display();
                 return Err(HubError::Name(format!(
-                    "SSL_CERT_FILE is {path}, which has no certificate in PEM"
+                    "SSL_CERT_FILE is {path}, which has no certificate in PEM format"
                 )));
             }
             let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build();
@@ -81,9 +81,9 @@ impl Client {
         Ok(Self { agent: config.build().into(), settings })
     }
 
-    /// Asks for `url` until there is an answer that will not pass: content, or an error that stays. `what` names the
-    /// file in messages, `note` hears of every further try.
-    pub fn ask(
+    /// Requests `url`, and retries temporary errors, until there is content or a permanent error. `what` is the file's
+    /// name in messages. `note` gets a message before each retry.
+    pub fn request(
         &self,
         method: Method,
         url: &str,
@@ -93,7 +93,7 @@ impl Client {
         let mut attempt = 1;
         loop {
             let (reason, wait) = match self.follow(method, url, what)? {
-                Ok(answer) if !is_passing(answer.response.status()) => return Ok(answer),
+                Ok(answer) if !is_temporary(answer.response.status()) => return Ok(answer),
                 Ok(answer) => {
                     let status = answer.response.status().as_u16();
                     if attempt == ATTEMPTS {
@@ -104,7 +104,7 @@ impl Client {
                 }
                 Err(error) => {
                     let reason = clipped(&error.to_string());
-                    if attempt == ATTEMPTS || !may_pass(&error) {
+                    if attempt == ATTEMPTS || !is_worth_a_retry(&error) {
                         return Err(HubError::NoNetwork { host: origin(url).to_owned(), reason });
                     }
                     (reason, None)
@@ -115,21 +115,21 @@ impl Client {
         }
     }
 
-    /// Waits before the try after `attempt`: as long as the hub says, else twice as long each time.
+    /// Waits before the retry after `attempt`: as long as the hub says, else twice as long each time.
     pub fn wait(&self, attempt: u32, said: Option<Duration>, reason: &str, note: &mut dyn FnMut(&str)) {
         let doubled = self.settings.retry_delay.saturating_mul(1 << (attempt - 1).min(10));
-        let wait = said.unwrap_or(doubled).min(LONGEST_WAIT);
-        note(&format!("note: {reason}; trying again in {:.0} s", wait.as_secs_f64().ceil()));
+        let wait = said.unwrap_or(doubled).min(MAX_WAIT);
+        note(&format!("note: {reason}; retrying in {:.0} s", wait.as_secs_f64().ceil()));
         std::thread::sleep(wait);
     }
 
-    /// One request with its redirects.
+    /// Sends one request and follows its redirects.
     fn follow(&self, method: Method, url: &str, what: &str) -> Result<Result<Answer, ureq::Error>, HubError> {
         let odd = |reason: String| HubError::Odd { what: what.to_owned(), reason };
         let mut url = url.to_owned();
         let (mut commit, mut linked_etag, mut linked_size) = (None, None, None);
         for _ in 0..MAX_REDIRECTS {
-            let response = match self.once(method, &url) {
+            let response = match self.send(method, &url) {
                 Ok(response) => response,
                 Err(error) => return Ok(Err(error)),
             };
@@ -141,11 +141,14 @@ impl Client {
             linked_size = linked_size.or_else(|| header("x-linked-size")?.parse().ok());
             let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
             let target = header("location").filter(|_| is_redirect);
-            // What is known of a large file is known before its store is asked.
+            // For a large file the hub's own headers are enough; its store need not be asked.
             let is_known = method == Method::Head && linked_etag.is_some() && linked_size.is_some();
             let Some(target) = target.filter(|_| !is_known) else {
                 if is_redirect && !is_known {
-                    return Err(odd(format!("HTTP {} without a place", response.status().as_u16())));
+                    return Err(odd(format!(
+                        "HTTP {} without a Location header",
+                        response.status().as_u16()
+                    )));
                 }
                 let etag = linked_etag.or_else(|| header("etag")).map(|etag| plain_etag(&etag));
                 let size = linked_size.or_else(|| header("content-length")?.parse().ok());
@@ -159,14 +162,14 @@ impl Client {
             let is_safe =
                 next.starts_with("https://") || (next.starts_with("http://") && url.starts_with("http://"));
             if !is_safe {
-                return Err(odd(format!("a redirect to {}", clipped(&next))));
+                return Err(odd(format!("refused an insecure redirect to {}", clipped(&next))));
             }
             url = next;
         }
         Err(odd(format!("more than {MAX_REDIRECTS} redirects")))
     }
 
-    fn once(&self, method: Method, url: &str) -> Result<Response<Body>, ureq::Error> {
+    fn send(&self, method: Method, url: &str) -> Result<Response<Body>, ureq::Error> {
         let mut request = match method {
             Method::Head => self.agent.head(url),
             Method::Get(_) => self.agent.get(url),
@@ -180,26 +183,26 @@ impl Client {
         request.call()
     }
 
-    /// Whether the hub itself answers there, and not one of its stores.
+    /// Whether `url` is on the hub itself and not on one of its stores.
     fn is_hub(&self, url: &str) -> bool {
         origin(url).eq_ignore_ascii_case(origin(&self.settings.endpoint))
     }
 }
 
-/// Scheme, host and port of an address.
+/// Scheme, host and port of a URL.
 pub(super) fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
     &url[..end]
 }
 
-/// Answers that another try may better.
-fn is_passing(status: StatusCode) -> bool {
+/// Whether a retry may get another status.
+fn is_temporary(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// Whether another try may help: a host that is not there is not there a second later.
-fn may_pass(error: &ureq::Error) -> bool {
+/// Whether a retry may succeed. It cannot if the host does not exist or refuses connections.
+fn is_worth_a_retry(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Timeout(_) | ureq::Error::BodyStalled | ureq::Error::Protocol(_) => true,
         ureq::Error::Io(error) => error.kind() != std::io::ErrorKind::ConnectionRefused,
@@ -207,12 +210,12 @@ fn may_pass(error: &ureq::Error) -> bool {
     }
 }
 
-/// `Retry-After` in seconds; its other form, a date, is not used by the hub.
+/// `Retry-After` in seconds. The hub does not use its other form, a date.
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
     response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// An `ETag` without its quotes and the mark of a weak one.
+/// An `ETag` without its quotes and the prefix of a weak one.
 fn plain_etag(etag: &str) -> String {
     etag.trim().trim_start_matches("W/").trim_matches('"').to_owned()
 }

@@ -1,12 +1,11 @@
-//! A client of the Hugging Face hub: files of repositories into the standard cache, checked.
+//! A client of the Hugging Face hub: downloads files of repositories into the standard cache and verifies their checksums.
 //!
-//! The cache is the one that `huggingface_hub` and everything built on it share
-//! (<https://huggingface.co/docs/hub/local-cache>): what is there already is used as it is, and others find what this
-//! program puts there.
+//! The cache is shared with `huggingface_hub` and all programs built on it
+//! (<https://huggingface.co/docs/hub/local-cache>): files in it are used, and downloads are added to it.
 //!
-//! Written over `ureq` because the crate `hf-hub` cannot do what a download of 6 GB needs: its blocking half keeps no
-//! part of a file that broke off, and checks no sum. `ureq` blocks, needs no runtime, and speaks TLS through rustls with
-//! ring: neither `CMake` nor OpenSSL.
+//! The crate `hf-hub` is not enough for a download of 6 GB: its blocking API does not resume an interrupted download and
+//! verifies no checksum. This crate uses `ureq`, which blocks, needs no runtime, and uses rustls with ring for TLS, so that
+//! neither `CMake` nor OpenSSL is needed.
 
 mod cache;
 mod digest;

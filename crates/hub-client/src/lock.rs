@@ -1,4 +1,4 @@
-//! What each file of the hub was when it was first used here: a branch may move, and a measurement should not.
+//! Checksums of files, pinned on first use: a branch may move, but a measurement should not change unnoticed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::HubError;
-use super::cache::write_whole;
+use super::cache::write_atomically;
 use untrusted_input::read_bounded;
 
-/// Most bytes of the file; an entry has about 200.
+/// Maximum bytes of the file; an entry has about 200.
 const MAX_BYTES: u64 = 10_000_000;
 
-/// A file as it was when it was first used.
+/// Checksum and commit of a file at its first use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstUse {
-    /// The sum of its content.
+    /// Checksum of its content, such as `sha256 01ab…`.
     pub digest: String,
-    /// The commit that it was taken from.
+    /// Its commit.
     pub commit: String,
 }
 
-/// `hub.lock.json`: by `REPOSITORY@REVISION:PATH`.
+/// `hub.lock.json`: first uses by `REPOSITORY@REVISION:PATH`.
 #[derive(Debug)]
 pub struct FirstUses {
     path: PathBuf,
@@ -29,13 +29,13 @@ pub struct FirstUses {
 }
 
 impl FirstUses {
-    /// Reads the file at `path`; none there is one without entries. `Err` if it is not this program's.
+    /// Reads the file at `path`; a missing one has no entries. `Err` if it is invalid.
     pub fn open(path: &Path) -> Result<Self, HubError> {
         let files = match read_bounded(path, MAX_BYTES) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 let path = path.display();
                 HubError::Name(format!(
-                    "{path}: {error}; delete it: it only notes what files were at their first use"
+                    "{path}: {error}; delete the file: it only pins checksums of files at their first use"
                 ))
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
@@ -44,7 +44,7 @@ impl FirstUses {
         Ok(Self { path: path.to_owned(), files })
     }
 
-    /// Notes the first use of a file; of a later one, what it was at the first if that was something else.
+    /// Records the first use of a file. Returns the first use if `now` has another checksum.
     pub fn check(&mut self, file: &str, now: FirstUse) -> Result<Option<FirstUse>, HubError> {
         match self.files.get(file) {
             Some(first) if first.digest == now.digest => Ok(None),
@@ -57,7 +57,7 @@ impl FirstUses {
         }
     }
 
-    /// Where it is.
+    /// Path of `hub.lock.json`.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -69,7 +69,7 @@ impl FirstUses {
         let mut json = serde_json::to_vec_pretty(&self.files)
             .map_err(|error| HubError::of_disk(&self.path, error.into()))?;
         json.push(b'\n');
-        write_whole(&self.path, &json)
+        write_atomically(&self.path, &json)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::HubError;
 use untrusted_input::path_below;
 
-/// What a repository holds.
+/// Kind of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Weights.
@@ -23,7 +23,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// The repository `OWNER/NAME`, or `NAME` of the hub's early days. `Err` if that is no repository's name.
+    /// The repository `OWNER/NAME`, or an old one without owner. `Err` if the name is invalid.
     pub fn new(kind: Kind, name: &str) -> Result<Self, HubError> {
         let parts: Vec<&str> = name.split('/').collect();
         let plain = |part: &&str| {
@@ -35,7 +35,9 @@ impl Repository {
         };
         if parts.len() > 2 || !parts.iter().all(plain) {
             let expected = "expected OWNER/NAME of letters, digits and -_.";
-            return Err(HubError::Name(format!("`{name}` is no repository of the hub: {expected}")));
+            return Err(HubError::Name(format!(
+                "`{name}` is not a name of a repository on the hub: {expected}"
+            )));
         }
         Ok(Self { kind, name: name.to_owned() })
     }
@@ -74,17 +76,19 @@ impl fmt::Display for Repository {
 pub struct Location {
     /// The repository.
     pub repository: Repository,
-    /// The revision.
+    /// Branch, tag or commit.
     pub revision: String,
 }
 
 impl Location {
-    /// `Err` if the revision is no name of one.
+    /// `Err` if the revision is not a valid name.
     pub fn new(repository: Repository, revision: &str) -> Result<Self, HubError> {
         let plain = revision.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
         if !plain || path_below(Path::new(""), revision).is_err() {
             let expected = "expected a branch, a tag or a commit, such as main";
-            return Err(HubError::Name(format!("`{revision}` is no revision of {repository}: {expected}")));
+            return Err(HubError::Name(format!(
+                "`{revision}` is not a name of a revision of {repository}: {expected}"
+            )));
         }
         Ok(Self { repository, revision: revision.to_owned() })
     }
@@ -106,9 +110,9 @@ impl Location {
         Self { repository: self.repository.clone(), revision: revision.to_owned() }
     }
 
-    /// Where the hub at `endpoint` has the file `path`.
+    /// URL of the file `path` on the hub at `endpoint`.
     pub fn url(&self, endpoint: &str, path: &str) -> String {
-        // A slash in a revision would be one of the path.
+        // An unescaped slash in the revision would be a part of the path.
         let revision = self.revision.replace('/', "%2F");
         format!("{endpoint}/{}/resolve/{revision}/{}", self.repository.path(), escaped(path))
     }
@@ -116,18 +120,18 @@ impl Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Forty digits say no more than ten to who reads them.
+        // Ten digits are enough for a reader.
         let revision = if self.is_commit() { &self.revision[..10] } else { &self.revision };
         write!(formatter, "{}@{revision}", self.repository)
     }
 }
 
-/// Whether `text` is a commit's full name.
+/// Whether `text` is a full commit hash.
 pub(super) fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A path for a URL: everything but letters, digits and `-_.~/` in percent signs.
+/// A path in a URL: percent-encodes everything except letters, digits and `-_.~/`.
 fn escaped(path: &str) -> String {
     path.bytes()
         .map(|byte| match byte {
@@ -144,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_become_folders_and_addresses() {
+    fn names_become_folders_and_urls() {
         let location = Location::parse(Kind::Dataset, "wmt/wmt14@refs/convert/parquet").unwrap();
         assert_eq!(location.repository.folder(), "datasets--wmt--wmt14");
         assert_eq!(

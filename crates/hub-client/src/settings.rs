@@ -1,37 +1,37 @@
-//! Where the hub and its cache are: the environment variables that all its clients share.
+//! Addresses of the hub and its cache, from the environment variables that all clients share.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::HubError;
 
-/// Where the hub is.
+/// The public hub.
 const ENDPOINT: &str = "https://huggingface.co";
 
-/// How to reach the hub, and where its files are kept.
+/// The hub, its cache, and how to connect.
 #[derive(Clone)]
 pub struct Settings {
-    /// Scheme and host, without a slash at the end.
+    /// Scheme and host of the hub, without a slash at the end.
     pub endpoint: String,
     /// The cache: `<cache>/models--OWNER--NAME/…`.
     pub cache: PathBuf,
-    /// Who asks.
+    /// Access token.
     pub token: Option<String>,
-    /// Whether nothing may be downloaded.
+    /// Whether downloads are off.
     pub offline: bool,
-    /// File with further certificates, in PEM.
+    /// File with root certificates to trust, in PEM.
     pub certificates: Option<PathBuf>,
-    /// Time to wait before the second try, doubled with each further one.
+    /// Time to wait before the first retry, doubled with each further one.
     pub retry_delay: Duration,
 }
 
 impl Settings {
-    /// What the environment says; `get` looks a variable up.
+    /// Settings from environment variables; `get` returns the value of a variable.
     ///
     /// `HF_ENDPOINT`; `HF_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`; `HF_TOKEN`, else the file
     /// that `hf auth login` writes; `HF_HUB_OFFLINE`; `SSL_CERT_FILE`.
     ///
-    /// `Err` for an endpoint that is no address, a token that is none, and where no cache can be named.
+    /// `Err` if the endpoint is not a URL, the token has invalid characters, or no variable gives a cache directory.
     pub fn from_environment(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, HubError> {
         let text = |name: &str| get(name).filter(|value| !value.trim().is_empty());
         let path = |name: &str| text(name).map(PathBuf::from);
@@ -39,7 +39,7 @@ impl Settings {
         let endpoint = endpoint.trim().trim_end_matches('/').to_owned();
         if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
             return Err(HubError::Name(format!(
-                "HF_ENDPOINT is `{endpoint}`; expected an address such as {ENDPOINT}"
+                "HF_ENDPOINT is `{endpoint}`; expected a URL such as {ENDPOINT}"
             )));
         }
         let user = || path("HOME").or_else(|| path("USERPROFILE"));
@@ -50,7 +50,9 @@ impl Settings {
             .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
             .or_else(|| home.as_ref().map(|home| home.join("hub")))
             .ok_or_else(|| {
-                HubError::Name("no place for the hub's files: set HF_HUB_CACHE to a directory".to_owned())
+                HubError::Name(
+                    "no directory for the cache of the hub: set HF_HUB_CACHE to a directory".to_owned(),
+                )
             })?;
         let token_file = path("HF_TOKEN_PATH").or_else(|| home.map(|home| home.join("token")));
         let token = text("HF_TOKEN").or_else(|| text("HUGGING_FACE_HUB_TOKEN")).or_else(|| {
@@ -60,7 +62,8 @@ impl Settings {
         let token = token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
         if token.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(HubError::Name(
-                "HF_TOKEN is no token: it has white space or other odd characters".to_owned(),
+                "HF_TOKEN is not a valid token: it contains white space or other invalid characters"
+                    .to_owned(),
             ));
         }
         Ok(Self {
@@ -74,7 +77,7 @@ impl Settings {
     }
 }
 
-/// As `huggingface_hub` reads switches.
+/// Whether a variable is set to true, as in `huggingface_hub`.
 fn is_yes(value: &str) -> bool {
     ["1", "on", "yes", "true"].contains(&value.trim().to_lowercase().as_str())
 }
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_variables_are_named() {
+    fn errors_name_the_invalid_variable() {
         for (name, value) in [("HF_ENDPOINT", "localhost"), ("HF_TOKEN", "a b"), ("X", "")] {
             let variables: &[_] = if name == "X" { &[] } else { &[("HOME", "/a"), (name, value)] };
             let error = settings(variables).err().unwrap().to_string();

@@ -133,7 +133,7 @@ fn a_connection_that_is_cut_goes_on_where_it_was() {
         .collect();
     assert!(starts.iter().all(|&start| start > 0 && start <= 300_000), "{starts:?}");
     assert_eq!(setup.notes.bytes, 500_000, "nothing came twice");
-    assert!(setup.notes.said.iter().any(|note| note.contains("trying again")), "{:?}", setup.notes.said);
+    assert!(setup.notes.said.iter().any(|note| note.contains("retrying")), "{:?}", setup.notes.said);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn without_a_network_the_cache_is_enough() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     setup.settings.endpoint = format!("http://{free}");
     assert_eq!(setup.fetch("c").unwrap(), file);
-    assert!(setup.notes.said.last().unwrap().contains("taken from the cache"));
+    assert!(setup.notes.said.last().unwrap().contains("using the cached"));
     let error = setup.fetch("d").unwrap_err();
     assert!(matches!(error, HubError::NoNetwork { .. }), "{error}");
     assert!(error.to_string().contains("--offline"), "{error}");

@@ -172,7 +172,7 @@ fn upstream_files_replace_the_hub() {
     let text = bundled("tasks/wmt14-fr-en/examples.fr");
     server.add_large("datasets/wmt/wmt14", "fr-en/validation-00000-of-00001.parquet", &pairs(&text));
     let fetched = run(directory, &endpoint, "fetch --tasks wmt14-fr-en --out plain");
-    fetched.has(0, &["https://www.statmt.org/wmt14/test-full.tgz", "trying again", "copies"]);
+    fetched.has(0, &["https://www.statmt.org/wmt14/test-full.tgz", "retrying", "copies"]);
     let data = directory.join("plain/data/wmt14");
     assert!(std::fs::read(data.join("newstest2014-fren-src.fr.sgm")).unwrap() == source);
     assert!(std::fs::read(data.join("newstest2014-fren-ref.en.sgm")).unwrap() == reference);
@@ -308,7 +308,7 @@ fn messages_say_the_next_step() {
         run(directory, &endpoint, arguments).has(2, words);
     };
     refused("--tasks enwik8 --sizes tiny", &["enwik8.zip: HTTP 404", "gpt2-eval show", "--data DIR"]);
-    refused("--tasks lambada --model hf:a/b/c --data sample", &["no repository of the hub"]);
+    refused("--tasks lambada --model hf:a/b/c --data sample", &["not a name of a repository on the hub"]);
     refused("--tasks lambada --model hf:no/body --data sample", &["no such repository", "HF_TOKEN"]);
     refused("--tasks winograd --sizes tiny", &["WSCollection.xml: HTTP 404", "--data DIR"]);
     refused("fetch", &["nothing to fetch"]);
