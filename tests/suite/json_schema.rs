@@ -1,25 +1,26 @@
-//! A validator for the part of JSON Schema that the schemas of this repository use (drafts 7 and 2020-12 agree on it).
-//! A keyword that it does not know fails the test: nothing is passed over in silence.
+//! Validates the subset of JSON Schema that the schemas of this repository use, in which drafts 7 and 2020-12 agree. An
+//! unknown keyword fails the test.
+//!
+//! The crate `jsonschema` would enable features of `ahash` and `num-complex` that Burn also depends on, so that
+//! `cargo build` and `cargo test` would each compile Burn.
 
 use regex::Regex;
 use serde_json::{Map, Value};
 
-/// Says nothing about which values are valid.
+/// Keywords that do not affect validity.
 const ANNOTATIONS: [&str; 9] =
     ["$schema", "title", "description", "default", "format", "version", "$defs", "$comment", "examples"];
 
-/// A schema that values are held against.
 pub struct Validator {
     root: Value,
 }
 
 impl Validator {
-    /// The schema in `text`.
     pub fn new(text: &str) -> Self {
         Self { root: serde_json::from_str(text).unwrap() }
     }
 
-    /// What is wrong with a value, each with its place; nothing if it is valid.
+    /// Errors, each with the pointer to the invalid value.
     pub fn errors(&self, value: &Value) -> Vec<String> {
         let mut errors = Vec::new();
         self.check(&self.root, value, "", &mut errors);
@@ -32,19 +33,19 @@ impl Validator {
         errors.is_empty()
     }
 
-    fn check(&self, schema: &Value, value: &Value, place: &str, errors: &mut Vec<String>) {
+    fn check(&self, schema: &Value, value: &Value, pointer: &str, errors: &mut Vec<String>) {
         let rules = match schema {
             Value::Bool(true) => return,
             Value::Object(rules) => rules,
-            _ => return errors.push(format!("{place}: not allowed: {value}")),
+            _ => return errors.push(format!("{pointer}: not allowed: {value}")),
         };
         for (keyword, rule) in rules {
             let list = || rule.as_array().unwrap();
             let valid = || list().iter().filter(|schema| self.is_valid(schema, value)).count();
             let holds = match keyword.as_str() {
                 "$ref" => {
-                    let pointer = rule.as_str().unwrap().strip_prefix('#').expect("a place in this schema");
-                    self.check(self.root.pointer(pointer).unwrap(), value, place, errors);
+                    let target = rule.as_str().unwrap().strip_prefix('#').expect("a pointer into this schema");
+                    self.check(self.root.pointer(target).unwrap(), value, pointer, errors);
                     true
                 }
                 "type" => match rule {
@@ -55,7 +56,7 @@ impl Validator {
                 "enum" => list().contains(value),
                 "allOf" => {
                     for schema in list() {
-                        self.check(schema, value, place, errors);
+                        self.check(schema, value, pointer, errors);
                     }
                     true
                 }
@@ -65,7 +66,7 @@ impl Validator {
                 "if" => {
                     let branch = if self.is_valid(rule, value) { "then" } else { "else" };
                     if let Some(schema) = rules.get(branch) {
-                        self.check(schema, value, place, errors);
+                        self.check(schema, value, pointer, errors);
                     }
                     true
                 }
@@ -79,7 +80,7 @@ impl Validator {
                     value.as_str().is_none_or(|text| pattern.is_match(text))
                 }
                 "required" | "properties" | "additionalProperties" | "items" => {
-                    self.check_parts(keyword, rules, value, place, errors);
+                    self.check_parts(keyword, rules, value, pointer, errors);
                     true
                 }
                 "then" | "else" => rules.contains_key("if"),
@@ -87,7 +88,7 @@ impl Validator {
                 unknown => panic!("the validator does not know the keyword {unknown}"),
             };
             if !holds {
-                errors.push(format!("{place}: {keyword} {rule} does not hold for {value}"));
+                errors.push(format!("{pointer}: {keyword} {rule} does not hold for {value}"));
             }
         }
     }
@@ -97,7 +98,7 @@ impl Validator {
         keyword: &str,
         rules: &Map<String, Value>,
         value: &Value,
-        place: &str,
+        pointer: &str,
         errors: &mut Vec<String>,
     ) {
         let rule = &rules[keyword];
@@ -105,13 +106,13 @@ impl Validator {
             ("required", Value::Object(fields)) => {
                 let names = rule.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
                 for name in names.filter(|name| !fields.contains_key(*name)) {
-                    errors.push(format!("{place}: {name} is missing"));
+                    errors.push(format!("{pointer}: {name} is missing"));
                 }
             }
             ("properties", Value::Object(fields)) => {
                 for (name, schema) in rule.as_object().unwrap() {
                     if let Some(field) = fields.get(name) {
-                        self.check(schema, field, &format!("{place}/{name}"), errors);
+                        self.check(schema, field, &format!("{pointer}/{name}"), errors);
                     }
                 }
             }
@@ -119,12 +120,12 @@ impl Validator {
                 let is_named =
                     |name: &str| rules.get("properties").is_some_and(|named| named.get(name).is_some());
                 for (name, field) in fields.iter().filter(|(name, _)| !is_named(name)) {
-                    self.check(rule, field, &format!("{place}/{name}"), errors);
+                    self.check(rule, field, &format!("{pointer}/{name}"), errors);
                 }
             }
             ("items", Value::Array(items)) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.check(rule, item, &format!("{place}/{index}"), errors);
+                    self.check(rule, item, &format!("{pointer}/{index}"), errors);
                 }
             }
             _ => {}
@@ -146,7 +147,7 @@ fn is_of_type(value: &Value, name: &str) -> bool {
 }
 
 #[test]
-fn wrong_values_are_found() {
+fn invalid_values_are_found() {
     let schema = Validator::new(
         r##"{
             "$defs": {"name": {"type": "string", "pattern": "^[a-z]+$"}},

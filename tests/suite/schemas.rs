@@ -1,4 +1,4 @@
-//! The files of real runs against the published schemas.
+//! Validates the files of runs against the published schemas.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::common::{gpt2_eval, write_passages};
 use crate::json_schema::Validator;
 
-/// The published schema of a kind of file.
+/// The published schema of a kind of file, as validator and as JSON.
 fn schema(name: &str) -> (Validator, Value) {
     let path = format!("{}/results/schema/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
@@ -24,7 +24,7 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A cell of a CSV file as the schema's type for its column says.
+/// A cell of a CSV file as a value of its column's type in the schema.
 fn cell(text: &str, column: &Value) -> Value {
     let types = column["type"].to_string();
     if text.is_empty() && types.contains("null") {
@@ -33,11 +33,11 @@ fn cell(text: &str, column: &Value) -> Value {
     if types.contains("string") { text.into() } else { serde_json::from_str(text).unwrap() }
 }
 
-/// Holds every file of a run against its schema and returns how many values were checked.
+/// Validates every file of a run against its schema and returns the number of validated values.
 fn check(run: &Path) -> usize {
     let mut checked = 0;
-    let mut validate = |validator: &Validator, value: &Value, place: String| {
-        assert_eq!(validator.errors(value), Vec::<String>::new(), "{place}");
+    let mut validate = |validator: &Validator, value: &Value, location: String| {
+        assert_eq!(validator.errors(value), Vec::<String>::new(), "{location}");
         checked += 1;
     };
     for (name, file) in [("manifest", "manifest.json"), ("shard", "shard.json")] {
@@ -49,9 +49,9 @@ fn check(run: &Path) -> usize {
         let (validator, _) = schema(name);
         for path in files_below(&run.join(directory)) {
             for (index, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
-                // NaN and infinities are no JSON: serde would refuse them.
-                let place = format!("{}:{}", path.display(), index + 1);
-                validate(&validator, &serde_json::from_str(line).unwrap(), place);
+                // Parsing refuses NaN and infinities, which are not JSON.
+                let location = format!("{}:{}", path.display(), index + 1);
+                validate(&validator, &serde_json::from_str(line).unwrap(), location);
             }
         }
     }
@@ -75,7 +75,7 @@ fn check(run: &Path) -> usize {
 }
 
 #[test]
-fn the_files_of_a_shard_and_of_a_run_with_a_failed_sample() {
+fn files_of_a_shard_and_of_a_run_with_a_failed_sample_are_valid() {
     let directory = tempfile::tempdir().unwrap();
     let tasks = "lambada,winograd,coqa,cnn_dailymail,wikitext2";
     let output = gpt2_eval(directory.path())
@@ -99,7 +99,7 @@ fn the_files_of_a_shard_and_of_a_run_with_a_failed_sample() {
     );
     assert!(check(&failed) > 6);
 
-    // And a file that is not as it should be is found out.
+    // An invalid file has errors.
     let (validator, _) = schema("manifest");
     let text = std::fs::read(failed.join("manifest.json")).unwrap();
     let mut manifest: Value = serde_json::from_slice(&text).unwrap();
