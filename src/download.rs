@@ -7,15 +7,13 @@ use anyhow::{Context, bail};
 use sha2::{Digest as _, Sha256};
 
 use crate::record::HubFile;
-use hub_client::{
-    CachedFile, Digest, FirstUse, FirstUses, Hub, HubError, Location, RemoteFile, Settings, Watch,
-};
+use hub_client::{CachedFile, Digest, Hub, HubError, Location, Pin, Pins, RemoteFile, Settings, Watch};
 
 /// The hub client, this program's own cache, and the files used so far.
 pub(crate) struct Downloads {
     hub: Hub,
     watch: Box<dyn Watch>,
-    pins: FirstUses,
+    pins: Pins,
     /// This program's own cache.
     cache: PathBuf,
     /// Base URL that serves upstream files as `MIRROR/HOST/PATH`.
@@ -48,7 +46,7 @@ impl Downloads {
         Ok(Self {
             hub: Hub::new(settings)?,
             watch,
-            pins: FirstUses::open(&cache.join("hub.lock.json"))?,
+            pins: Pins::open(&cache.join("hub.lock.json"))?,
             cache,
             mirror: mirror.filter(|mirror| !mirror.is_empty()),
             accepts_other_files: get("GPT2_EVAL_OTHER_FILES").is_some_and(|value| value == "1"),
@@ -200,7 +198,7 @@ impl Downloads {
     /// Notes a file for the manifest and compares its checksum with the one pinned as `key` on first use.
     fn note_used(&mut self, mut used: HubFile, key: &str) -> anyhow::Result<()> {
         if let Some(digest) = &used.checksum {
-            let now = FirstUse { digest: digest.clone(), commit: used.commit.clone() };
+            let now = Pin { digest: digest.clone(), commit: used.commit.clone() };
             if let Some(first) = self.pins.check(key, now)? {
                 self.watch.note(&format!(
                     "warning: {key} has changed: {} at its first use here (commit {}), now {digest} (commit {}); results \

@@ -17,7 +17,6 @@
 pub mod cli;
 pub mod data;
 mod download;
-mod files;
 pub mod gate;
 mod models;
 pub mod plan;

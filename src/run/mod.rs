@@ -63,7 +63,7 @@ pub enum RunError {
 
 /// Replaces the file at `path`; after a crash it is the old one or the new one.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), RunError> {
-    crate::files::write_atomically(path, content).map_err(|error| RunError::write(path, &error))
+    untrusted_input::write_atomically(path, content).map_err(|error| RunError::write(path, &error))
 }
 
 impl RunError {

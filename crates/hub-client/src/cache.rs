@@ -2,7 +2,6 @@
 //! `models--OWNER--NAME/{blobs/<etag>, refs/<revision>, snapshots/<commit>/<path>}`.
 
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::repository::{Location, is_commit};
@@ -73,24 +72,22 @@ impl Folder {
     /// Links a blob into the snapshot of a commit and records the commit of the revision.
     pub fn link(&self, revision: &str, commit: &str, path: &str, etag: &str) -> Result<(), HubError> {
         let snapshot = self.snapshot(commit);
-        let file = path_below(&snapshot, path).map_err(HubError::Name)?;
+        let file = path_below(&snapshot, path).map_err(HubError::Invalid)?;
         let up = "../".repeat(2 + path.matches('/').count());
         create_parent(&file)?;
         let blob = self.blob(etag);
         link_or_copy(&blob, Path::new(&format!("{up}blobs/{etag}")), &file)?;
         if !is_commit(revision) {
-            let reference = path_below(&self.root.join("refs"), revision).map_err(HubError::Name)?;
-            create_parent(&reference)?;
-            write_atomically(&reference, commit.as_bytes())?;
+            let reference = path_below(&self.root.join("refs"), revision).map_err(HubError::Invalid)?;
+            write_file(&reference, commit.as_bytes())?;
         }
         Ok(())
     }
 
     /// Records that a commit lacks a file, as `huggingface_hub` does, for later offline use.
     pub fn note_missing(&self, commit: &str, path: &str) -> Result<(), HubError> {
-        let note = path_below(&self.root.join(".no_exist").join(commit), path).map_err(HubError::Name)?;
-        create_parent(&note)?;
-        write_atomically(&note, b"")
+        let note = path_below(&self.root.join(".no_exist").join(commit), path).map_err(HubError::Invalid)?;
+        write_file(&note, b"")
     }
 
     /// Whether the cache records that a revision lacks a file.
@@ -138,20 +135,10 @@ pub(super) fn lock(path: &Path) -> Result<File, HubError> {
     }
 }
 
-/// Writes a small file atomically.
-pub(super) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), HubError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|error| {
-        let _ = std::fs::remove_file(&temporary);
-        HubError::of_disk(path, error)
-    })
+/// Writes a small file atomically, and creates the directories above it.
+pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), HubError> {
+    create_parent(path)?;
+    untrusted_input::write_atomically(path, content).map_err(|error| HubError::of_disk(path, error))
 }
 
 /// Creates a symbolic link at `path` to `target`, which names `blob`; a copy if the system has no links.

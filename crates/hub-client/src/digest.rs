@@ -45,7 +45,7 @@ impl Digest {
     }
 
     /// Checksum of the same kind of the file at `path`.
-    pub fn again(&self, path: &Path) -> std::io::Result<Self> {
+    pub fn recompute(&self, path: &Path) -> std::io::Result<Self> {
         let mut file = std::fs::File::open(path)?;
         let bytes = file.metadata()?.len();
         Ok(match self {
@@ -92,7 +92,7 @@ mod tests {
             "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
         ] {
             let digest = Digest::of_etag(etag).unwrap();
-            assert_eq!(digest.again(&path).unwrap(), digest);
+            assert_eq!(digest.recompute(&path).unwrap(), digest);
         }
         for odd in ["", "abc", "CE013625030BA8DBA906F756967F9E9CA394464A", &"g".repeat(40)] {
             assert!(Digest::of_etag(odd).is_none(), "{odd}");

@@ -44,7 +44,7 @@ pub struct Hub {
 }
 
 /// A file to download.
-struct Wanted<'a> {
+struct Download<'a> {
     /// Its name in messages.
     what: &'a str,
     url: &'a str,
@@ -93,21 +93,24 @@ impl Hub {
         if self.settings.offline {
             return Err(HubError::Offline { what, cache: self.settings.cache.clone() });
         }
-        path_below(Path::new(""), path).map_err(HubError::Name)?;
+        path_below(Path::new(""), path).map_err(HubError::Invalid)?;
         let url = location.url(&self.settings.endpoint, path);
         let answer = self.client.request(Method::Head, &url, &what, &mut |text| watch.note(text))?;
-        self.refuse_errors(&answer, location, &what)?;
-        let odd = |reason: &str| {
+        self.check_status(&answer, location, &what)?;
+        let unexpected = |reason: &str| {
             let reason = format!("{reason}; check whether HF_ENDPOINT is a Hugging Face hub");
-            HubError::Odd { what: what.clone(), reason }
+            HubError::UnexpectedResponse { what: what.clone(), reason }
         };
         let commit = answer.commit.filter(|commit| is_commit(commit));
-        let commit = commit.ok_or_else(|| odd("the response has no valid X-Repo-Commit header"))?;
+        let commit = commit.ok_or_else(|| unexpected("the response has no valid X-Repo-Commit header"))?;
         if location.is_commit() && commit != location.revision {
-            return Err(odd(&format!("the response is of commit {commit}, expected {}", location.revision)));
+            return Err(unexpected(&format!(
+                "the response is of commit {commit}, expected {}",
+                location.revision
+            )));
         }
         let etag = answer.etag.filter(|etag| is_plain_name(etag) && etag.len() <= 200);
-        let etag = etag.ok_or_else(|| odd("the response has no valid ETag header"))?;
+        let etag = etag.ok_or_else(|| unexpected("the response has no valid ETag header"))?;
         Ok(RemoteFile { commit, etag, bytes: answer.size })
     }
 
@@ -143,7 +146,7 @@ impl Hub {
                 // By the commit, because the branch may move meanwhile.
                 let url = location.at(&remote.commit).url(&self.settings.endpoint, path);
                 let (what, incomplete) = (format!("{location}/{path}"), folder.incomplete(&remote.etag));
-                let wanted = Wanted {
+                let download = Download {
                     what: &what,
                     url: &url,
                     remote: &remote,
@@ -151,7 +154,7 @@ impl Hub {
                     incomplete: &incomplete,
                     complete: &blob,
                 };
-                self.download(&wanted, watch)?;
+                self.download(&download, watch)?;
             }
         }
         folder.link(&location.revision, &remote.commit, path, &remote.etag)?;
@@ -191,7 +194,7 @@ impl Hub {
         let is_intact = |file: &CachedFile| match &file.digest {
             None => Ok(true),
             Some(digest) => digest
-                .again(&file.path)
+                .recompute(&file.path)
                 .map(|found| found == *digest)
                 .map_err(|error| HubError::of_disk(&file.path, error)),
         };
@@ -230,7 +233,7 @@ impl Hub {
         let remote = RemoteFile { commit: String::new(), etag, bytes };
         let (incomplete, complete) = (incomplete.as_path(), path);
         self.download(
-            &Wanted { what: url, url, remote: &remote, location: None, incomplete, complete },
+            &Download { what: url, url, remote: &remote, location: None, incomplete, complete },
             watch,
         )
     }
@@ -241,12 +244,12 @@ impl Hub {
             return Err(HubError::Offline { what: url.to_owned(), cache: self.settings.cache.clone() });
         }
         let answer = self.client.request(Method::Head, url, url, &mut |text| watch.note(text))?;
-        refuse_upstream_errors(&answer, url)?;
+        check_upstream_status(&answer, url)?;
         Ok(answer.size)
     }
 
     /// `Err` for an error status of the hub.
-    fn refuse_errors(&self, answer: &Answer, location: &Location, what: &str) -> Result<(), HubError> {
+    fn check_status(&self, answer: &Answer, location: &Location, what: &str) -> Result<(), HubError> {
         let status = answer.response.status();
         if status.is_success() || status.is_redirection() {
             return Ok(());
@@ -267,14 +270,14 @@ impl Hub {
             }
             (status, _) => {
                 let reason = format!("HTTP {status}; check whether HF_ENDPOINT is a Hugging Face hub");
-                HubError::Odd { what: what.to_owned(), reason }
+                HubError::UnexpectedResponse { what: what.to_owned(), reason }
             }
         })
     }
 
-    /// Downloads a file, resuming after the bytes in `wanted.incomplete`.
-    fn download(&self, wanted: &Wanted<'_>, watch: &mut dyn Watch) -> Result<(), HubError> {
-        let Wanted { what, url, remote, incomplete, .. } = *wanted;
+    /// Downloads a file, resuming after the bytes in `download.incomplete`.
+    fn download(&self, download: &Download<'_>, watch: &mut dyn Watch) -> Result<(), HubError> {
+        let Download { what, url, remote, incomplete, .. } = *download;
         let on_disk = |error| HubError::of_disk(incomplete, error);
         let mut began_with = length(incomplete);
         watch.begin(what, remote.bytes, began_with);
@@ -282,7 +285,7 @@ impl Hub {
         loop {
             let before = length(incomplete);
             let is_there = remote.bytes.is_some_and(|bytes| bytes == before);
-            let outcome = if is_there { Outcome::Complete } else { self.request_rest(wanted, watch)? };
+            let outcome = if is_there { Outcome::Complete } else { self.request_rest(download, watch)? };
             if let Outcome::Interrupted(reason) = outcome {
                 // Attempts with progress do not count.
                 attempt = if length(incomplete) > before { 1 } else { attempt + 1 };
@@ -307,14 +310,14 @@ impl Hub {
             }
         }
         File::open(incomplete).and_then(|file| file.sync_all()).map_err(on_disk)?;
-        std::fs::rename(incomplete, wanted.complete).map_err(on_disk)?;
+        std::fs::rename(incomplete, download.complete).map_err(on_disk)?;
         watch.end();
         Ok(())
     }
 
-    /// Requests the missing bytes and appends them to `wanted.incomplete` as they arrive.
-    fn request_rest(&self, wanted: &Wanted<'_>, watch: &mut dyn Watch) -> Result<Outcome, HubError> {
-        let Wanted { what, url, remote, incomplete, .. } = *wanted;
+    /// Requests the missing bytes and appends them to `download.incomplete` as they arrive.
+    fn request_rest(&self, download: &Download<'_>, watch: &mut dyn Watch) -> Result<Outcome, HubError> {
+        let Download { what, url, remote, incomplete, .. } = *download;
         let on_disk = |error| HubError::of_disk(incomplete, error);
         let mut file = OpenOptions::new().create(true).append(true).open(incomplete).map_err(on_disk)?;
         let mut have = length(incomplete);
@@ -329,9 +332,9 @@ impl Hub {
                 "HTTP 416: the file on disk does not match the server's; restarting".to_owned(),
             ));
         }
-        match wanted.location {
-            Some(location) => self.refuse_errors(&answer, location, what)?,
-            None => refuse_upstream_errors(&answer, what)?,
+        match download.location {
+            Some(location) => self.check_status(&answer, location, what)?,
+            None => check_upstream_status(&answer, what)?,
         }
         let is_rest = answer.response.status() == 206
             && begins_at(
@@ -378,7 +381,7 @@ impl Hub {
 }
 
 /// `Err` for an error status of an upstream host.
-fn refuse_upstream_errors(answer: &Answer, url: &str) -> Result<(), HubError> {
+fn check_upstream_status(answer: &Answer, url: &str) -> Result<(), HubError> {
     let status = answer.response.status();
     if status.is_success() {
         return Ok(());
@@ -399,7 +402,7 @@ fn is_complete(blob: &Path, remote: &RemoteFile) -> bool {
 /// The expected and the found checksum, if they differ.
 fn wrong_checksum(path: &Path, remote: &RemoteFile) -> std::io::Result<Option<(String, String)>> {
     let Some(expected) = Digest::of_etag(&remote.etag) else { return Ok(None) };
-    let found = expected.again(path)?;
+    let found = expected.recompute(path)?;
     Ok((found != expected).then(|| (expected.to_string(), found.to_string())))
 }
 

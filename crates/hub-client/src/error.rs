@@ -101,7 +101,7 @@ pub enum HubError {
     },
     /// A response that a hub does not give.
     #[error("{what}: {reason}")]
-    Odd {
+    UnexpectedResponse {
         /// The file.
         what: String,
         /// What is wrong with it.
@@ -120,7 +120,7 @@ pub enum HubError {
     },
     /// An invalid name or setting.
     #[error("{0}")]
-    Name(String),
+    Invalid(String),
 }
 
 impl HubError {

@@ -71,7 +71,7 @@ impl Client {
                 .collect();
             if certificates.is_empty() {
                 let path = path.display();
-                return Err(HubError::Name(format!(
+                return Err(HubError::Invalid(format!(
                     "SSL_CERT_FILE is {path}, which has no certificate in PEM format"
                 )));
             }
@@ -125,7 +125,7 @@ impl Client {
 
     /// Sends one request and follows its redirects.
     fn follow(&self, method: Method, url: &str, what: &str) -> Result<Result<Answer, ureq::Error>, HubError> {
-        let odd = |reason: String| HubError::Odd { what: what.to_owned(), reason };
+        let unexpected = |reason: String| HubError::UnexpectedResponse { what: what.to_owned(), reason };
         let mut url = url.to_owned();
         let (mut commit, mut linked_etag, mut linked_size) = (None, None, None);
         for _ in 0..MAX_REDIRECTS {
@@ -145,7 +145,7 @@ impl Client {
             let is_known = method == Method::Head && linked_etag.is_some() && linked_size.is_some();
             let Some(target) = target.filter(|_| !is_known) else {
                 if is_redirect && !is_known {
-                    return Err(odd(format!(
+                    return Err(unexpected(format!(
                         "HTTP {} without a Location header",
                         response.status().as_u16()
                     )));
@@ -162,11 +162,11 @@ impl Client {
             let is_safe =
                 next.starts_with("https://") || (next.starts_with("http://") && url.starts_with("http://"));
             if !is_safe {
-                return Err(odd(format!("refused an insecure redirect to {}", clipped(&next))));
+                return Err(unexpected(format!("refused an insecure redirect to {}", clipped(&next))));
             }
             url = next;
         }
-        Err(odd(format!("more than {MAX_REDIRECTS} redirects")))
+        Err(unexpected(format!("more than {MAX_REDIRECTS} redirects")))
     }
 
     fn send(&self, method: Method, url: &str) -> Result<Response<Body>, ureq::Error> {

@@ -12,7 +12,7 @@ mod digest;
 mod download;
 mod error;
 mod http;
-mod lock;
+mod pins;
 mod repository;
 mod settings;
 
@@ -20,6 +20,6 @@ pub use cache::CachedFile;
 pub use digest::Digest;
 pub use download::{Hub, RemoteFile, Watch};
 pub use error::HubError;
-pub use lock::{FirstUse, FirstUses};
+pub use pins::{Pin, Pins};
 pub use repository::{Kind, Location, Repository};
 pub use settings::Settings;

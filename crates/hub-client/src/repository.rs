@@ -35,7 +35,7 @@ impl Repository {
         };
         if parts.len() > 2 || !parts.iter().all(plain) {
             let expected = "expected OWNER/NAME of letters, digits and -_.";
-            return Err(HubError::Name(format!(
+            return Err(HubError::Invalid(format!(
                 "`{name}` is not a name of a repository on the hub: {expected}"
             )));
         }
@@ -86,7 +86,7 @@ impl Location {
         let plain = revision.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
         if !plain || path_below(Path::new(""), revision).is_err() {
             let expected = "expected a branch, a tag or a commit, such as main";
-            return Err(HubError::Name(format!(
+            return Err(HubError::Invalid(format!(
                 "`{revision}` is not a name of a revision of {repository}: {expected}"
             )));
         }

@@ -38,7 +38,7 @@ impl Settings {
         let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned());
         let endpoint = endpoint.trim().trim_end_matches('/').to_owned();
         if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
-            return Err(HubError::Name(format!(
+            return Err(HubError::Invalid(format!(
                 "HF_ENDPOINT is `{endpoint}`; expected a URL such as {ENDPOINT}"
             )));
         }
@@ -50,7 +50,7 @@ impl Settings {
             .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
             .or_else(|| home.as_ref().map(|home| home.join("hub")))
             .ok_or_else(|| {
-                HubError::Name(
+                HubError::Invalid(
                     "no directory for the cache of the hub: set HF_HUB_CACHE to a directory".to_owned(),
                 )
             })?;
@@ -61,7 +61,7 @@ impl Settings {
         });
         let token = token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
         if token.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
-            return Err(HubError::Name(
+            return Err(HubError::Invalid(
                 "HF_TOKEN is not a valid token: it contains white space or other invalid characters"
                     .to_owned(),
             ));

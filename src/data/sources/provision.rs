@@ -9,8 +9,8 @@ use super::directory::{VerifiedFile, VerifiedFiles};
 use super::{HubConfig, UpstreamConfig};
 use crate::data::{DataConfig, FileConfig, Split};
 use crate::download::{Downloads, ListedFile, sha256_of};
-use crate::files::{write_atomically, write_atomically_with};
 use hub_client::{Digest, HubError, Kind, Location, Repository};
+use untrusted_input::{write_atomically, write_atomically_with};
 
 /// Version of the conversions; raised when the result of one changes.
 const FORMS_VERSION: u32 = 1;

@@ -235,7 +235,7 @@ fn what_is_not_there_is_told_apart() {
     assert!(matches!(error, HubError::NotFound { missing: "repository", .. }), "{error}");
     assert!(error.to_string().contains("HF_TOKEN"), "{error}");
     for bad in ["../c", "/c", "a//b"] {
-        assert!(matches!(setup.fetch(bad), Err(HubError::Name(_))), "{bad}");
+        assert!(matches!(setup.fetch(bad), Err(HubError::Invalid(_))), "{bad}");
     }
 }
 

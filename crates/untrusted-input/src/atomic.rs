@@ -5,13 +5,19 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Replaces the file at `path` by `content`.
-pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> std::io::Result<()> {
+/// Replaces the file at `path` by `content`, through a temporary file in the same directory.
+///
+/// # Errors
+/// If the temporary file cannot be written or renamed. The old file then stays.
+pub fn write_atomically(path: &Path, content: &[u8]) -> std::io::Result<()> {
     write_atomically_with(path, |out| out.write_all(content))
 }
 
-/// Replaces the file at `path` by what `write` writes, unless that fails.
-pub(crate) fn write_atomically_with<E: From<std::io::Error>>(
+/// [`write_atomically`] of what `write` writes.
+///
+/// # Errors
+/// As for [`write_atomically`], or the error of `write`.
+pub fn write_atomically_with<E: From<std::io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<NamedTempFile>) -> Result<(), E>,
 ) -> Result<(), E> {
