@@ -1,4 +1,4 @@
-//! On the processor no bit of an answer depends on what else is in the batch, the batch size, the order, the threads,
+//! On the CPU no bit of a response depends on the rest of the batch, the batch size, the order, the threads,
 //! or on what is shared with other requests.
 
 use gpt2_model::engine::{Planner, Work};

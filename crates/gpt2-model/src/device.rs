@@ -1,4 +1,4 @@
-//! What the model runs on, chosen at run time.
+//! Devices that run models, chosen at run time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use burn::tensor::Device;
 
 use untrusted_input::did_you_mean;
 
-/// The names that `--device` knows.
+/// Names of `--device`, without the aliases `cpu` and `gpu`.
 pub const DEVICE_NAMES: [&str; 4] = ["flex", "ndarray", "wgpu", "cuda"];
 
-/// A device as asked for: `flex`, `ndarray`, `wgpu`, `wgpu:1`, `cuda`, `cuda:0`.
+/// A requested device: `flex`, `ndarray`, `wgpu`, `wgpu:1`, `cuda`, `cuda:0`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceRequest {
     backend: &'static str,
@@ -20,15 +20,15 @@ pub struct DeviceRequest {
 /// Why a device cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    /// No such device.
+    /// The name is unknown.
     #[error("unknown device `{given}`{hint}; expected cpu, gpu, flex, ndarray, wgpu, wgpu:N, cuda or cuda:N")]
     Unknown {
-        /// As typed.
+        /// The name on the command line.
         given: String,
-        /// What may be meant.
+        /// A suggestion, or an empty text.
         hint: String,
     },
-    /// The program was built without it.
+    /// The program was built without the backend.
     #[error(
         "this program was built without `{backend}`: build it with `cargo install --path . --features {backend}` \
          (devices in this build: {})",
@@ -38,12 +38,12 @@ pub enum DeviceError {
         /// The Cargo feature.
         backend: &'static str,
     },
-    /// The device is not there or does not start.
+    /// The device does not exist or cannot be opened.
     #[error("{device}: {reason}")]
     Unavailable {
-        /// As asked for.
+        /// The requested device.
         device: String,
-        /// Why.
+        /// The error of the driver.
         reason: String,
     },
 }
@@ -93,7 +93,7 @@ impl DeviceRequest {
         self.backend
     }
 
-    /// Starts the device.
+    /// Opens the device.
     pub fn open(&self) -> Result<ComputeDevice, DeviceError> {
         match self.backend {
             #[cfg(feature = "flex")]
@@ -131,7 +131,7 @@ impl DeviceRequest {
     #[cfg(feature = "cuda")]
     fn open_cuda(&self) -> Result<ComputeDevice, DeviceError> {
         let index = self.index.unwrap_or(0);
-        // The CUDA runtime is loaded by the first operation and panics where there is none.
+        // The first operation loads the CUDA runtime, and panics without one.
         let start = || {
             let device = Device::cuda(index);
             burn::tensor::Tensor::<1>::zeros([1], &device).try_into_data().map(|_| device)
@@ -146,12 +146,14 @@ impl DeviceRequest {
                 largest_buffer_bytes: None,
             }),
             Ok(Err(error)) => Err(unavailable(error.to_string())),
-            Err(_) => Err(unavailable("no CUDA driver or no such GPU".to_owned())),
+            Err(_) => Err(unavailable(
+                "no CUDA driver, or no GPU with this index; `nvidia-smi -L` lists the GPUs".to_owned(),
+            )),
         }
     }
 }
 
-/// A device that has been started.
+/// An open device.
 #[derive(Debug, Clone)]
 pub struct ComputeDevice {
     burn: Device,
@@ -168,7 +170,7 @@ impl ComputeDevice {
         Self { burn, backend, description, is_host: true, largest_buffer_bytes: None }
     }
 
-    /// The CPU backend that other devices are held against: the first of `flex` and `ndarray` in this build.
+    /// The CPU backend that other devices are compared with: `flex`, or `ndarray` in a build without it.
     pub fn reference() -> Result<Self, DeviceError> {
         let backend = if cfg!(feature = "ndarray") && !cfg!(feature = "flex") { "ndarray" } else { "flex" };
         DeviceRequest { backend, index: None }.open()
@@ -184,17 +186,17 @@ impl ComputeDevice {
         self.backend
     }
 
-    /// Whether tensors are in the processor's memory.
+    /// Whether the device is the CPU.
     pub fn is_host(&self) -> bool {
         self.is_host
     }
 
-    /// The most bytes that one tensor may have, where the device limits it.
+    /// Maximum bytes of one tensor, if the device has a limit.
     pub fn largest_buffer_bytes(&self) -> Option<u64> {
         self.largest_buffer_bytes
     }
 
-    /// The same device with a lower limit for one tensor, to test that large tensors are split.
+    /// The same device with another limit for one tensor, to test that large tensors are split.
     #[must_use]
     pub fn with_largest_buffer(mut self, bytes: u64) -> Self {
         self.largest_buffer_bytes = Some(bytes);

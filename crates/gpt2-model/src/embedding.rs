@@ -4,8 +4,8 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor};
 
-/// A `[vocabulary, width]` matrix cut along the vocabulary into parts of equal height (the last may be lower),
-/// because a device may limit the size of one buffer: 128 MiB on some GPUs, where 117M's matrix has 154 MB.
+/// A `[vocab_size, n_embd]` matrix, split along the vocabulary into parts with the same number of rows (the last may have
+/// fewer). A device may limit the size of one buffer: some GPUs to 128 MiB, while 117M's matrix has 154 MB.
 #[derive(Module, Debug)]
 pub struct TokenEmbedding {
     parts: Vec<Param<Tensor<2>>>,
@@ -14,17 +14,17 @@ pub struct TokenEmbedding {
     width: usize,
 }
 
-/// Rows of each part of a `[vocabulary, width]` f32 matrix under a limit of bytes for one buffer.
+/// Rows of each part of a `[vocabulary, width]` f32 matrix if a buffer may have `largest_buffer_bytes`.
 fn part_heights(vocabulary: usize, width: usize, largest_buffer_bytes: Option<u64>) -> Vec<usize> {
     let row_bytes = (width * size_of::<f32>()) as u64;
-    let most_rows = largest_buffer_bytes.map_or(vocabulary, |bytes| ((bytes / row_bytes) as usize).max(1));
-    let parts = vocabulary.div_ceil(most_rows).max(1);
+    let max_rows = largest_buffer_bytes.map_or(vocabulary, |bytes| ((bytes / row_bytes) as usize).max(1));
+    let parts = vocabulary.div_ceil(max_rows).max(1);
     let height = vocabulary.div_ceil(parts).max(1);
     (0..parts).map(|part| height.min(vocabulary - part * height)).collect()
 }
 
 impl TokenEmbedding {
-    /// An embedding whose weights are drawn from N(0, 0.02²) when first used.
+    /// An embedding with random weights from N(0, 0.02²), initialized on first use.
     pub fn new(vocabulary: usize, width: usize, largest_buffer_bytes: Option<u64>, device: &Device) -> Self {
         let heights = part_heights(vocabulary, width, largest_buffer_bytes);
         let initializer = Initializer::Normal { mean: 0.0, std: 0.02 };
@@ -46,12 +46,12 @@ impl TokenEmbedding {
         self.parts[index] = Param::from_tensor(rows);
     }
 
-    /// Entries of the vocabulary.
+    /// Size of the vocabulary.
     pub fn vocab_size(&self) -> usize {
         self.vocabulary
     }
 
-    /// The vectors of tokens.
+    /// Embeddings of tokens.
     ///
     /// # Shapes
     /// - ids: `[tokens]`, each below the vocabulary's size
@@ -82,10 +82,10 @@ impl TokenEmbedding {
         output.unwrap_or_else(|| Tensor::zeros([ids.len(), self.width], device))
     }
 
-    /// Scores of every token of the vocabulary, one tensor a part, in the order of the vocabulary.
+    /// Logits of the whole vocabulary, one tensor for each part, in the order of the vocabulary.
     ///
     /// # Shapes
-    /// - hidden: `[positions, width]`
+    /// - hidden: `[positions, n_embd]`
     /// - output: `[positions, height of the part]` each
     pub fn project(&self, hidden: &Tensor<2>) -> Vec<Tensor<2>> {
         self.parts.iter().map(|part| linear(hidden.clone(), part.val().transpose(), None)).collect()

@@ -12,19 +12,18 @@ use super::{Activation, ComputeDevice, Gpt2Config, KeyValueCache, TokenEmbedding
 /// A GPT-2 language model.
 #[derive(Module, Debug)]
 pub struct Gpt2 {
-    /// `[vocabulary, width]`.
+    /// `[vocab_size, n_embd]`.
     pub(super) token_embedding: TokenEmbedding,
-    /// `[context, width]`.
+    /// `[n_positions, n_embd]`.
     pub(super) position_embedding: Param<Tensor<2>>,
-    /// One after the other.
     pub(super) blocks: Vec<Block>,
     /// After the last block.
     pub(super) final_norm: LayerNorm,
-    /// The output projection where it is not the token embedding.
+    /// The output projection if it is not the token embedding.
     pub(super) output: Option<TokenEmbedding>,
 }
 
-/// Attention and feed-forward, each behind a layer norm and beside a residual path.
+/// Attention and MLP, each after a layer norm and added to the residual stream.
 #[derive(Module, Debug)]
 pub struct Block {
     pub(super) attention_norm: LayerNorm,
@@ -33,12 +32,12 @@ pub struct Block {
     pub(super) feed_forward: FeedForward,
 }
 
-/// Attention of every position to itself and those before it.
+/// Attention of every position to itself and all earlier positions.
 #[derive(Module, Debug)]
 pub struct CausalSelfAttention {
-    /// Queries, keys and values in one product: `[width, 3 × width]`.
+    /// Queries, keys and values in one layer: `[n_embd, 3 × n_embd]`.
     pub(super) query_key_value: Linear,
-    /// `[width, width]`.
+    /// `[n_embd, n_embd]`.
     pub(super) projection: Linear,
     heads: usize,
     scale: f64,
@@ -47,16 +46,16 @@ pub struct CausalSelfAttention {
 /// Two linear layers with the activation between them.
 #[derive(Module, Debug)]
 pub struct FeedForward {
-    /// `[width, inner width]`.
+    /// `[n_embd, n_inner]`.
     pub(super) expand: Linear,
-    /// `[inner width, width]`.
+    /// `[n_inner, n_embd]`.
     pub(super) project: Linear,
     #[module(skip)]
     activation: Activation,
 }
 
 impl Gpt2Config {
-    /// A model on `device` whose weights are drawn, when first used, as GPT-2's were: N(0, 0.02²).
+    /// A model on `device` with random weights, initialized on first use as GPT-2's were: N(0, 0.02²).
     pub fn init(&self, device: &ComputeDevice) -> Gpt2 {
         let limit = device.largest_buffer_bytes();
         let device = device.burn();
@@ -101,28 +100,28 @@ fn init_linear(inputs: usize, outputs: usize, device: &Device) -> Linear {
 }
 
 impl Gpt2 {
-    /// The last hidden states, after the final norm.
+    /// The final hidden states, after the last norm.
     ///
-    /// Rows of a batch never touch each other and no position looks ahead, so a row may be padded on the right
-    /// with any token: what stands before the padding does not change.
+    /// Rows of a batch are independent, and no position sees later ones. So a row may be padded on the right with any
+    /// token: hidden states before the padding do not change.
     ///
-    /// With a cache, its rows are read on; [`KeyValueCache::leave_out_padding`] says where the padding is.
+    /// With a cache, the tokens follow those in its rows; [`KeyValueCache::mask_padding`] marks the padding.
     ///
     /// # Shapes
     /// - tokens: `batch × length`, row after row; with a cache, the tokens that follow those in the cache
-    /// - output: `[batch, length, width]`
+    /// - output: `[batch, length, n_embd]`
     ///
     /// # Panics
-    /// If `tokens` is no whole number of rows, cache and row together are longer than the context, or the cache has no
-    /// room for them.
+    /// If `tokens` has not `batch` rows of one length, cache and row together are longer than the context, or the tokens do
+    /// not fit into the cache.
     pub fn forward(&self, tokens: &[u32], batch: usize, mut cache: Option<&mut KeyValueCache>) -> Tensor<3> {
         let device = self.position_embedding.val().device();
         let length = tokens.len() / batch.max(1);
-        assert_eq!(tokens.len(), batch * length, "rows of a batch have one length");
+        assert_eq!(tokens.len(), batch * length, "rows of a batch have the same length");
         let starts = cache.as_ref().map_or_else(|| vec![0; batch], |cache| cache.next_positions(batch));
-        assert_eq!(starts.len(), batch, "a batch reads on what it began");
-        let has_room = cache.as_ref().is_none_or(|cache| cache.room_behind(length).is_some());
-        assert!(has_room, "{length} more tokens do not fit into the cache");
+        assert_eq!(starts.len(), batch, "the cache has another number of rows");
+        let fits = cache.as_ref().is_none_or(|cache| cache.free_after(length).is_some());
+        assert!(fits, "{length} more tokens do not fit into the cache");
 
         let width = self.n_embd();
         let mut hidden = self.token_embedding.lookup(tokens, &device).reshape([batch, length, width])
@@ -138,10 +137,10 @@ impl Gpt2 {
         self.final_norm.forward(hidden)
     }
 
-    /// The position vectors of `length` tokens a row, from these positions on.
+    /// Position embeddings of `length` tokens a row, from these positions.
     ///
     /// # Shapes
-    /// - output: `[rows, length, width]`, or one row for all where they begin alike
+    /// - output: `[rows, length, n_embd]`, or `[1, length, n_embd]` if all rows start at the same position
     fn positions(&self, starts: &[usize], length: usize) -> Tensor<3> {
         let table = self.position_embedding.val();
         let [context, width] = table.dims();
@@ -149,32 +148,32 @@ impl Gpt2 {
         assert!(last <= context, "{last} tokens in a context of {context}");
         match starts {
             [first, rest @ ..] if rest.iter().any(|start| start != first) => {
-                let places: Vec<i32> = starts
+                let positions: Vec<i32> = starts
                     .iter()
-                    .flat_map(|&start| (start..start + length).map(|place| place as i32))
+                    .flat_map(|&start| (start..start + length).map(|position| position as i32))
                     .collect();
-                let places = Tensor::<1, Int>::from_data(places.as_slice(), &table.device());
-                table.select(0, places).reshape([starts.len(), length, width])
+                let positions = Tensor::<1, Int>::from_data(positions.as_slice(), &table.device());
+                table.select(0, positions).reshape([starts.len(), length, width])
             }
             _ => table.narrow(0, starts.first().copied().unwrap_or(0), length).unsqueeze_dim(0),
         }
     }
 
-    /// Scores of every token of the vocabulary at the given positions, in parts along the vocabulary.
+    /// Logits of the whole vocabulary at the given positions, in parts along the vocabulary.
     ///
     /// # Shapes
-    /// - hidden: `[positions, width]`, rows of what [`Self::forward`] returns
+    /// - hidden: `[positions, n_embd]`, rows of the output of [`Self::forward`]
     /// - output: `[positions, part of the vocabulary]` each
     pub fn logits(&self, hidden: &Tensor<2>) -> Vec<Tensor<2>> {
         self.output.as_ref().unwrap_or(&self.token_embedding).project(hidden)
     }
 
-    /// Entries of the vocabulary.
+    /// Size of the vocabulary.
     pub fn vocab_size(&self) -> usize {
         self.token_embedding.vocab_size()
     }
 
-    /// The most tokens that the model sees at once.
+    /// Maximum tokens of a sequence.
     pub fn n_positions(&self) -> usize {
         self.position_embedding.lazy_shape()[0]
     }
@@ -184,9 +183,9 @@ impl Gpt2 {
         self.position_embedding.lazy_shape()[1]
     }
 
-    /// An empty cache for this model, with room for `room` tokens a row, padding included.
-    pub fn new_cache(&self, room: usize) -> KeyValueCache {
-        KeyValueCache::new(self.blocks.len(), room)
+    /// An empty cache for this model, for `capacity` tokens a row including padding.
+    pub fn new_cache(&self, capacity: usize) -> KeyValueCache {
+        KeyValueCache::new(self.blocks.len(), capacity)
     }
 
     /// Bytes of the keys and values of one token.
@@ -212,8 +211,8 @@ impl Block {
 
 impl CausalSelfAttention {
     /// # Shapes
-    /// - input, output: `[batch, length, width]`
-    /// - mask: `[batch, heads, length, keys]`, true where a key is left out
+    /// - input, output: `[batch, length, n_embd]`
+    /// - mask: `[batch, heads, length, keys]`, true where a key is masked
     fn forward(
         &self,
         input: Tensor<3>,
@@ -234,9 +233,9 @@ impl CausalSelfAttention {
         if let Some(cache) = cache {
             (key, value) = cache.extend(layer, key, value);
         }
-        // Aligned bottom-right: with a cache, the new positions see everything before them, and one alone sees all.
-        // The scale is named although it may be the usual one: without it GPUs with tensor cores take a kernel that
-        // rounds queries, keys and values to f16, which costs more than the 2e-4 nats that devices may differ.
+        // The causal mask is aligned bottom-right: with a cache, new positions see all tokens before them, and a single one
+        // needs no mask. The scale is explicit even if it is the default: without it, GPUs with tensor cores use a kernel
+        // that rounds queries, keys and values to f16. Its error is larger than the 2e-4 nats that devices may differ by.
         let options =
             AttentionModuleOptions { scale: Some(self.scale), softcap: None, is_causal: length > 1 };
         let attended = attention(query, key, value, mask.cloned(), None, options);
@@ -246,7 +245,7 @@ impl CausalSelfAttention {
 
 impl FeedForward {
     /// # Shapes
-    /// - input, output: `[batch, length, width]`
+    /// - input, output: `[batch, length, n_embd]`
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         self.project.forward(activate(self.expand.forward(input), self.activation))
     }
@@ -262,8 +261,8 @@ fn activate(input: Tensor<3>, function: Activation) -> Tensor<3> {
     }
 }
 
-/// GPT-2's `gelu_new`, 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))), written with
-/// 0.5·(1 + tanh(a)) = sigmoid(2a): Burn's own `gelu_approximate` takes a general power and two more passes.
+/// GPT-2's `gelu_new`, 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))), computed by 0.5·(1 + tanh(a)) = sigmoid(2a). Burn's
+/// `gelu_approximate` computes a general power and two more passes.
 fn gelu_tanh(input: Tensor<3>) -> Tensor<3> {
     let twice_sqrt_two_over_pi = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
     let square = input.clone() * input.clone();

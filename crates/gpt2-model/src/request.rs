@@ -1,6 +1,4 @@
-//! The only words that tasks and the engine share: what to ask a model, and what it said.
-//!
-//! A leaf: this module depends on nothing else in the crate but the helpers of [`crate::text`].
+//! Requests that tasks make to a model, and its responses. Tasks and the engine share nothing else.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,54 +6,54 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// One question to a model, in text. Tasks write it; the engine turns it into tokens.
+/// One request to a model, as text. Tasks build requests; the engine tokenizes them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Request {
     /// log P(continuation | context), token by token.
     LogLikelihood {
-        /// What the model has read. Empty stands for `<|endoftext|>`; trailing white space is moved to the
+        /// Text before the continuation. An empty context is `<|endoftext|>`. Trailing white space moves to the
         /// continuation before tokenization.
         context: String,
-        /// What is scored.
+        /// Text that is scored.
         continuation: String,
-        /// Words that a second, filtered reading of the same distribution must not predict: every `w` whose
-        /// `" " + w` is a single token is removed. Empty: no second reading.
+        /// Stop words of a second, filtered score: every `w` for which `" " + w` is a single token is removed from the
+        /// distribution. Empty: no filtered score.
         #[serde(skip_serializing_if = "is_empty")]
         excluded_words: Arc<[String]>,
-        /// What to do when both together are longer than the window.
+        /// Treatment of a context and continuation that together are longer than the model's context.
         overflow: Overflow,
     },
     /// A part of a document in overlapping windows. Over the parts of a document, every token is scored exactly once.
     Rolling {
         /// The whole document, shared by the requests for its parts.
         document: Document,
-        /// Bytes of the document: the request is for the windows whose first scored token begins here.
+        /// Byte range of the document. The request is for the windows whose first scored token begins in it.
         part: Range<usize>,
-        /// How the document is cut.
+        /// Size and stride of the windows.
         window: Window,
     },
-    /// Text that the model writes after a prompt.
+    /// A completion of a prompt.
     Generate {
-        /// What the model has read.
+        /// Text before the completion.
         prompt: String,
-        /// What is dropped of a prompt that is too long for the context.
+        /// Tokens that are dropped from a prompt that is too long for the context.
         trim: Trim,
-        /// The first occurrence of any of these ends the text and is not part of it.
+        /// The first occurrence of any of these ends the completion and is not part of it.
         stop: Vec<String>,
-        /// Most tokens to write.
+        /// Maximum number of generated tokens.
         max_new_tokens: usize,
-        /// How the next token is chosen.
+        /// Method of choosing the next token.
         decoding: Decoding,
     },
 }
 
-// Serde hands over a reference to the field.
+// Serde passes a reference to the field.
 fn is_empty(words: &Arc<[String]>) -> bool {
     words.is_empty()
 }
 
-/// A long text that many requests share. It is written down as its sha256, so that each of them stays small.
+/// A long text that many requests share. It is serialized as its sha256, so that each request stays small.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     text: Arc<str>,
@@ -63,18 +61,18 @@ pub struct Document {
 }
 
 impl Document {
-    /// A document of this text.
+    /// A document with this text.
     pub fn new(text: &str) -> Self {
         let sha256 = hex::encode(Sha256::digest(text.as_bytes()));
         Self { text: text.into(), sha256: sha256.into() }
     }
 
-    /// Its text.
+    /// The text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// sha256 of its text, in hexadecimal.
+    /// sha256 of the text, in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
@@ -86,33 +84,33 @@ impl Serialize for Document {
     }
 }
 
-/// How a long document is cut: each window sees at most `context` tokens, and each later one starts `stride`
-/// tokens further and scores only what no earlier window scored.
+/// Windows over a long document. Each window sees at most `context` tokens. Each later one starts `stride` tokens further and
+/// scores only tokens that no earlier window scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// Tokens a window holds, at most; at least 1.
+    /// Maximum tokens of a window; at least 1.
     pub context: usize,
     /// Tokens between the starts of two windows; from 1 to `context`.
     pub stride: usize,
 }
 
-/// What to do with a context and continuation that are longer than the model's window.
+/// Treatment of a context and continuation that are longer than the model's context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overflow {
-    /// It is an error: the score would not be the one the protocol names.
+    /// An error: the score would not be the one that the protocol defines.
     Refuse,
     /// Drop tokens on the left and count them.
     TruncateLeft,
 }
 
-/// Which tokens of a prompt are dropped until it fits: those of `bytes`, from one side; when none of these is left,
-/// further ones from the left of the prompt.
+/// Tokens of a prompt that are dropped until it fits: first those of `bytes`, from one side, then others from the left of the
+/// prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trim {
-    /// Bytes of the prompt.
+    /// Byte range of the prompt.
     pub bytes: Range<usize>,
-    /// The end of `bytes` that goes first.
+    /// The end of `bytes` from which tokens are dropped.
     pub side: Side,
 }
 
@@ -120,41 +118,40 @@ pub struct Trim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// Its beginning.
+    /// The beginning.
     Left,
-    /// Its end.
+    /// The end.
     Right,
 }
 
 impl Trim {
-    /// Anything, from the left.
+    /// Any tokens of the prompt, from the left.
     pub fn left() -> Self {
         Self { bytes: 0..usize::MAX, side: Side::Left }
     }
 }
 
-/// How the next token is chosen.
+/// Method of choosing the next token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Decoding {
     /// The most probable token; the lowest id on a tie.
     Greedy,
-    /// A token drawn from the filtered distribution.
+    /// A token sampled from the filtered distribution.
     Sample(Sampling),
 }
 
-/// A distribution to draw from, and the seed of the draws. The filters apply in this order, as in transformers:
-/// temperature, top-k, top-p.
+/// Parameters of sampling. The filters apply in this order, as in transformers: temperature, top-k, top-p.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Sampling {
-    /// What logits are divided by; above 0.
+    /// Divisor of the logits; above 0.
     pub temperature: f64,
-    /// Only the k most probable tokens, at least 1; all without it.
+    /// Keeps only the k most probable tokens; at least 1. `None` keeps all.
     pub top_k: Option<usize>,
-    /// Only the most probable tokens that together have this probability, above 0 and at most 1, and the one that
-    /// reaches it (nucleus sampling, Holtzman et al. 2020); all without it.
+    /// Keeps only the most probable tokens whose probabilities add up to this value, including the one that reaches it
+    /// (nucleus sampling, Holtzman et al. 2020); above 0 and at most 1. `None` keeps all.
     pub top_p: Option<f64>,
-    /// Seed of this text alone: what is drawn for it depends on nothing else.
+    /// Seed of this completion. Its random numbers depend on nothing else.
     pub seed: u64,
 }
 
@@ -179,15 +176,15 @@ impl std::hash::Hash for Sampling {
     }
 }
 
-/// What the model said to one [`Request`]. Log-probabilities are in nats.
+/// The response to one [`Request`]. Log-probabilities are in nats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Response {
-    /// Answer to [`Request::LogLikelihood`].
+    /// Response to [`Request::LogLikelihood`].
     LogLikelihood(LogLikelihood),
-    /// Answer to [`Request::Rolling`].
+    /// Response to [`Request::Rolling`].
     Rolling(RollingLogLikelihood),
-    /// Answer to [`Request::Generate`].
+    /// Response to [`Request::Generate`].
     Generate(Completion),
 }
 
@@ -196,26 +193,26 @@ pub enum Response {
 pub struct LogLikelihood {
     /// Σ log P over the continuation's tokens, nats, summed in f64 from the first token to the last.
     pub log_likelihood: f64,
-    /// Whether every token of the continuation is the most probable one at its place.
+    /// Whether every token of the continuation is the most probable one at its position.
     pub greedy: bool,
     /// Ids of the continuation's tokens.
     pub tokens: Vec<u32>,
     /// log P of each token of the continuation, nats.
     pub token_log_probs: Vec<f32>,
-    /// The same score after the excluded words are removed, where the request names any.
+    /// The score without the excluded words, if the request has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filtered: Option<Filtered>,
-    /// Tokens the model read before the continuation.
+    /// Tokens that the model read before the continuation.
     pub context_tokens: usize,
-    /// Tokens dropped on the left because context and continuation are longer than the window.
+    /// Tokens dropped on the left because context and continuation are longer than the model's context.
     pub truncated_tokens: usize,
 }
 
 /// A score under the distribution without the excluded words.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Filtered {
-    /// Σ log P, nats, renormalised over the tokens that are left; the target's own token always counts as
-    /// left, so that this is finite.
+    /// Σ log P, nats, renormalised over the remaining tokens. The target's own token always remains, so that this is
+    /// finite.
     pub log_likelihood: f64,
     /// Whether every token of the continuation is the most probable one that is not excluded. False if the
     /// continuation has an excluded token.
@@ -227,24 +224,24 @@ pub struct Filtered {
 pub struct RollingLogLikelihood {
     /// Σ log P over the tokens of the part, nats, summed in f64 in document order.
     pub log_likelihood: f64,
-    /// Tokens scored.
+    /// Number of scored tokens.
     pub tokens: usize,
-    /// Bytes of the document that those tokens are.
+    /// Bytes of these tokens in the document.
     pub bytes: usize,
-    /// Windows they were scored in.
+    /// Number of windows.
     pub windows: usize,
 }
 
-/// A text the model wrote.
+/// A completion and its tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Completion {
     /// The text, without the stop string.
     pub text: String,
-    /// The tokens that were written, the stop string's included.
+    /// Ids of the generated tokens, including those of the stop string.
     pub tokens: Vec<u32>,
-    /// log P of each of those tokens, nats, under the model's own distribution, whatever filter it was drawn from.
+    /// log P of each of these tokens, nats, under the model's own distribution without temperature and filters.
     pub token_log_probs: Vec<f32>,
-    /// Why the text ends.
+    /// Reason for the end of the completion.
     pub finish: FinishReason,
     /// Tokens of the prompt that the model read.
     pub prompt_tokens: usize,
@@ -252,21 +249,21 @@ pub struct Completion {
     pub truncated_tokens: usize,
 }
 
-/// Why a text ends.
+/// Reason for the end of a completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// A stop string came; it is in the last token, and perhaps in some before it.
+    /// A stop string was generated. It ends in the last token and may begin in an earlier one.
     StopString,
     /// The last token is `<|endoftext|>`.
     EndOfText,
-    /// All tokens that were allowed are written.
+    /// The maximum number of tokens was generated.
     TokenLimit,
 }
 
 impl Completion {
-    /// The product of the probabilities of the answer's tokens: all that were written, but for the one that ended the
-    /// text. 0 where there is no answer: to say nothing is not to be sure.
+    /// The product of the probabilities of the generated tokens, without the one that ended the completion. 0 if there is no
+    /// other token, because an empty answer is not a confident one.
     pub fn confidence(&self) -> f64 {
         let tokens = match self.finish {
             FinishReason::StopString | FinishReason::EndOfText => {
@@ -291,7 +288,7 @@ impl Response {
         }
     }
 
-    /// Tokens that the model read without being scored on them.
+    /// Tokens that the model read and that were not scored.
     pub fn context_tokens(&self) -> usize {
         match self {
             Self::LogLikelihood(score) => score.context_tokens,
@@ -300,7 +297,7 @@ impl Response {
         }
     }
 
-    /// Tokens that were scored or written.
+    /// Tokens that were scored or generated.
     pub fn target_tokens(&self) -> usize {
         match self {
             Self::LogLikelihood(score) => score.token_log_probs.len(),
@@ -309,7 +306,7 @@ impl Response {
         }
     }
 
-    /// Whether every log-probability is a number above −∞, which overflowing weights or activations can prevent.
+    /// Whether every log-probability is finite. Overflowing weights or activations give NaN or −∞.
     pub fn is_finite(&self) -> bool {
         match self {
             Self::LogLikelihood(score) => {
@@ -324,7 +321,7 @@ impl Response {
         }
     }
 
-    /// Σ log P of what was scored, nats; nothing where the model wrote.
+    /// Σ log P of the scored tokens, nats; `None` for a completion.
     pub fn log_likelihood(&self) -> Option<f64> {
         match self {
             Self::LogLikelihood(score) => Some(score.log_likelihood),
@@ -333,7 +330,7 @@ impl Response {
         }
     }
 
-    /// What the model wrote; nothing where it was scored.
+    /// Text of a completion; `None` for a score.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Generate(generated) => Some(&generated.text),
@@ -341,7 +338,7 @@ impl Response {
         }
     }
 
-    /// The word of [`Response`] that a task did not ask for, for error messages.
+    /// Kind of the response, for error messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::LogLikelihood(_) => "log_likelihood",

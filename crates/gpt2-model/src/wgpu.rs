@@ -1,11 +1,10 @@
 //! Choosing and opening a wgpu adapter for Burn.
 //!
-//! Burn's own `Device::wgpu` is lazy: without an adapter it panics at the first tensor operation,
-//! and it does not say what it picked. Here the adapters are listed, one of them is opened, and
-//! whatever goes wrong is an [`Error`].
+//! Burn's own `Device::wgpu` is lazy: without an adapter it panics at the first tensor operation, and it does not report which
+//! adapter it uses. This module lists the adapters, opens one, and returns an [`Error`] if that fails.
 //!
-//! The adapters of one graphics API only are listed, because several APIs (Vulkan and Direct3D 12
-//! on Windows) would list one card twice. OpenGL, wgpu's secondary backend, is never used.
+//! Only the adapters of one graphics API are listed, because two APIs (Vulkan and Direct3D 12 on Windows) would list a GPU
+//! twice. OpenGL, wgpu's secondary backend, is never used.
 
 use std::fmt;
 use std::pin::pin;
@@ -21,16 +20,16 @@ const APIS: [wgpu::Backend; 3] = [wgpu::Backend::Vulkan, wgpu::Backend::Metal, w
 /// One adapter that wgpu reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adapter {
-    /// Position in wgpu's own order, which [`open`] takes.
+    /// Index in wgpu's order, for [`open`].
     pub index: usize,
-    /// The driver's name for it.
+    /// Name from the driver.
     pub name: String,
     /// `discrete GPU`, `integrated GPU`, `virtual GPU`, `CPU` or `other`.
     pub kind: String,
-    /// The graphics API that reaches it, such as `Vulkan`.
+    /// Graphics API, such as `Vulkan`.
     pub api: String,
-    /// The largest tensor it can hold in one piece: Burn binds a tensor as one storage buffer, so
-    /// this is the smaller of wgpu's limits for a buffer and for a storage binding.
+    /// Maximum bytes of a tensor. Burn binds a tensor as one storage buffer, so this is the smaller of wgpu's limits for a
+    /// buffer and for a storage binding.
     pub largest_buffer_bytes: u64,
 }
 
@@ -62,14 +61,14 @@ impl fmt::Display for Adapter {
     }
 }
 
-/// Why no wgpu device could be opened.
+/// Error of opening a wgpu device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// wgpu found no adapter at all.
+    /// wgpu found no adapter.
     NoAdapter,
-    /// No adapter has the wanted index; what there is instead.
+    /// No adapter has this index; the available adapters.
     NoSuchAdapter(usize, Vec<Adapter>),
-    /// This adapter, or Burn's runtime on it, could not be initialised, and why.
+    /// The adapter, or Burn's runtime on it, could not be initialized, for this reason.
     Init(Adapter, String),
 }
 
@@ -77,13 +76,13 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAdapter => {
-                f.write_str("no GPU adapter found: no Vulkan, Metal or Direct3D 12 driver reports one")
+                f.write_str("no GPU found: no Vulkan, Metal or Direct3D 12 driver reports one; install a driver, or use --device cpu")
             }
             Self::NoSuchAdapter(index, available) => {
-                write!(f, "there is no GPU adapter {index}; available:")?;
+                write!(f, "GPU {index} does not exist; available:")?;
                 available.iter().try_for_each(|a| write!(f, "\n  {a}"))
             }
-            Self::Init(adapter, why) => write!(f, "cannot open GPU adapter {adapter}: {why}"),
+            Self::Init(adapter, why) => write!(f, "cannot open GPU {adapter}: {why}"),
         }
     }
 }
@@ -93,12 +92,11 @@ impl std::error::Error for Error {}
 /// Opens adapter `index`, in wgpu's own order, or, for `None`, the best one: discrete, integrated,
 /// virtual, other, then CPU (such as lavapipe).
 ///
-/// Every call starts another Burn runtime, which lives until the process ends: open an adapter
-/// once and clone the device.
+/// Every call starts another Burn runtime, which lives until the process ends. Open an adapter once and clone the device.
 ///
 /// # Errors
 ///
-/// If there is no adapter, none with that index, or it cannot be initialised.
+/// If there is no adapter, none with this index, or it cannot be initialized.
 pub fn open(index: Option<usize>) -> Result<(Device, Adapter), Error> {
     let found = found();
     let ranks = found.iter().map(|a| rank(a.get_info().device_type));
@@ -111,8 +109,8 @@ pub fn open(index: Option<usize>) -> Result<(Device, Adapter), Error> {
         });
     };
     let described = Adapter::new(index, adapter);
-    // What cubecl-wgpu itself asks for (all that there is), except the experimental features:
-    // enabling those is unsafe, and WGSL kernels do not use them.
+    // All features, as cubecl-wgpu requests, except the experimental ones: enabling those is unsafe, and WGSL kernels do not
+    // use them.
     let wanted = wgpu::DeviceDescriptor {
         required_features: adapter.features()
             - wgpu::Features::MAPPABLE_PRIMARY_BUFFERS
@@ -164,7 +162,7 @@ fn found() -> Vec<wgpu::Adapter> {
     all
 }
 
-/// The process's one instance: Vulkan loaders do not like instances that come and go.
+/// The only instance of the process: some Vulkan loaders fail if instances are created repeatedly.
 fn instance() -> &'static wgpu::Instance {
     static INSTANCE: OnceLock<wgpu::Instance> = OnceLock::new();
     INSTANCE.get_or_init(|| {
@@ -175,7 +173,7 @@ fn instance() -> &'static wgpu::Instance {
     })
 }
 
-/// Runs one of wgpu's futures to its end. On native platforms they are ready at once.
+/// Waits for a future of wgpu. On native platforms it is ready at once.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());

@@ -36,7 +36,7 @@ pub(super) fn generate_batch(
     // The last generated token is never read.
     let mut cache = model.new_cache(length + max_new_tokens.saturating_sub(1));
     let states = model.forward(&tokens, prompts.len(), Some(&mut cache));
-    cache.leave_out_padding(&lengths, device.burn());
+    cache.mask_padding(&lengths, device.burn());
     let read: usize = lengths.iter().sum();
     let mut usage = Usage {
         read_tokens: read as u64,
