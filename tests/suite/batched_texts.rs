@@ -1,4 +1,4 @@
-//! Where texts are written in batches by Burn's operations, each is the one that is written alone.
+//! Completions generated in a batch by Burn's operations equal those generated alone.
 
 #![cfg(any(feature = "ndarray", feature = "wgpu"))]
 
@@ -42,7 +42,7 @@ fn planned(loaded: &Loaded, requests: &[Request]) -> Vec<Work> {
     requests.iter().map(|request| planner.plan(request).unwrap()).collect()
 }
 
-fn write(loaded: &Loaded, work: &[Work], batch_tokens: usize) -> (Vec<Completion>, Usage) {
+fn generate(loaded: &Loaded, work: &[Work], batch_tokens: usize) -> (Vec<Completion>, Usage) {
     let (responses, usage) = loaded.run_and_count(work, batch_tokens);
     let texts = responses.into_iter().map(|response| match response {
         Response::Generate(generated) => generated,
@@ -67,7 +67,7 @@ fn compare(found: &[Completion], expected: &[Completion], what: &str) {
     assert!(largest <= TOLERANCE, "{what}: {largest:e}");
 }
 
-/// Texts of tiny-3M on a device: in one batch, in several, alone, and on flex.
+/// Completions of tiny-3M on a device: in one batch, in several, alone, and on flex.
 pub fn check(loaded: &Loaded) {
     let work = planned(loaded, &requests());
     let prompt = |work: &Work| match work {
@@ -76,32 +76,36 @@ pub fn check(loaded: &Loaded) {
     };
     let lengths: Vec<usize> = work.iter().map(prompt).collect();
     let longest = *lengths.iter().max().unwrap();
-    let one_by_one = work.iter().map(|work| write(loaded, std::slice::from_ref(work), 4096));
-    let (alone, efforts): (Vec<Vec<Completion>>, Vec<Usage>) = one_by_one.unzip();
+    let one_by_one = work.iter().map(|work| generate(loaded, std::slice::from_ref(work), 4096));
+    let (alone, usages): (Vec<Vec<Completion>>, Vec<Usage>) = one_by_one.unzip();
     let alone = alone.concat();
     assert!(alone.iter().any(|text| text.finish == FinishReason::StopString));
-    assert_ne!(alone[6].tokens, alone[7].tokens, "other draws");
-    assert!(efforts.iter().all(|usage| usage.padding_tokens == 0));
+    assert_ne!(alone[6].tokens, alone[7].tokens, "other seeds give other completions");
+    assert!(usages.iter().all(|usage| usage.padding_tokens == 0));
 
-    compare(&alone, &write(&bundled("tiny-3M"), &work, 4096).0, &format!("{} against flex", loaded.device));
+    compare(
+        &alone,
+        &generate(&bundled("tiny-3M"), &work, 4096).0,
+        &format!("{} against flex", loaded.device),
+    );
 
-    // Greedy and drawn texts together, greedy ones only, and two at a time.
-    let (together, usage) = write(loaded, &work, 4096);
+    // Greedy and sampled completions together, only greedy ones, and two at a time.
+    let (together, usage) = generate(loaded, &work, 4096);
     compare(&together, &alone, &format!("{} in one batch", loaded.device));
     assert_eq!(usage.kv_cache_bytes as usize, work.len() * (longest + 12 - 1) * KEY_VALUE_BYTES);
-    assert_eq!(usage.read_tokens, efforts.iter().map(|usage| usage.read_tokens).sum::<u64>());
+    assert_eq!(usage.read_tokens, usages.iter().map(|usage| usage.read_tokens).sum::<u64>());
     let padding = work.len() * longest - lengths.iter().sum::<usize>();
     assert!(usage.padding_tokens as usize >= padding);
 
-    let (greedy, _) = write(loaded, &work[..5], 4096);
+    let (greedy, _) = generate(loaded, &work[..5], 4096);
     compare(&greedy, &alone[..5], &format!("{}, greedy only", loaded.device));
-    let (pairs, usage) = write(loaded, &work[2..5], 2 * (lengths[2] + 12));
+    let (pairs, usage) = generate(loaded, &work[2..5], 2 * (lengths[2] + 12));
     compare(&pairs, &alone[2..5], &format!("{} in pairs", loaded.device));
     assert_eq!(usage.kv_cache_bytes as usize, 2 * (lengths[2] + 12 - 1) * KEY_VALUE_BYTES);
 }
 
 #[test]
 #[cfg(feature = "ndarray")]
-fn ndarray_writes_the_same_texts_in_any_batch() {
+fn ndarray_generates_the_same_completions_in_any_batch() {
     check(&crate::common::bundled_on("tiny-3M", crate::common::open("ndarray")));
 }

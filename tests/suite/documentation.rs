@@ -34,7 +34,7 @@ const OTHERS: [&str; 16] = [
 /// A line that a reader would type.
 #[derive(Debug)]
 struct Line {
-    place: String,
+    location: String,
     text: String,
 }
 
@@ -73,7 +73,7 @@ fn lines() -> Vec<Line> {
             }
             let text = format!("{}{line}", std::mem::take(&mut joined));
             if !text.is_empty() {
-                lines.push(Line { place: format!("{document}:{}", number + 1), text });
+                lines.push(Line { location: format!("{document}:{}", number + 1), text });
             }
         }
     }
@@ -244,14 +244,14 @@ fn every_command_line_of_the_documents_works() {
     let directory = directory.path();
     prepare(directory);
     let (mut run, mut document) = (BTreeSet::new(), String::new());
-    for Line { place, text } in lines() {
+    for Line { location, text } in lines() {
         let is_ours = text.starts_with("gpt2-eval ") || text.starts_with("cargo run --release -- ");
         if !is_ours {
-            assert!(OTHERS.iter().any(|other| text.starts_with(other)), "{place}: no test knows `{text}`");
+            assert!(OTHERS.iter().any(|other| text.starts_with(other)), "{location}: no test knows `{text}`");
             continue;
         }
         // Each document by itself.
-        let of_document = place.split(':').next().unwrap_or_default().to_owned();
+        let of_document = location.split(':').next().unwrap_or_default().to_owned();
         if document != of_document {
             document = of_document;
             std::fs::remove_dir_all(directory.join("results")).unwrap();
@@ -283,11 +283,11 @@ fn every_command_line_of_the_documents_works() {
         let (printed, said) =
             (String::from_utf8_lossy(&found.stdout), String::from_utf8_lossy(&found.stderr));
         if serves {
-            assert!(printed.starts_with("http://127.0.0.1:"), "{place}: {text}\n{printed}{said}");
+            assert!(printed.starts_with("http://127.0.0.1:"), "{location}: {text}\n{printed}{said}");
         } else {
-            assert_eq!(found.status.code(), Some(0), "{place}: {text}\n{printed}{said}");
+            assert_eq!(found.status.code(), Some(0), "{location}: {text}\n{printed}{said}");
         }
-        assert!(!said.contains("panicked"), "{place}: {text}\n{said}");
+        assert!(!said.contains("panicked"), "{location}: {text}\n{said}");
         if let Some(file) = output {
             std::fs::write(directory.join(file), &found.stdout).unwrap();
         }

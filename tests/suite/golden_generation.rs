@@ -1,5 +1,5 @@
-//! What the models write under the `harness` protocols, text by text, and how it is scored, against
-//! lm-evaluation-harness on the same weights; `tests/golden/make_lm_eval.py` made the reference.
+//! Completions of the `harness` protocols and their scores against lm-evaluation-harness on the same weights.
+//! `tests/golden/make_lm_eval.py` made the reference.
 
 use gpt2_eval::record::SampleResult;
 use gpt2_model::request::Response;
@@ -22,16 +22,16 @@ fn text_of(record: &SampleResult) -> &str {
     }
 }
 
-/// Compares the texts, and these statistics of each sample where the reference has them; returns how many there were.
+/// Compares the completions, and these values of each sample if the reference has them. Returns the number of completions.
 fn compare(run: &Run, task: &str, values: &[&str]) -> usize {
     let mut compared = 0;
     for model in MODELS {
         let golden = golden(task, model);
         let texts = golden["texts"].as_array().unwrap();
         let samples = golden["samples"].as_array().unwrap();
-        for (place, record) in records(run, model, &format!("{task}.harness")).iter().enumerate() {
-            // CoQA names its samples by story and turn; the others by their place in the file.
-            let index: usize = if task == "coqa" { place } else { record.id.parse().unwrap() };
+        for (index, record) in records(run, model, &format!("{task}.harness")).iter().enumerate() {
+            // CoQA names its samples by story and turn, the others by their index in the file.
+            let index: usize = if task == "coqa" { index } else { record.id.parse().unwrap() };
             let Some(expected) = texts.get(index) else { continue };
             let digest: String =
                 Sha256::digest(text_of(record)).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
@@ -61,7 +61,7 @@ fn metrics_equal(run: &Run, task: &str, label: &str, names: &[(&str, &str)]) {
 }
 
 #[test]
-fn coqa_writes_and_scores_what_the_harness_does() {
+fn coqa_equals_the_harness() {
     let run = run_on_sample("coqa:harness", &[]);
     assert_eq!(compare(&run, "coqa", &["f1", "exact_match"]), 40);
     metrics_equal(&run, "coqa", "harness,data=sample", &[("f1", "f1"), ("exact_match", "em")]);

@@ -129,11 +129,11 @@ fn texts_depend_on_nothing_but_themselves() {
     let loaded = bundled("tiny-8M");
     let work = planned(&loaded, &prompts());
     let write = |work: &[Work], batch_tokens| -> Vec<Completion> {
-        let written = loaded.run(work, batch_tokens).into_iter().map(|response| match response {
+        let completions = loaded.run(work, batch_tokens).into_iter().map(|response| match response {
             Response::Generate(generated) => generated,
             other => panic!("{other:?}"),
         });
-        written.collect()
+        completions.collect()
     };
     let alone: Vec<Completion> =
         work.iter().map(|work| write(std::slice::from_ref(work), 1).remove(0)).collect();

@@ -44,7 +44,8 @@ impl Validator {
             let valid = || list().iter().filter(|schema| self.is_valid(schema, value)).count();
             let holds = match keyword.as_str() {
                 "$ref" => {
-                    let target = rule.as_str().unwrap().strip_prefix('#').expect("a pointer into this schema");
+                    let target =
+                        rule.as_str().unwrap().strip_prefix('#').expect("a pointer into this schema");
                     self.check(self.root.pointer(target).unwrap(), value, pointer, errors);
                     true
                 }

@@ -108,8 +108,8 @@ fn all_formats_of_one_run() {
 
     // Several formats to a directory, twice with the same bytes.
     let formats = ["run", "--format", "table,markdown,csv,json,eee", "--organization", "A \"lab\""];
-    let written = report(path, 0, &[&formats[..], &["--out", "all"]].concat());
-    assert_eq!(written.lines().count(), 5 + 2 * 2, "{written}");
+    let paths = report(path, 0, &[&formats[..], &["--out", "all"]].concat());
+    assert_eq!(paths.lines().count(), 5 + 2 * 2, "{paths}");
     report(path, 0, &[&formats[..], &["--out", "again"]].concat());
     assert_eq!(store(&path.join("all")), store(&path.join("again")));
     assert_eq!(std::fs::read_to_string(path.join("all/breakdowns.csv")).unwrap(), of_run("breakdowns.csv"));
@@ -164,10 +164,10 @@ fn all_formats_of_one_run() {
 
 /// Checks that figures are the same bytes twice, that SVGs are XML, and that PNGs have twice their size.
 fn check_figures(path: &Path) {
-    let written = report(path, 0, &["run", "--format", "svg,png", "--out", "pictures"]);
+    let paths = report(path, 0, &["run", "--format", "svg,png", "--out", "pictures"]);
     report(path, 0, &["run", "--format", "png,svg", "--out", "pictures again"]);
     let mut names = Vec::new();
-    for line in written.lines() {
+    for line in paths.lines() {
         let content = std::fs::read(path.join(line)).unwrap();
         let again = std::fs::read(path.join(line.replacen("pictures", "pictures again", 1))).unwrap();
         assert!(content == again, "{line}");
@@ -187,7 +187,7 @@ fn check_figures(path: &Path) {
             names.push(name.to_owned());
         }
     }
-    assert_eq!(names.len() * 2, written.lines().count(), "{written}");
+    assert_eq!(names.len() * 2, paths.lines().count(), "{paths}");
     let figures =
         ["overview", "lambada-perplexity", "winograd-accuracy", "coqa-f1", "enwik8-log-probabilities"];
     for name in figures.into_iter().chain(["cnn_dailymail-rouge_average", "throughput"]) {

@@ -80,9 +80,9 @@ fn runs_of_two_models_merge_into_one_table() {
     assert_eq!(document["summary"]["groups"][0]["columns"][0]["cells"][1]["model"], "tiny-8M");
 
     // Every Eval Ever has no tables to merge: it exports every run.
-    let (written, _) = report(path, 0, &["large", "small", "--format", "eee,latex", "--out", "out"]);
-    assert_eq!(written.lines().count(), 5, "{written}");
-    assert!(written.contains("tiny-3M") && written.contains("tiny-8M") && written.contains("out/table.tex"));
+    let (paths, _) = report(path, 0, &["large", "small", "--format", "eee,latex", "--out", "out"]);
+    assert_eq!(paths.lines().count(), 5, "{paths}");
+    assert!(paths.contains("tiny-3M") && paths.contains("tiny-8M") && paths.contains("out/table.tex"));
 }
 
 #[test]

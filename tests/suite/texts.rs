@@ -48,13 +48,14 @@ fn what_is_streamed_is_what_was_written() {
 
 #[test]
 fn draws_are_those_of_their_seeds() {
-    let drawn = ["--prompt", PROMPT, "--max-new-tokens", "20", "--temperature", "0.8", "--top-p", "0.95"];
-    let json = |more: &[&str]| json_lines(&generate(&[&drawn[..], &["--format", "json"], more].concat(), ""));
+    let sampling = ["--prompt", PROMPT, "--max-new-tokens", "20", "--temperature", "0.8", "--top-p", "0.95"];
+    let json =
+        |more: &[&str]| json_lines(&generate(&[&sampling[..], &["--format", "json"], more].concat(), ""));
     let three = json(&["--repeats", "3", "--seed", "7"]);
     assert_eq!(three.len(), 3);
     assert_eq!(json(&["--seed", "8"])[0], three[1]);
     assert_ne!(three[0]["tokens"], three[1]["tokens"]);
-    let text = generate(&[&drawn[..], &["--repeats", "3", "--seed", "7"]].concat(), "");
+    let text = generate(&[&sampling[..], &["--repeats", "3", "--seed", "7"]].concat(), "");
     let expected: Vec<String> = three
         .iter()
         .map(|one| format!("--- seed {} ---\n{}\n", one["decoding"]["seed"], one["text"].as_str().unwrap()))

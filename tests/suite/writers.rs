@@ -134,7 +134,7 @@ fn block(rows: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     block
 }
 
-/// Adds a block with its trailer, and returns its place.
+/// Adds a block with its trailer, and returns its offset.
 fn add_block(file: &mut Vec<u8>, block: &[u8], compressed: bool) -> Vec<u8> {
     let stored =
         if compressed { snap::raw::Encoder::new().compress_vec(block).unwrap() } else { block.to_vec() };
@@ -260,13 +260,13 @@ pub fn zip(members: &[(String, Vec<u8>)]) -> Vec<u8> {
     for (name, bytes) in members {
         let size = (bytes.len() as u32).to_le_bytes();
         let name_length = (name.len() as u16).to_le_bytes();
-        let place = file.len() as u32;
+        let offset = file.len() as u32;
         // Version, flags, method, time, date, sum, sizes, lengths of name and extra field.
         let shared =
             [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &size, &size, &name_length, &[0, 0]].concat();
         file.extend([b"PK\x03\x04", &shared[..], name.as_bytes(), bytes].concat());
         let entry: [&[u8]; 6] =
-            [b"PK\x01\x02\x14\0", &shared, &[0; 10], &place.to_le_bytes(), name.as_bytes(), b""];
+            [b"PK\x01\x02\x14\0", &shared, &[0; 10], &offset.to_le_bytes(), name.as_bytes(), b""];
         directory.extend(entry.concat());
     }
     let (start, size) = (file.len() as u32, directory.len() as u32);

@@ -56,7 +56,7 @@ fn weights() -> (Vec<u8>, Vec<u8>) {
         header.insert(name, entry);
         offset = end;
     }
-    let data = (0..offset / 4).flat_map(|place| (place as f32 * 1e-3).to_le_bytes()).collect();
+    let data = (0..offset / 4).flat_map(|index| (index as f32 * 1e-3).to_le_bytes()).collect();
     (serde_json::to_vec(&header).unwrap(), data)
 }
 

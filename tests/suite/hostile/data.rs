@@ -39,10 +39,10 @@ pub fn is_sound(loaded: &dyn TaskSamples, bytes: &[u8], most: usize) -> Result<(
     let ids: BTreeSet<&str> = (0..loaded.len()).map(|index| loaded.id(index)).collect();
     prop_assert_eq!(ids.len(), loaded.len(), "every sample has its own id");
     for index in 0..loaded.len() {
-        let place = loaded.location(index);
-        let line = place.strip_prefix(FILE).and_then(|rest| rest.strip_prefix(':')).map(str::parse);
-        prop_assert!(matches!(line, Some(Ok(1_usize..))), "{}", place);
-        prop_assert!(line.unwrap().unwrap() <= lines(bytes).max(1), "{} of {} lines", place, lines(bytes));
+        let location = loaded.location(index);
+        let line = location.strip_prefix(FILE).and_then(|rest| rest.strip_prefix(':')).map(str::parse);
+        prop_assert!(matches!(line, Some(Ok(1_usize..))), "{}", location);
+        prop_assert!(line.unwrap().unwrap() <= lines(bytes).max(1), "{} of {} lines", location, lines(bytes));
         let requests = loaded.requests(index);
         prop_assert!(!requests.is_empty());
         for request in requests {

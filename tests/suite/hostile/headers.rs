@@ -48,10 +48,10 @@ fn a_header_that_claims_more_than_there_is() {
 fn sums_of_offsets_do_not_overflow() {
     // Eight tensors of 2^61 bytes end where 64 bits do.
     let tensors: Vec<String> = (0..8_u64)
-        .map(|place| {
-            let (start, end) = (place << 61, ((u128::from(place) + 1) << 61).min(u128::from(u64::MAX)));
+        .map(|index| {
+            let (start, end) = (index << 61, ((u128::from(index) + 1) << 61).min(u128::from(u64::MAX)));
             format!(
-                r#""t{place}":{{"dtype":"U8","shape":[{}],"data_offsets":[{start},{end}]}}"#,
+                r#""t{index}":{{"dtype":"U8","shape":[{}],"data_offsets":[{start},{end}]}}"#,
                 end - u128::from(start)
             )
         })
@@ -280,7 +280,7 @@ fn odd_shapes_run() {
         let config = gpt2_model::Gpt2Config::from_hugging_face(json.to_string().as_bytes()).unwrap();
         let tensors = config.tensors().into_iter().map(|(name, shape)| {
             let count = shape.iter().product::<usize>();
-            (name, (shape, (0..count).map(|place| (place % 7) as f32 * 0.1 - 0.3).collect()))
+            (name, (shape, (0..count).map(|index| (index % 7) as f32 * 0.1 - 0.3).collect()))
         });
         crate::checkpoints::write(&model, &tensors.collect(), safetensors::tensor::Dtype::F32);
         let output = gpt2_eval(directory.path())

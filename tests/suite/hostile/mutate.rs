@@ -1,11 +1,11 @@
-//! Valid files, changed in a few places the way that files go wrong, or are made to.
+//! Valid files with a few changes, as from damage or malice.
 
 use std::fmt;
 
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 
-/// Bytes that show themselves as text.
+/// Bytes that are displayed as text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
@@ -16,7 +16,7 @@ impl fmt::Debug for Bytes {
     }
 }
 
-/// What numbers are replaced with.
+/// Replacements of numbers.
 const NUMBERS: [&str; 16] = [
     "0",
     "-1",
@@ -36,7 +36,7 @@ const NUMBERS: [&str; 16] = [
     "1152921504606846976000000000000000000000000000",
 ];
 
-/// What is put in between.
+/// Insertions.
 const PIECES: [&[u8]; 34] = [
     b"\n",
     b"\r\n",
@@ -74,81 +74,81 @@ const PIECES: [&[u8]; 34] = [
     b"e\xcc\x81",
 ];
 
-/// What is nested: its opening and its closing.
+/// Openings and closings of nested structures.
 const NESTS: [(&[u8], &[u8]); 5] =
     [(b"[", b"]"), (b"{\"a\":", b"}"), (b"<a>", b"</a>"), (b"[", b""), (b"<a>", b"")];
 
-/// One change: which, where, how much, and with what.
+/// One change: its kind, two offsets, and a parameter.
 type Edit = (u8, u32, u32, u16);
 
-/// A place within `length`, ends included.
-fn place(length: usize, at: u32) -> usize {
+/// An offset from 0 to `length`, inclusive.
+fn offset(length: usize, at: u32) -> usize {
     (((length as u64 + 1) * u64::from(at)) >> 32) as usize
 }
 
-/// A short stretch that begins at a place.
-fn stretch(bytes: &[u8], at: u32, count: u16) -> std::ops::Range<usize> {
-    let start = place(bytes.len(), at);
-    // Mostly a few bytes, at times hundreds.
-    let most = if count.is_multiple_of(8) { count / 64 } else { count % 16 };
-    start..bytes.len().min(start + usize::from(most) + 1)
+/// A short range of bytes.
+fn short_range(bytes: &[u8], at: u32, count: u16) -> std::ops::Range<usize> {
+    let start = offset(bytes.len(), at);
+    // Usually a few bytes, sometimes hundreds.
+    let max = if count.is_multiple_of(8) { count / 64 } else { count % 16 };
+    start..bytes.len().min(start + usize::from(max) + 1)
 }
 
 fn apply(bytes: &mut Vec<u8>, (kind, at, to, with): Edit) {
     match kind {
-        0 => drop(bytes.drain(stretch(bytes, at, with))),
+        0 => drop(bytes.drain(short_range(bytes, at, with))),
         1 => {
-            let copied = bytes[stretch(bytes, at, with)].to_vec();
-            let to = place(bytes.len(), to);
+            let copied = bytes[short_range(bytes, at, with)].to_vec();
+            let to = offset(bytes.len(), to);
             bytes.splice(to..to, copied);
         }
         2 => {
-            let at = place(bytes.len(), at);
+            let at = offset(bytes.len(), at);
             if let Some(byte) = bytes.get_mut(at) {
                 *byte = with as u8;
             }
         }
         3 | 4 => {
             let piece = PIECES[usize::from(with) % PIECES.len()];
-            let at = place(bytes.len(), at);
+            let at = offset(bytes.len(), at);
             bytes.splice(at..at, piece.iter().copied());
         }
         5 | 6 => {
-            let is_digit = |place: usize| bytes.get(place).is_some_and(u8::is_ascii_digit);
-            let from = place(bytes.len(), at);
-            let Some(start) = (from..bytes.len()).chain(0..from).find(|&place| is_digit(place)) else {
+            let is_digit = |index: usize| bytes.get(index).is_some_and(u8::is_ascii_digit);
+            let from = offset(bytes.len(), at);
+            let Some(start) = (from..bytes.len()).chain(0..from).find(|&index| is_digit(index)) else {
                 return;
             };
-            let end = (start..bytes.len()).find(|&place| !is_digit(place)).unwrap_or(bytes.len());
+            let end = (start..bytes.len()).find(|&index| !is_digit(index)).unwrap_or(bytes.len());
             let number = NUMBERS[usize::from(with) % NUMBERS.len()];
             bytes.splice(start..end, number.bytes());
         }
         7 => {
             let (open, close) = NESTS[usize::from(with) % NESTS.len()];
             let depth = [3, 100, 200, 2000][to as usize % 4];
-            let stretch = stretch(bytes, at, with);
-            let inside = bytes[stretch.clone()].to_vec();
-            bytes.splice(stretch, [open.repeat(depth), inside, close.repeat(depth)].concat());
+            let range = short_range(bytes, at, with);
+            let inside = bytes[range.clone()].to_vec();
+            bytes.splice(range, [open.repeat(depth), inside, close.repeat(depth)].concat());
         }
-        8 => bytes.truncate(place(bytes.len(), at)),
+        8 => bytes.truncate(offset(bytes.len(), at)),
         _ => {
-            // A line twice, away, or elsewhere.
+            // Duplicates, removes or moves a line.
             let mut lines: Vec<Vec<u8>> =
                 bytes.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
             if lines.is_empty() {
                 return;
             }
-            let from = place(lines.len() - 1, at);
+            let from = offset(lines.len() - 1, at);
             let line = if with.is_multiple_of(3) { lines[from].clone() } else { lines.remove(from) };
             if !with.is_multiple_of(4) {
-                lines.insert(place(lines.len(), to), line);
+                lines.insert(offset(lines.len(), to), line);
             }
             *bytes = lines.concat();
         }
     }
 }
 
-/// One of `seeds` with up to four changes; every sixteenth is any bytes.
+/// One of `seeds` with up to four changes; every sixteenth input is random bytes.
 pub fn mutated(seeds: &[&[u8]]) -> impl Strategy<Value = Bytes> + use<> {
     let seeds: Vec<Vec<u8>> = seeds.iter().map(|seed| seed.to_vec()).collect();
     let edits = vec((0_u8..10, any::<u32>(), any::<u32>(), any::<u16>()), 0..5);

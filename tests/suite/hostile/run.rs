@@ -50,7 +50,7 @@ fn journal() -> Vec<u8> {
         truncated_tokens: 0,
     };
     let rolling = RollingLogLikelihood { log_likelihood: -2.0, tokens: 1, bytes: 2, windows: 1 };
-    let written = Completion {
+    let completion = Completion {
         text: "é\n".to_owned(),
         tokens: vec![1],
         token_log_probs: vec![-0.5],
@@ -58,13 +58,14 @@ fn journal() -> Vec<u8> {
         prompt_tokens: 3,
         truncated_tokens: 0,
     };
-    let responses = [Response::LogLikelihood(score), Response::Rolling(rolling), Response::Generate(written)];
+    let responses =
+        [Response::LogLikelihood(score), Response::Rolling(rolling), Response::Generate(completion)];
     let records = ["a", "b", "c"].into_iter().zip(responses).map(|(id, response)| record(id, response));
     records.map(|record| serde_json::to_string(&record).unwrap() + "\n").collect::<String>().into_bytes()
 }
 
 fn key_of(id: &str) -> Option<&'static str> {
-    ["a", "b", "c"].iter().position(|known| *known == id).map(|place| ["key-a", "key-b", "key-c"][place])
+    ["a", "b", "c"].iter().position(|known| *known == id).map(|index| ["key-a", "key-b", "key-c"][index])
 }
 
 #[test]
@@ -158,8 +159,9 @@ fn manifests() {
         match RunDirectory::open(&run, manifest.clone(), false) {
             Ok(mut directory) => {
                 directory.end(Status::Complete, 0, None).unwrap();
-                let written: Manifest = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-                prop_assert_eq!(&written.identity, &manifest.identity);
+                let manifest_on_disk: Manifest =
+                    serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+                prop_assert_eq!(&manifest_on_disk.identity, &manifest.identity);
             }
             Err(error) => {
                 prop_assert_eq!(
@@ -199,7 +201,7 @@ fn finished_runs() {
     });
 }
 
-/// It would be written as `null`, and the journal be damaged for good.
+/// JSON has no infinity: it would become `null`, and the journal could never be read again.
 #[test]
 fn a_number_beyond_f32_is_refused() {
     let directory = directory();

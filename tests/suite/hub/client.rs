@@ -73,7 +73,7 @@ fn main_branch() -> Location {
     Location::parse(Kind::Model, MODEL).unwrap()
 }
 
-/// Not the same at any two places.
+/// Content without repetitions.
 fn content(bytes: usize) -> Vec<u8> {
     (0..bytes as u32).flat_map(u32::to_le_bytes).take(bytes).collect()
 }

@@ -244,7 +244,7 @@ fn sharded_and_pytorch_weights_are_downloaded() {
         assert!(directory.join("plain/models/parts").join(file).is_file(), "{file}");
     }
     drop(server);
-    for place in ["hf:in/parts", "hf:of/torch"] {
+    for model in ["hf:in/parts", "hf:of/torch"] {
         let config = directory.join("task.toml");
         std::fs::write(
             &config,
@@ -254,7 +254,7 @@ fn sharded_and_pytorch_weights_are_downloaded() {
         .unwrap();
         std::fs::write(directory.join("d.jsonl"), "{\"t\": \"abbaab\"}\n").unwrap();
         let arguments =
-            format!("--task-file task.toml --model {place} --offline --quiet --out {}", &place[3..5]);
+            format!("--task-file task.toml --model {model} --offline --quiet --out {}", &model[3..5]);
         run(directory, &endpoint, &arguments).has(0, &["perplexity"]);
     }
     let perplexity = |run: &str| {

@@ -16,7 +16,7 @@ pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 pub enum Fault {
     /// Answers with this status and these headers.
     Status(u16, &'static [(&'static str, &'static str)]),
-    /// Ends the connection after so many bytes of content.
+    /// Ends the connection after this number of bytes of content.
     CutAfter(usize),
     /// Sends other content of the same length.
     Corrupt,
@@ -99,9 +99,9 @@ impl HubServer {
         self.add(repository, path, content, &hex::encode(Sha256::digest(content)), true);
     }
 
-    /// A file that is not the hub's; `place` is its address without `https://`. They are below `/mirror`.
-    pub fn add_plain(&self, place: &str, content: &[u8]) {
-        self.add("mirror", place, content, "no-sum", false);
+    /// Adds an upstream file below `/mirror`; `url` has no `https://`.
+    pub fn add_plain(&self, url: &str, content: &[u8]) {
+        self.add("mirror", url, content, "no-checksum", false);
     }
 
     fn add(&self, repository: &str, path: &str, content: &[u8], etag: &str, is_large: bool) {
@@ -210,9 +210,9 @@ fn answer(stream: &TcpStream, state: &mut State, seen: Seen, store: SocketAddr) 
     let size = file.content.len().to_string();
     let quoted = format!("\"{}\"", file.etag);
     if !is_inner && file.is_large {
-        let place = format!("http://{store}/store{path}");
+        let location = format!("http://{store}/store{path}");
         let headers = [
-            ("Location", place.as_str()),
+            ("Location", location.as_str()),
             ("X-Repo-Commit", commit),
             ("X-Linked-Etag", &quoted),
             ("X-Linked-Size", &size),
@@ -220,8 +220,8 @@ fn answer(stream: &TcpStream, state: &mut State, seen: Seen, store: SocketAddr) 
         return respond(stream, 302, &headers, b"", &method);
     }
     if !is_inner {
-        let place = format!("/api/resolve-cache{path}");
-        let headers = [("Location", place.as_str()), ("X-Repo-Commit", commit)];
+        let location = format!("/api/resolve-cache{path}");
+        let headers = [("Location", location.as_str()), ("X-Repo-Commit", commit)];
         return respond(stream, 307, &headers, b"", &method);
     }
     let mut content = file.content.clone();
