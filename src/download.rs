@@ -164,7 +164,7 @@ impl Downloads {
         if let Some(sha256) = sha256.filter(|sha256| digest != format!("sha256 {sha256}")) {
             std::fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
             bail!(
-                "{} was damaged ({digest}, expected sha256 {sha256}) and is deleted: run the same command again",
+                "{} is damaged ({digest}, expected sha256 {sha256}) and was deleted: run the same command again",
                 path.display()
             );
         }

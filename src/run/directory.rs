@@ -145,7 +145,7 @@ fn old_manifest(directory: &Path, manifest_path: &Path, identity: &Identity) -> 
     let read_error = |reason: String| RunError::read(manifest_path, reason);
     let bytes =
         read_bounded(manifest_path, MAX_MANIFEST_BYTES).map_err(|error| read_error(error.to_string()))?;
-    let remedy = "use another --out, or --fresh to delete what is there and start anew";
+    let remedy = "use another --out, or --fresh to delete it and start over";
     let old: Value = serde_json::from_slice(&bytes).map_err(|error| {
         read_error(format!("{}; it is not the manifest of a run: {remedy}", clipped(&error.to_string())))
     })?;

@@ -46,7 +46,7 @@ impl Journal {
         for (line, record) in records {
             if expected_key(&record.id) != Some(record.key.as_str()) {
                 return Err(RunError::Journal(format!(
-                    "{}:{line}: sample {} was answered by another model, engine or prompt; {REMEDY}",
+                    "{}:{line}: sample {} is of another model, engine or prompt; {REMEDY}",
                     path.display(),
                     clipped(&record.id)
                 )));
@@ -200,7 +200,7 @@ mod tests {
         line.push('\n');
         std::fs::write(&path, line.replace("key-a", "key-x")).unwrap();
         let error = Journal::open(&path, key_of).unwrap_err().to_string();
-        assert!(error.contains("t.jsonl:1: sample a was answered by another model"), "{error}");
+        assert!(error.contains("t.jsonl:1: sample a is of another model"), "{error}");
         std::fs::write(&path, format!("{{\n{line}")).unwrap();
         let error = Journal::open(&path, key_of).unwrap_err().to_string();
         assert!(error.contains("t.jsonl:1: damaged line"), "{error}");

@@ -223,6 +223,6 @@ fn duplicate(path: &Path, one: &Entry, other: &Entry) -> CheckpointError {
     } else {
         ", with the prefix `transformer.` and without"
     };
-    let reason = format!("it is there twice{how}");
+    let reason = format!("it occurs twice{how}");
     CheckpointError::malformed(path, "a GPT-2", Some(&one.stored_name), None, &reason)
 }

@@ -82,7 +82,7 @@ fn a_tensor_under_both_names() {
         |start: u64| format!(r#"{{"dtype":"F32","shape":[1],"data_offsets":[{start},{}]}}"#, start + 4);
     let header = format!(r#"{{"wte.weight":{},"transformer.wte.weight":{}}}"#, entry(0), entry(4));
     let message = refused_weights(with_header(&header, &[0; 8]));
-    assert!(message.contains("is there twice, with the prefix `transformer.` and without"), "{message}");
+    assert!(message.contains("occurs twice, with the prefix `transformer.` and without"), "{message}");
 }
 
 /// What a checkpoint with changed files is answered with.

@@ -65,7 +65,7 @@ impl<'a> Planner<'a> {
             (whole, self.tokenizer.encode(context)?.len())
         };
         if tokens.len() <= context_tokens {
-            return Err(PlanError::Empty("the continuation has no tokens of its own"));
+            return Err(PlanError::Empty("the continuation adds no token to its context; expected some text"));
         }
         let targets = tokens.split_off(context_tokens);
         let read = context_tokens + targets.len() - 1;
@@ -144,7 +144,7 @@ impl<'a> Planner<'a> {
         decoding: Decoding,
     ) -> Result<Work, PlanError> {
         if max_new_tokens == 0 {
-            return Err(PlanError::Empty("`max_new_tokens` is 0: there is nothing to write"));
+            return Err(PlanError::Empty("`max_new_tokens` is 0; expected at least 1"));
         }
         if max_new_tokens >= self.window {
             return Err(PlanError::NoRoom {
@@ -251,7 +251,7 @@ mod tests {
         let (input, targets, truncated) = scored(cut);
         assert_eq!((input.len(), targets.len(), truncated), (3, 1, 1));
         let refused = plan(" a b c d", " e", 3, Overflow::Refuse).unwrap_err();
-        assert!(refused.to_string().contains("4 tokens, but the model sees at most 3"), "{refused}");
+        assert!(refused.to_string().contains("4 tokens, but the model's context has only 3"), "{refused}");
         assert!(plan(" a b c d", " e", 4, Overflow::Refuse).is_ok());
         assert!(matches!(plan("a", " b c d e", 3, Overflow::TruncateLeft), Err(PlanError::NoRoom { .. })));
         assert!(matches!(plan("a", "", 3, Overflow::TruncateLeft), Err(PlanError::Empty(_))));

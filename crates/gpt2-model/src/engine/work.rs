@@ -10,7 +10,7 @@ use crate::tokenizer::TokenizerError;
 pub enum PlanError {
     /// Longer than the window, where the protocol does not allow to cut.
     #[error(
-        "the passage has {tokens} tokens, but the model sees at most {window}; the protocol does not cut passages"
+        "the passage has {tokens} tokens, but the model's context has only {window}; the protocol does not truncate passages"
     )]
     TooLong {
         /// Tokens of context and continuation, less the last, which is never read.
@@ -22,7 +22,7 @@ pub enum PlanError {
     #[error("{0}")]
     Empty(&'static str),
     /// A continuation that alone fills the window, or more tokens to write than the window holds.
-    #[error("{what} has {tokens} tokens, but the model sees at most {window}")]
+    #[error("{what} has {tokens} tokens, but the model's context has only {window}")]
     NoRoom {
         /// The continuation, or the text to write.
         what: &'static str,

@@ -3,9 +3,9 @@
     pip download --no-deps -d WHEELS lm_eval==0.4.13 transformers==4.57.1
     python3 make_answers.py WHEELS
 
-The SQuAD v1.1 and CoQA rules are rendered here on their own (nothing is shared with the Rust code). The harness
-scores come from lm_eval's own tasks/coqa/utils.py, read out of the wheels; it needs squad_metrics.py of
-transformers, which version 5 no longer has. Every harness score is also held against a rendering here.
+This script has its own implementation of the SQuAD v1.1 and CoQA rules; it shares nothing with the Rust code. The harness
+scores come from lm_eval's tasks/coqa/utils.py in the wheels, which needs squad_metrics.py of transformers; version 5 no
+longer has it. Every harness score is also compared with this script's implementation.
 """
 
 import json
