@@ -46,7 +46,7 @@ pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
         (formats, Some(directory)) => write_all(formats, &export, directory)?,
         (formats, None) => {
             let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
-            bail!("--format {}: several formats need a directory: --out DIR", names.join(","))
+            bail!("--format {}: several formats need a directory: add --out DIR", names.join(","))
         }
     };
     Ok(Report { text, problem: opened.problem().map(Problem::Incomplete) })

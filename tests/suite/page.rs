@@ -157,7 +157,7 @@ fn filters_search_sorting_and_keys() {
 fn candidates_and_tokens(browser: &mut Chromium) {
     // A choice shows ten candidates with their tokens; one is the best and one is correct.
     assert_eq!(browser.value("document.querySelectorAll('.answer.current .candidate').length"), 10);
-    assert_eq!(browser.value("document.querySelectorAll('.answer.current .candidate.best').length"), 1);
+    assert_eq!(browser.value("document.querySelectorAll('.answer.current .candidate.highest').length"), 1);
     let correct = "[...document.querySelectorAll('.answer.current .candidate .numbers')].filter((numbers) => numbers.textContent.includes('correct')).length";
     assert_eq!(browser.value(correct), 1);
     set(browser, "sort", "of the data");

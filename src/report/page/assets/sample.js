@@ -126,7 +126,7 @@ function candidates(detail, requests) {
     set.responses.forEach((responseIndex, index) => {
       const response = detail.responses[responseIndex];
       const isBest = index === best;
-      nodes.push(make("div", { class: isBest ? "candidate best" : "candidate" },
+      nodes.push(make("div", { class: isBest ? "candidate highest" : "candidate" },
         make("div", { class: "numbers" },
           isBest ? make("strong", {}, "▸ best") : null,
           responseIndex === set.correct ? make("strong", {}, "correct") : null,
