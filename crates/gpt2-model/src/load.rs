@@ -6,7 +6,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Checkpoint, CheckpointError, ComputeDevice, Gpt2, TokenEmbedding, WeightFile};
 impl Checkpoint {
-    /// Loads the weights as f32 Burn modules on `device`. Peak memory on a CPU is the model in f32 and one tensor.
+    /// Loads the weights as f32 Burn modules on `device`. Peak memory on a CPU is the model in f32 plus one tensor.
+    ///
+    /// # Errors
+    /// If the weight file is damaged.
     pub fn load(&self, device: &ComputeDevice) -> Result<Gpt2, CheckpointError> {
         let mut model = self.config.init(device);
         let loader = Loader { weights: &self.weights, device: device.burn() };
@@ -47,7 +50,7 @@ impl Loader<'_> {
         Ok(Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), self.device)))
     }
 
-    /// Hugging Face's GPT-2 keeps `[inputs, outputs]`, as Burn's `Linear` does: nothing is transposed.
+    /// Both transformers' GPT-2 and Burn's `Linear` store `[inputs, outputs]`.
     fn linear(&self, name: &str, linear: &mut Linear) -> Result<(), CheckpointError> {
         let shape = linear.weight.lazy_shape().dims::<2>();
         linear.weight = self.matrix(&format!("{name}.weight"), shape)?;

@@ -1,4 +1,4 @@
-//! Packs a checkpoint for the CPU kernels, chunk by chunk, so that the weights have no second copy.
+//! Packs a checkpoint for the CPU kernels, chunk by chunk, so that there is never a second copy of the weights in memory.
 
 use std::sync::Arc;
 
@@ -7,11 +7,14 @@ use gpt2_kernels::{PackedMatrix, Precision, SimdLevel};
 use crate::fused_block::{FusedBlock, PackedLinear, PackedNorm};
 use crate::{Checkpoint, CheckpointError, ComputeDevice, PackedGpt2, WeightFile};
 
-/// Values that are read from the file and packed at a time.
+/// Numbers packed at a time.
 const CHUNK: usize = 4 << 20;
 
 impl Checkpoint {
-    /// Packs the weights in this precision. `device` is flex, which has the fused block.
+    /// Packs the weights in this precision. `device` must be flex, which has the fused block.
+    ///
+    /// # Errors
+    /// If the weight file is damaged.
     pub fn load_packed(
         &self,
         device: &ComputeDevice,
@@ -72,17 +75,17 @@ impl Packer<'_> {
         Ok(PackedLinear { weights, bias: self.weights.read_rows(&format!("{name}.bias"), 0..1)? })
     }
 
-    /// `[vocabulary, width]` in the file.
+    /// `[vocab_size, n_embd]` in the file.
     fn embedding(
         &self,
         name: &str,
-        vocabulary: usize,
-        width: usize,
+        vocab_size: usize,
+        n_embd: usize,
     ) -> Result<PackedMatrix, CheckpointError> {
-        let mut packed = PackedMatrix::zeros(self.precision, width, vocabulary);
-        let rows = (CHUNK / width).max(1);
-        for first in (0..vocabulary).step_by(rows) {
-            let last = vocabulary.min(first + rows);
+        let mut packed = PackedMatrix::zeros(self.precision, n_embd, vocab_size);
+        let rows = (CHUNK / n_embd).max(1);
+        for first in (0..vocab_size).step_by(rows) {
+            let last = vocab_size.min(first + rows);
             packed.set_outputs(first, &self.weights.read_rows(name, first..last)?);
         }
         Ok(packed)

@@ -1,41 +1,41 @@
-//! How many tokens a forward pass may have on this machine.
+//! Default batch size for the memory of this machine.
 
 use crate::Gpt2Config;
 
-/// Most tokens of a batch by default; beyond it nothing gets faster.
-const LIMIT: usize = 8192;
-/// Fewest: one full window.
-const FEWEST: usize = 1024;
-/// Share of the memory that is free which a batch may take.
-const SHARE: f64 = 0.25;
+/// Largest default; larger batches are not faster.
+const MAX_TOKENS: usize = 8192;
+/// One full context.
+const MIN_TOKENS: usize = 1024;
+/// Share of the free memory for a batch.
+const MEMORY_SHARE: f64 = 0.25;
 
-/// Bytes of the largest intermediate tensors of one token in f32: residual stream, queries, keys and values, the
-/// feed-forward layer with the copies that its activation makes, and one row of attention scores a head.
+/// Bytes of the intermediate f32 tensors for one token: residual stream, queries, keys and values, the MLP with the copies of
+/// its activation, and one row of attention scores a head.
 fn bytes_per_token(config: &Gpt2Config) -> usize {
     let floats = 8 * config.n_embd + 6 * config.n_inner + 2 * config.n_head * config.n_positions;
     floats * size_of::<f32>()
 }
 
-/// Bytes of the largest single tensor that one token has a share of: the feed-forward layer, queries, keys and values, or
-/// the scores of attention, which Burn's operations keep whole.
+/// Bytes for one token in the largest single tensor: the MLP, queries, keys and values, or the attention scores, which Burn
+/// does not split.
 fn largest_tensor_bytes_per_token(config: &Gpt2Config) -> usize {
     let scores = config.n_head * config.n_positions;
     config.n_inner.max(3 * config.n_embd).max(scores) * size_of::<f32>()
 }
 
-/// A batch budget for models of these shapes when `available_bytes` of memory are free and one tensor may have
-/// `largest_buffer_bytes` on the device: between 1,024 and 8,192 tokens, a multiple of 1,024.
+/// Tokens of a batch for models of these shapes, with `available_bytes` of free memory and tensors of at most
+/// `largest_buffer_bytes` on the device: a multiple of 1,024 from 1,024 to 8,192.
 pub fn default_batch_tokens<'a>(
     configs: impl Iterator<Item = &'a Gpt2Config> + Clone,
     available_bytes: u64,
     largest_buffer_bytes: Option<u64>,
 ) -> usize {
     let per_token = configs.clone().map(bytes_per_token).max().unwrap_or(1);
-    let in_memory = (available_bytes as f64 * SHARE) as usize / per_token;
-    let in_buffer = largest_buffer_bytes.map_or(LIMIT, |bytes| {
+    let in_memory = (available_bytes as f64 * MEMORY_SHARE) as usize / per_token;
+    let in_buffer = largest_buffer_bytes.map_or(MAX_TOKENS, |bytes| {
         bytes as usize / configs.map(largest_tensor_bytes_per_token).max().unwrap_or(1)
     });
-    (in_memory.min(in_buffer) / FEWEST * FEWEST).clamp(FEWEST, LIMIT)
+    (in_memory.min(in_buffer) / MIN_TOKENS * MIN_TOKENS).clamp(MIN_TOKENS, MAX_TOKENS)
 }
 
 #[cfg(test)]
@@ -48,8 +48,8 @@ mod tests {
         let large = [Gpt2Config::new(48, 1600, 25, 6400)];
         let both = [small[0].clone(), large[0].clone()];
         let gib = 1 << 30;
-        assert_eq!(default_batch_tokens(small.iter(), 64 * gib, None), LIMIT);
-        assert_eq!(default_batch_tokens(both.iter(), 0, None), FEWEST);
+        assert_eq!(default_batch_tokens(small.iter(), 64 * gib, None), MAX_TOKENS);
+        assert_eq!(default_batch_tokens(both.iter(), 0, None), MIN_TOKENS);
         let little = |configs: &[Gpt2Config]| default_batch_tokens(configs.iter(), 4 * gib, None);
         assert!(little(&large) < little(&small));
         assert_eq!(default_batch_tokens(large.iter(), 6 * gib, None) % 1024, 0);

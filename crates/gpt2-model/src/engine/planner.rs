@@ -1,4 +1,4 @@
-//! From requests in text to sequences of tokens, before anything is computed.
+//! Turns requests into token sequences, before the first forward pass.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,11 +9,11 @@ use crate::request::{Decoding, Document, Overflow, Request, Side, Trim, Window};
 use crate::tokenizer::Gpt2Tokenizer;
 use untrusted_input::split_trailing_white_space;
 
-/// Turns requests into work for models of one tokenizer and one window.
+/// Turns requests into work for models with one tokenizer and one context size.
 pub struct Planner<'a> {
     tokenizer: &'a Gpt2Tokenizer,
-    window: usize,
-    /// Word lists are shared by all requests of a task: each is turned into tokens once.
+    n_positions: usize,
+    /// Tokens of each word list, because all requests of a task share one list.
     exclusions: HashMap<Vec<String>, TokenSet>,
     document: Option<TokenizedDocument>,
 }
@@ -22,17 +22,20 @@ struct TokenizedDocument {
     sha256: String,
     /// `<|endoftext|>` and the tokens of the document.
     stream: Vec<u32>,
-    /// Where each token begins, in bytes of the document.
+    /// Byte offset of each token in the document.
     starts: Vec<usize>,
 }
 
 impl<'a> Planner<'a> {
-    /// A planner for models that see `window` tokens.
-    pub fn new(tokenizer: &'a Gpt2Tokenizer, window: usize) -> Self {
-        Self { tokenizer, window, exclusions: HashMap::new(), document: None }
+    /// A planner for models with `n_positions` positions.
+    pub fn new(tokenizer: &'a Gpt2Tokenizer, n_positions: usize) -> Self {
+        Self { tokenizer, n_positions, exclusions: HashMap::new(), document: None }
     }
 
     /// The work that answers `request`.
+    ///
+    /// # Errors
+    /// If the request does not fit the context, has nothing to score, or cannot be tokenized.
     pub fn plan(&mut self, request: &Request) -> Result<Work, PlanError> {
         match request {
             Request::LogLikelihood { context, continuation, excluded_words, overflow } => {
@@ -46,8 +49,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// As lm-evaluation-harness: trailing white space of the context belongs to the continuation, both are
-    /// tokenized as one string, and the continuation's tokens are those behind the context's own number of tokens.
+    /// As in lm-evaluation-harness: trailing white space of the context belongs to the continuation, and both are tokenized as
+    /// one string. If the context alone has n tokens, the continuation's tokens are all after the first n.
     fn plan_log_likelihood(
         &self,
         context: &str,
@@ -69,16 +72,16 @@ impl<'a> Planner<'a> {
         }
         let targets = tokens.split_off(context_tokens);
         let read = context_tokens + targets.len() - 1;
-        let truncated_tokens = read.saturating_sub(self.window);
-        if targets.len() > self.window {
+        let truncated_tokens = read.saturating_sub(self.n_positions);
+        if targets.len() > self.n_positions {
             return Err(PlanError::NoRoom {
                 what: "the continuation",
                 tokens: targets.len(),
-                window: self.window,
+                n_positions: self.n_positions,
             });
         }
         if truncated_tokens > 0 && overflow == Overflow::Refuse {
-            return Err(PlanError::TooLong { tokens: read, window: self.window });
+            return Err(PlanError::TooLong { tokens: read, n_positions: self.n_positions });
         }
         let mut input = tokens.split_off(truncated_tokens);
         input.extend(&targets[..targets.len() - 1]);
@@ -95,7 +98,7 @@ impl<'a> Planner<'a> {
         part: &Range<usize>,
         window: Window,
     ) -> Result<Work, PlanError> {
-        let window = Window { context: window.context.min(self.window), ..window };
+        let window = Window { context: window.context.min(self.n_positions), ..window };
         let TokenizedDocument { stream, starts, .. } = self.tokenized(document)?;
         let start_of = |token: usize| starts.get(token).copied().unwrap_or(document.text().len());
         let mut bytes = 0;
@@ -114,7 +117,7 @@ impl<'a> Planner<'a> {
         Ok(Work::Score { sequences, rolling_bytes: Some(bytes), truncated_tokens: 0 })
     }
 
-    /// The tokens of a document; the requests for its parts come one after the other, so the last one is kept.
+    /// The tokens of a document. Requests for parts of a document follow each other, so the last document is kept.
     fn tokenized(&mut self, document: &Document) -> Result<&TokenizedDocument, PlanError> {
         let cached = self.document.take().filter(|cached| cached.sha256 == document.sha256());
         let tokenized = match cached {
@@ -146,25 +149,24 @@ impl<'a> Planner<'a> {
         if max_new_tokens == 0 {
             return Err(PlanError::Empty("`max_new_tokens` is 0; expected at least 1"));
         }
-        if max_new_tokens >= self.window {
+        if max_new_tokens >= self.n_positions {
             return Err(PlanError::NoRoom {
-                what: "the text to write",
+                what: "the completion",
                 tokens: max_new_tokens,
-                window: self.window,
+                n_positions: self.n_positions,
             });
         }
         let mut tokens = self.tokenizer.encode(prompt)?;
         if tokens.is_empty() {
             tokens.push(self.tokenizer.end_of_text());
         }
-        let truncated_tokens = tokens.len().saturating_sub(self.window - max_new_tokens);
+        let truncated_tokens = tokens.len().saturating_sub(self.n_positions - max_new_tokens);
         let tokens = self.trimmed(tokens, truncated_tokens, trim);
         let stop = stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
         Ok(Work::Generate(Prompt { tokens, stop, max_new_tokens, decoding, truncated_tokens }))
     }
 
-    /// `tokens` without `drop` of them: first those that lie within the bytes of `trim`, from its side, then the
-    /// leftmost.
+    /// Drops `drop` tokens: first those within the bytes of `trim`, from its side, then from the left.
     fn trimmed(&self, mut tokens: Vec<u32>, drop: usize, trim: &Trim) -> Vec<u32> {
         if drop == 0 {
             return tokens;
@@ -209,9 +211,14 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    fn plan(context: &str, continuation: &str, window: usize, overflow: Overflow) -> Result<Work, PlanError> {
+    fn plan(
+        context: &str,
+        continuation: &str,
+        n_positions: usize,
+        overflow: Overflow,
+    ) -> Result<Work, PlanError> {
         let tokenizer = Gpt2Tokenizer::bundled().unwrap();
-        Planner::new(&tokenizer, window).plan(&Request::LogLikelihood {
+        Planner::new(&tokenizer, n_positions).plan(&Request::LogLikelihood {
             context: context.to_owned(),
             continuation: continuation.to_owned(),
             excluded_words: Arc::default(),
@@ -245,8 +252,8 @@ mod tests {
     }
 
     #[test]
-    fn too_long_is_refused_or_cut_on_the_left() {
-        // 4 tokens are read: one too many for a window of 3.
+    fn too_long_requests_are_refused_or_truncated_on_the_left() {
+        // The model reads 4 tokens, one too many for a context of 3.
         let cut = plan(" a b c d", " e", 3, Overflow::TruncateLeft).unwrap();
         let (input, targets, truncated) = scored(cut);
         assert_eq!((input.len(), targets.len(), truncated), (3, 1, 1));
@@ -258,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn excluded_words_are_those_of_one_token() {
+    fn only_words_of_one_token_are_excluded() {
         let tokenizer = Gpt2Tokenizer::bundled().unwrap();
         let mut planner = Planner::new(&tokenizer, 16);
         let words = ["the".to_owned(), "hereupon".to_owned(), "a".to_owned()];
@@ -269,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_leave_room_for_the_answer() {
+    fn prompts_leave_room_for_the_completion() {
         let tokenizer = Gpt2Tokenizer::bundled().unwrap();
         let request = Request::Generate {
             prompt: " a b c d".to_owned(),

@@ -35,7 +35,7 @@ impl Sampler {
             Self::Greedy => most_probable,
             Self::Sample { sampling, numbers } => {
                 let uniform = (numbers.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
-                draw(&filtered_distribution(logits, sampling), uniform).unwrap_or(most_probable)
+                pick(&filtered_distribution(logits, sampling), uniform).unwrap_or(most_probable)
             }
         };
         let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
@@ -81,8 +81,8 @@ pub fn filtered_distribution(logits: &[f32], sampling: &Sampling) -> Vec<(u32, f
     kept
 }
 
-/// The token in whose share of the distribution `uniform`, in 0..1, falls.
-fn draw(distribution: &[(u32, f64)], uniform: f64) -> Option<u32> {
+/// The token at quantile `uniform`, from 0 to 1, of the distribution.
+fn pick(distribution: &[(u32, f64)], uniform: f64) -> Option<u32> {
     let mut below = 0.0;
     for &(token, probability) in distribution {
         below += probability;
@@ -90,7 +90,7 @@ fn draw(distribution: &[(u32, f64)], uniform: f64) -> Option<u32> {
             return Some(token);
         }
     }
-    // Rounding may leave the sum a little under 1.
+    // Rounding may leave the sum slightly below 1.
     distribution.last().map(|&(token, _)| token)
 }
 
@@ -102,26 +102,26 @@ mod tests {
         Sampling { temperature, top_k, top_p, seed }
     }
 
-    /// Pearson's statistic of `draws` texts of one token each against the exact filtered distribution.
-    fn chi_square(logits: &[f32], setting: Sampling, draws: usize) -> (f64, usize) {
+    /// Pearson's χ² of `samples` samples of one token against the exact filtered distribution, and the degrees of freedom.
+    fn chi_square(logits: &[f32], setting: Sampling, samples: usize) -> (f64, usize) {
         let distribution = filtered_distribution(logits, &setting);
         let mut counts = vec![0usize; logits.len()];
-        for seed in 0..draws {
+        for seed in 0..samples {
             let mut sampler = Sampler::new(Decoding::Sample(Sampling { seed: seed as u64, ..setting }));
             counts[sampler.next(logits).token as usize] += 1;
         }
         let mut statistic = 0.0;
         for &(token, probability) in &distribution {
-            let expected = probability * draws as f64;
+            let expected = probability * samples as f64;
             statistic += (counts[token as usize] as f64 - expected).powi(2) / expected;
             counts[token as usize] = 0;
         }
-        assert!(counts.iter().all(|&count| count == 0), "a token outside the filter was drawn");
+        assert!(counts.iter().all(|&count| count == 0), "a token outside the filter was sampled");
         (statistic, distribution.len() - 1)
     }
 
     #[test]
-    fn draws_follow_the_exact_filtered_distribution() {
+    fn samples_follow_the_exact_filtered_distribution() {
         let logits: Vec<f32> = (0..40).map(|index| ((index * 37 % 40) as f32) / 8.0).collect();
         for (setting, freedom) in [
             (sampling(1.0, Some(2), None, 0), 1),
@@ -132,14 +132,14 @@ mod tests {
         ] {
             let (statistic, found) = chi_square(&logits, setting, 20_000);
             assert_eq!(found, freedom, "{setting:?}");
-            // Far above the 99.9 % point of every one of these (df + 3.1·√(2·df) + 8), far below a wrong filter's.
+            // Above the 99.9 % quantile of all of these, and far below the statistic of a wrong filter.
             let limit = freedom as f64 + 3.1 * (2.0 * freedom as f64).sqrt() + 8.0;
             assert!(statistic < limit, "{setting:?}: {statistic} with {freedom} degrees of freedom");
         }
     }
 
     #[test]
-    fn one_stream_of_draws_follows_the_distribution_too() {
+    fn samples_of_one_seed_follow_the_distribution() {
         let logits = [0.0f32, 1.0, 2.0];
         let mut sampler = Sampler::new(Decoding::Sample(sampling(1.0, None, None, 5)));
         let mut counts = [0f64; 3];
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_keep_what_they_say() {
+    fn filters_keep_the_tokens_that_transformers_keeps() {
         let tokens = |setting: &Sampling, logits: &[f32]| -> Vec<u32> {
             filtered_distribution(logits, setting).into_iter().map(|(token, _)| token).collect()
         };
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(tokens(&sampling(1.0, Some(1), None, 0), &logits), [1, 2], "ties with the k-th stay");
         assert_eq!(tokens(&sampling(1.0, Some(3), None, 0), &logits), [1, 2, 4]);
         assert_eq!(tokens(&sampling(1.0, Some(99), None, 0), &logits), [1, 2, 4, 0, 3]);
-        assert_eq!(tokens(&sampling(1.0, None, Some(1e-9), 0), &logits), [1], "one always stays");
+        assert_eq!(tokens(&sampling(1.0, None, Some(1e-9), 0), &logits), [1], "one token always stays");
         let halves = [0.0, 0.0];
         assert_eq!(tokens(&sampling(1.0, None, Some(0.5), 0), &halves), [0]);
         assert_eq!(tokens(&sampling(1.0, None, Some(0.51), 0), &halves), [0, 1]);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_the_same_tokens_again() {
+    fn equal_seeds_give_equal_tokens() {
         let logits = [0.3f32, 0.1, 0.2, 0.4];
         let tokens = |seed| -> Vec<u32> {
             let mut sampler = Sampler::new(Decoding::Sample(sampling(1.0, None, None, seed)));

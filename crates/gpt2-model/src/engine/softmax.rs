@@ -1,13 +1,13 @@
 //! Softmax over one row of logits on the CPU, for sampling.
 //!
-//! Written so that the compiler vectorizes it. The order of the sum depends on the row alone.
+//! The loops are written for the compiler's vectorizer. The order of additions depends only on the length of the row.
 
-/// Elements that are handled together.
+/// Elements added side by side.
 const LANES: usize = 16;
-/// Blocks of [`LANES`] that are added in f32 before they join the sum in f64.
+/// Blocks of [`LANES`] added in f32 before they are added to the f64 sum.
 const BLOCKS: usize = 8;
 
-/// Σ exp(x − shift) over `values`; `shift` is at least the largest of them.
+/// Σ exp(x − shift) over `values`; `shift` is at least their maximum.
 fn sum_of_exponentials(values: &[f32], shift: f32) -> f64 {
     let mut sums = [0f64; LANES];
     for chunk in values.chunks(LANES * BLOCKS) {
@@ -31,14 +31,14 @@ fn sum_of_exponentials(values: &[f32], shift: f32) -> f64 {
 /// exp(x) for x ≤ 0 to 2e-7 relative, 0 below −87; NaN stays NaN.
 #[inline]
 fn exponential(x: f32) -> f32 {
-    /// 1.5 · 2²³: adding it rounds to a whole number, which then stands in the low bits.
+    /// 1.5 · 2²³: adding it rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
     let power = rounded - ROUND;
     let rest = x - power * LN_2_HIGH - power * LN_2_LOW;
-    // Taylor's series to the seventh power: |rest| ≤ ln 2 / 2, so the next term is below 6e-9.
+    // Taylor series of degree 7: |rest| ≤ ln 2 / 2, so the next term is below 6e-9.
     let series = 1.0 / 5040.0;
     let series = series * rest + 1.0 / 720.0;
     let series = series * rest + 1.0 / 120.0;
@@ -51,7 +51,7 @@ fn exponential(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { series * scale }
 }
 
-/// Index of the first of the largest values, and that value; `(0, −∞)` without values or where all are NaN.
+/// First index of the maximum, and the maximum; `(0, −∞)` without values or if all are NaN.
 fn largest(values: &[f32]) -> (usize, f32) {
     let mut largest = [f32::NEG_INFINITY; LANES];
     let (blocks, rest) = values.as_chunks::<LANES>();
@@ -90,11 +90,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sums_and_places_are_those_of_the_plain_loop(values in prop::collection::vec(-30f32..30.0, 0..400)) {
-            let (place, value) = largest(&values);
+        fn sums_and_indices_equal_those_of_a_plain_loop(values in prop::collection::vec(-30f32..30.0, 0..400)) {
+            let (index, value) = largest(&values);
             let plain = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             prop_assert_eq!(value, plain);
-            prop_assert_eq!(place, values.iter().position(|&other| other == plain).unwrap_or(0));
+            prop_assert_eq!(index, values.iter().position(|&other| other == plain).unwrap_or(0));
             let sum: f64 = values.iter().map(|&other| (f64::from(other) - f64::from(plain)).exp()).sum();
             prop_assert!((sum_of_exponentials(&values, plain) - sum).abs() <= 1e-6 * sum);
         }

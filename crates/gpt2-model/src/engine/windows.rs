@@ -1,24 +1,24 @@
-//! Cutting a document so that each of its tokens is predicted exactly once.
+//! Splits a document into windows that score each of its tokens exactly once.
 
 use std::ops::Range;
 
 use crate::request::Window;
 
-/// One forward pass of a document: the tokens that are scored, and where the input begins.
+/// One forward pass over a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentWindow {
-    /// Tokens of the document that are scored.
+    /// The scored tokens of the document.
     pub targets: Range<usize>,
-    /// First position of the input in the stream that has `<|endoftext|>` before the document: the input is
-    /// `stream[input_start .. targets.end]`, and its last `targets.len()` positions predict the targets.
+    /// The input is `stream[input_start..targets.end]`, where `stream` is `<|endoftext|>` and the document. Its last
+    /// `targets.len()` positions predict the targets.
     pub input_start: usize,
 }
 
 /// Windows over a document of `tokens` tokens.
 ///
-/// The first window scores as many tokens as its input holds, from `<|endoftext|>` on; each later one scores the next
-/// `stride` and sees as much as fits before them. With `stride == context` this is lm-evaluation-harness's rolling
-/// log-likelihood with `context_len = 1`, whose last window is slid back to be full.
+/// The first window scores all tokens that fit after `<|endoftext|>`. Each later one scores the next `stride` tokens, after as
+/// many earlier tokens as fit. With `stride == context` this is lm-evaluation-harness's rolling
+/// log-likelihood with `context_len = 1`, whose last window is moved back to be full.
 pub fn document_windows(tokens: usize, window: Window) -> Vec<DocumentWindow> {
     let context = window.context.max(1);
     let stride = window.stride.clamp(1, context);

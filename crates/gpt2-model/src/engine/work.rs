@@ -8,30 +8,30 @@ use crate::tokenizer::TokenizerError;
 /// Why a request cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// Longer than the window, where the protocol does not allow to cut.
+    /// Longer than the context, and the protocol does not allow truncation.
     #[error(
-        "the passage has {tokens} tokens, but the model's context has only {window}; the protocol does not truncate passages"
+        "the passage has {tokens} tokens, but the model's context has only {n_positions}; the protocol does not truncate passages"
     )]
     TooLong {
-        /// Tokens of context and continuation, less the last, which is never read.
+        /// Tokens of context and continuation without the last one, which the model does not read.
         tokens: usize,
-        /// Positions of the model.
-        window: usize,
+        /// Positions of the context.
+        n_positions: usize,
     },
-    /// Nothing to score or to continue.
+    /// Nothing to score or to generate.
     #[error("{0}")]
     Empty(&'static str),
-    /// A continuation that alone fills the window, or more tokens to write than the window holds.
-    #[error("{what} has {tokens} tokens, but the model's context has only {window}")]
+    /// A continuation longer than the context, or a limit of new tokens that leaves no room for a prompt.
+    #[error("{what} has {tokens} tokens, but the model's context has only {n_positions}")]
     NoRoom {
-        /// The continuation, or the text to write.
+        /// `the continuation` or `the completion`.
         what: &'static str,
-        /// Its tokens.
+        /// Number of tokens.
         tokens: usize,
-        /// Positions of the model.
-        window: usize,
+        /// Positions of the context.
+        n_positions: usize,
     },
-    /// The tokenizer refuses the text.
+    /// The text cannot be tokenized.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
 }
@@ -48,17 +48,17 @@ impl TokenSet {
         Self(tokens.into())
     }
 
-    /// Whether `token` is one of them.
+    /// Whether `token` is in the set.
     pub fn contains(&self, token: u32) -> bool {
         self.0.binary_search(&token).is_ok()
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// Number of tokens.
     pub fn len(&self) -> usize {
         self.0.len()
     }
