@@ -6,6 +6,8 @@ use std::str::FromStr;
 use burn::tensor::Device;
 
 use untrusted_input::did_you_mean;
+#[cfg(feature = "cuda")]
+use untrusted_input::{catch_panic, clipped};
 
 /// Names of `--device`, without the aliases `cpu` and `gpu`.
 pub const DEVICE_NAMES: [&str; 4] = ["flex", "ndarray", "wgpu", "cuda"];
@@ -137,7 +139,7 @@ impl DeviceRequest {
             burn::tensor::Tensor::<1>::zeros([1], &device).try_into_data().map(|_| device)
         };
         let unavailable = |reason: String| DeviceError::Unavailable { device: self.to_string(), reason };
-        match std::panic::catch_unwind(start) {
+        match catch_panic(start) {
             Ok(Ok(burn)) => Ok(ComputeDevice {
                 burn,
                 backend: self.backend,
