@@ -31,7 +31,9 @@ pub fn merge(directories: &[PathBuf], out: Option<&Path>) -> Result<PathBuf, Run
         shards.extend(shards_in(directory)?);
     }
     shards.sort_by_key(|shard| shard.shard);
-    let Some(first) = shards.first() else { return Err(RunError::Other("no directories to merge: name the directories of the shards".to_owned())) };
+    let Some(first) = shards.first() else {
+        return Err(RunError::Other("no directories to merge: name the directories of the shards".to_owned()));
+    };
     check_one_run(&shards, first)?;
     check_complete(&shards, first)?;
     let out = match (out, directories) {
@@ -93,7 +95,9 @@ fn check_one_run(shards: &[ReadShard], first: &ReadShard) -> Result<(), RunError
         if !differences.is_empty() {
             let first = first.run.path.display();
             let differences = differences.join("\n");
-            return Err(RunError::Other(format!("{path} and {first} belong to different runs:\n{differences}")));
+            return Err(RunError::Other(format!(
+                "{path} and {first} belong to different runs:\n{differences}"
+            )));
         }
         if before.shard == shard.shard {
             let (shard, first) = (shard.shard, before.run.path.display());

@@ -1,4 +1,4 @@
-//! Every form of a Hugging Face GPT-2 directory gives the same model.
+//! All variants of a Hugging Face GPT-2 directory give the same model.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::common::{Loaded, bundled, copy_model, open};
 
-/// Name, shape and values of every tensor of a bundled model.
+/// The tensors of a bundled model by name: shape and values.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 pub fn tensors_of(label: &str) -> Tensors {
@@ -115,7 +115,7 @@ fn stored_types_agree_where_their_values_do() {
 }
 
 #[test]
-fn an_untied_projection_is_used_where_the_configuration_says_so() {
+fn an_untied_projection_is_used_if_the_configuration_says_so() {
     let directory = tempfile::tempdir().unwrap();
     copy_model("tiny-3M", directory.path());
     let config_path = directory.path().join("config.json");

@@ -1,4 +1,4 @@
-//! GPT-2 BPE against tiktoken: the id streams of whole files.
+//! GPT-2's BPE gives the same token ids as tiktoken for whole files.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::common::shared;
 
-/// Holds the id stream of a whole file against its length and hash by tiktoken.
+/// Compares the token ids of a file with their number and hash by tiktoken.
 fn check_stream(tokenizer: &Gpt2Tokenizer, name: &str, text: &str, tokens: u64, sha256: &str) {
     let ids = tokenizer.encode(text).unwrap();
     assert_eq!(ids.len() as u64, tokens, "{name}");

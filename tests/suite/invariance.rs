@@ -1,5 +1,4 @@
-//! On the CPU no bit of a response depends on the rest of the batch, the batch size, the order, the threads,
-//! or on what is shared with other requests.
+//! On the CPU no bit of a response depends on the rest of the batch, the batch size, the order, the threads, or shared prefixes.
 
 use gpt2_model::engine::{Planner, Work};
 use gpt2_model::request::{Completion, Decoding, Overflow, Request, Response, Sampling, Trim};
@@ -16,7 +15,7 @@ fn requests() -> Vec<Request> {
     passages
         .enumerate()
         .map(|(index, passage)| {
-            // Targets of many lengths, from one word to most of the passage.
+            // Continuations from one word to most of the passage.
             let spaces: Vec<usize> = passage.match_indices(' ').map(|(at, _)| at).collect();
             let (context, continuation) = passage.split_at(spaces[spaces.len() - 1 - index % 40]);
             Request::LogLikelihood {
@@ -34,7 +33,7 @@ fn planned(loaded: &Loaded, requests: &[Request]) -> Vec<Work> {
     requests.iter().map(|request| planner.plan(request).unwrap()).collect()
 }
 
-/// Candidates after contexts, as the choice tasks ask them: every context is shared by four requests.
+/// Requests of choice tasks: every context is shared by four of them.
 fn choices() -> Vec<Request> {
     let contexts: Vec<String> = requests()
         .into_iter()
@@ -59,10 +58,10 @@ fn choices() -> Vec<Request> {
 }
 
 #[test]
-fn scores_depend_on_nothing_but_themselves() {
+fn scores_do_not_depend_on_the_batch() {
     let loaded = bundled("tiny-8M");
     let work = planned(&loaded, &[requests(), choices()].concat());
-    // One request a run: nothing is shared.
+    // One request a run, so nothing is shared.
     let alone: Vec<_> =
         work.iter().map(|work| loaded.log_likelihoods(std::slice::from_ref(work), 1).remove(0)).collect();
     let mut runner = proptest::test_runner::TestRunner::new_with_rng(
@@ -125,7 +124,7 @@ fn prompts() -> Vec<Request> {
 }
 
 #[test]
-fn texts_depend_on_nothing_but_themselves() {
+fn completions_do_not_depend_on_the_batch() {
     let loaded = bundled("tiny-8M");
     let work = planned(&loaded, &prompts());
     let write = |work: &[Work], batch_tokens| -> Vec<Completion> {
@@ -151,7 +150,7 @@ fn texts_depend_on_nothing_but_themselves() {
 }
 
 #[test]
-fn identical_requests_run_once_and_answer_alike() {
+fn identical_requests_run_once_and_get_the_same_response() {
     let loaded = bundled("tiny-3M");
     let mut work = planned(&loaded, &requests()[..3]);
     work.push(work[1].clone());
@@ -205,7 +204,7 @@ fn the_parts_of_a_document_score_every_token_once() {
 }
 
 #[test]
-fn threads_and_batch_tokens_leave_the_records_alone() {
+fn threads_and_batch_size_do_not_change_the_records() {
     let directory = tempfile::tempdir().unwrap();
     let run = |out: &str, more: &[&str]| {
         let output = gpt2_eval(directory.path())

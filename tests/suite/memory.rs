@@ -1,4 +1,4 @@
-//! Loading a model takes the model in f32 and little more.
+//! Loading a model takes the memory of the model in f32 and little more.
 
 #![cfg(target_os = "linux")]
 
@@ -11,7 +11,7 @@ use gpt2_model::Gpt2Config;
 
 use crate::common::say;
 
-/// Writes a checkpoint of this shape whose weights are all zero: the file has its full length and takes no disk.
+/// Writes a checkpoint with zero weights as a sparse file, which takes no disk space.
 fn write_zeros(directory: &Path, config: &Gpt2Config, dtype: &str, bytes_per_value: u64) {
     let mut header = serde_json::Map::new();
     let mut offset = 0;
@@ -34,7 +34,7 @@ fn write_zeros(directory: &Path, config: &Gpt2Config, dtype: &str, bytes_per_val
     std::fs::write(directory.join("config.json"), json.to_string()).unwrap();
 }
 
-/// The most memory that a process has had so far, in bytes; `None` once it has ended.
+/// Peak memory of a process so far, in bytes; `None` after its end.
 fn peak_of(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -55,7 +55,7 @@ fn peak_is_the_model_and_300_megabytes() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // The peak only grows, and the model is there until the end: the last look is the peak.
+        // The peak only grows and the model stays loaded to the end, so the last reading is the peak.
         let mut peak = 0;
         while child.try_wait().unwrap().is_none() {
             peak = peak_of(child.id()).unwrap_or(0).max(peak);

@@ -1,5 +1,5 @@
-//! Writes a model in the formats for which no program is at hand in a test: TensorFlow's and llm.c's, and PyTorch's for
-//! models of any size.
+//! Writers of checkpoint formats whose programs are not available in a test: TensorFlow, llm.c, and PyTorch for models of any
+//! size.
 
 use std::path::Path;
 
@@ -14,12 +14,12 @@ pub fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns).copied()).collect()
 }
 
-/// Whether transformers' `Conv1D` of this name is a linear layer elsewhere.
+/// Whether this is the weight of a linear layer, which transformers stores transposed (`Conv1D`).
 pub fn is_linear(name: &str) -> bool {
     ["c_attn.weight", "c_proj.weight", "c_fc.weight"].iter().any(|end| name.ends_with(end))
 }
 
-/// llm.c's `write_model` in f32; layers, heads and context as given.
+/// As llm.c's `write_model` in f32, with these `n_layer`, `n_head` and `n_positions`.
 pub fn llm_c(tensors: &Tensors, [layers, heads, context]: [usize; 3], padded: usize) -> Vec<u8> {
     let (shape, embedding) = &tensors["wte.weight"];
     let (vocabulary, width) = (shape[0], shape[1]);
@@ -31,7 +31,7 @@ pub fn llm_c(tensors: &Tensors, [layers, heads, context]: [usize; 3], padded: us
     }
     let mut file: Vec<u8> = header.iter().flat_map(|field| field.to_le_bytes()).collect();
     file.extend(bytes_of(embedding));
-    // Padding that would change every score.
+    // Reading this padding would change every score.
     file.extend(bytes_of(&vec![9.0; (padded - vocabulary) * width]));
     file.extend(bytes_of(&tensors["wpe.weight"].1));
     let kinds = [
@@ -103,7 +103,7 @@ fn variable_name(name: &str) -> String {
     format!("model/{}", name.replace('.', "/"))
 }
 
-/// A table of LevelDB: blocks of at most 16 rows, keys that share their beginning with the one before, a footer.
+/// A LevelDB table: blocks of at most 16 rows, keys with a prefix shared with the key before, and a footer.
 pub fn table(rows: &[(Vec<u8>, Vec<u8>)], compressed: bool) -> Vec<u8> {
     let mut file = Vec::new();
     let mut index = Vec::new();
@@ -167,8 +167,7 @@ fn text(text: &str) -> Vec<u8> {
     [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
 }
 
-/// The opcodes of a state dict in f32, and the numbers of its storages. Tensors of the same numbers share them, as tied
-/// ones do.
+/// The opcodes of a state dict in f32, and its storages. Equal tensors share a storage, as tied ones do.
 fn state_dict(tensors: &Tensors) -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
     let mut pickle = b"ccollections\nOrderedDict\n)R(".to_vec();
     let mut storages: Vec<(String, Vec<u8>)> = Vec::new();
@@ -223,7 +222,7 @@ fn members(pickle: Vec<u8>, storages: Vec<(String, Vec<u8>)>) -> Vec<(String, Ve
     std::iter::once(("archive/data.pkl".to_owned(), pickle)).chain(storages).collect()
 }
 
-/// nanoGPT's `ckpt.pt`, with the output projection `output`; layers, heads and context as given.
+/// nanoGPT's `ckpt.pt` with the output projection `output`, and these `n_layer`, `n_head` and `block_size`.
 pub fn nano_gpt(tensors: &Tensors, [layers, heads, context]: [usize; 3], output: &[f32]) -> Vec<u8> {
     let shape = &tensors["wte.weight"].0;
     let mut stored = Tensors::new();
@@ -261,7 +260,7 @@ pub fn zip(members: &[(String, Vec<u8>)]) -> Vec<u8> {
         let size = (bytes.len() as u32).to_le_bytes();
         let name_length = (name.len() as u16).to_le_bytes();
         let offset = file.len() as u32;
-        // Version, flags, method, time, date, sum, sizes, lengths of name and extra field.
+        // Version, flags, method, time, date, checksum, sizes, lengths of name and extra field.
         let shared =
             [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &size, &size, &name_length, &[0, 0]].concat();
         file.extend([b"PK\x03\x04", &shared[..], name.as_bytes(), bytes].concat());

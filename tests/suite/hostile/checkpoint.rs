@@ -1,4 +1,4 @@
-//! `config.json` and the header of `model.safetensors`.
+//! Damaged `config.json` and `model.safetensors`.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ fn config() -> Gpt2Config {
 #[test]
 fn configurations() {
     hold(mutated(&[CONFIG]), |json| {
-        // What it says of a shape is not believed: 1,024 layers have 12,292 tensors.
+        // 1,024 layers have 12,292 tensors, whose names and shapes take memory.
         match bounded(json.0.len(), || Gpt2Config::from_hugging_face(&json.0))? {
             Ok(config) => {
                 prop_assert!(config.n_head >= 1 && config.head_width() * config.n_head == config.n_embd);
@@ -45,7 +45,7 @@ fn configurations() {
     });
 }
 
-/// A weight file of [`config`] in F32, header and data apart.
+/// Header and data of a weight file for [`config`] in F32.
 fn weights() -> (Vec<u8>, Vec<u8>) {
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".to_owned(), serde_json::json!({"format": "pt"}));
@@ -106,7 +106,7 @@ fn weight_files() {
 fn weight_headers() {
     let model = model();
     let (header, data) = weights();
-    // The length before the header is right, so that the header is looked at.
+    // The length before the header is right, so the header is read.
     hold((mutated(&[&header]), any::<u8>()), |(header, longer)| {
         let mut data = data.clone();
         data.resize(data.len() + usize::from(longer.saturating_sub(250)), 0);

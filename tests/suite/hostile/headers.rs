@@ -1,4 +1,4 @@
-//! Sizes that a header claims are held against the file before anything is made of them.
+//! Sizes in a header are compared with the file before anything is allocated.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use gpt2_model::WeightFile;
 use super::memory::peak_of;
 use crate::common::{copy_model, gpt2_eval, refused};
 
-/// The message for a weight file of these bytes, which takes next to no memory.
+/// The error of opening a weight file with these bytes, which must take almost no memory.
 fn refused_weights(bytes: Vec<u8>) -> String {
     let (result, peak) = peak_of(|| WeightFile::in_memory(Path::new("m/model.safetensors"), bytes));
     assert!(peak < 100_000, "{peak} bytes");
@@ -22,7 +22,7 @@ fn with_header(header: &str, data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_header_that_claims_more_than_there_is() {
+fn a_header_that_promises_more_than_the_file_has() {
     let claims = |shape: &str, start: u64, end: u64| {
         format!(r#"{{"wte.weight":{{"dtype":"F32","shape":{shape},"data_offsets":[{start},{end}]}}}}"#)
     };
@@ -61,7 +61,7 @@ fn sums_of_offsets_do_not_overflow() {
 }
 
 #[test]
-fn a_header_of_a_length_that_cannot_be() {
+fn a_header_of_an_impossible_length() {
     let length = |length: u64, more: &[u8]| [&length.to_le_bytes()[..], more].concat();
     let message = refused_weights(length(u64::MAX, b"{}"));
     assert!(
@@ -69,7 +69,7 @@ fn a_header_of_a_length_that_cannot_be() {
         "{message}"
     );
     let message = refused_weights(length(1000, b"{}"));
-    assert!(message.contains("it has 10 bytes where its header promises 1,008"), "{message}");
+    assert!(message.contains("it has 10 bytes, but its header promises 1,008"), "{message}");
     assert!(refused_weights(vec![1, 2, 3]).contains("not a safetensors file"));
     let deep = format!("{}{}", "{\"a\":".repeat(50_000), "}".repeat(50_000));
     let message = refused_weights(with_header(&deep, &[]));
@@ -85,7 +85,7 @@ fn a_tensor_under_both_names() {
     assert!(message.contains("occurs twice, with the prefix `transformer.` and without"), "{message}");
 }
 
-/// What a checkpoint with changed files is answered with.
+/// The error of a run with a changed copy of tiny-3M.
 fn refused_model(change: impl FnOnce(&Path)) -> String {
     let directory = tempfile::tempdir().unwrap();
     let model = directory.path().join("model");
@@ -98,7 +98,7 @@ fn refused_model(change: impl FnOnce(&Path)) -> String {
 }
 
 #[test]
-fn configurations_that_cannot_be() {
+fn impossible_configurations() {
     let with = |field: &str, value: &str| {
         refused_model(|model| {
             let path = model.join("config.json");
@@ -116,7 +116,7 @@ fn configurations_that_cannot_be() {
     check("n_head", "0", "n_head is 0, expected a size from 1 to 65536");
     check("n_head", "7", "n_head (7) does not divide n_embd (64)");
     check("vocab_size", "1e15", "vocab_size is 1000000000000000.0, expected a size from 1 to 4194304");
-    // What can be is held against the tensors.
+    // Possible sizes are compared with the tensors.
     let message = with("n_layer", "1000");
     assert!(
         message.contains("model/model.safetensors: tensor `h.") && message.contains("is missing"),
@@ -134,7 +134,7 @@ fn tokenizers_with_more_than_the_model_has() {
             std::fs::write(model.join("merges.txt"), "").unwrap();
         })
     };
-    // As many tokens as the model has rows, of which one has an id of its own.
+    // As many tokens as the model has rows, but one id is larger.
     let ids = (0..50_256).map(|id| format!("\"t{id}\":{id},")).collect::<String>();
     let message = with("vocab.json", format!("{{{ids}\"<|endoftext|>\":60000}}"));
     assert!(message.contains("model/vocab.json has the token id 60000"), "{message}");

@@ -1,4 +1,4 @@
-//! Tokenizer files, any text, and any token ids.
+//! Damaged tokenizer files, arbitrary text, and arbitrary token ids.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -26,7 +26,7 @@ const JSON: &[u8] = br#"{"version":"1.0","truncation":null,"padding":null,"added
 "end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":false,"vocab":{"a":0,"b":1,"c":2,"\u0120":3,
 "ab":4,"\u0120a":5,"abc":6,"<|endoftext|>":7},"merges":["a b",["\u0120","a"],"ab c"]}}"#;
 
-/// What every tokenizer keeps.
+/// Properties of every tokenizer.
 fn is_sound(tokenizer: &Gpt2Tokenizer) -> Result<(), TestCaseError> {
     prop_assert!(tokenizer.end_of_text() <= tokenizer.largest_id() && tokenizer.largest_id() < 1 << 24);
     for text in ["abc a", "", "a[PAD]b <|endoftext|>", "é"] {
@@ -68,7 +68,7 @@ fn tokenizer_json() {
     });
 }
 
-/// Any characters, and what tokenizers care about.
+/// Arbitrary characters, and strings that tokenizers treat specially.
 fn texts() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => any::<char>().prop_map(String::from),
@@ -81,7 +81,7 @@ fn texts() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn any_text_comes_back() {
+fn any_text_round_trips() {
     LazyLock::force(&BUNDLED);
     hold(texts(), |text| {
         let ids = BUNDLED.encode(&text).unwrap();
@@ -100,25 +100,25 @@ fn any_ids_are_decoded() {
     hold(vec(id, 0..30), |ids| {
         let text = bounded(4 * ids.len(), || BUNDLED.decode(&ids))?.unwrap();
         let known: Vec<u8> = ids.iter().filter_map(|&id| BUNDLED.token_bytes(id)).flatten().collect();
-        prop_assert_eq!(text, String::from_utf8_lossy(&known).into_owned(), "unknown ids are nothing");
+        prop_assert_eq!(text, String::from_utf8_lossy(&known).into_owned(), "unknown ids decode to nothing");
         prop_assert!(ids.iter().all(|&id| BUNDLED.token_bytes(id).is_some() == (id < 50_257)));
         Ok(())
     });
 }
 
 #[test]
-fn white_space_without_end_is_refused() {
+fn too_long_white_space_is_refused() {
     let spaced = |count: usize| format!("a{}b c", " ".repeat(count));
     let words = |text: &str| BUNDLED.encode(text).map(|ids| BUNDLED.decode(&ids).unwrap());
     assert_eq!(words(&spaced(100_000)).unwrap(), spaced(100_000));
     let ids = BUNDLED.encode(&spaced(100_000)).unwrap();
-    assert_eq!(ids[ids.len() - 2..], BUNDLED.encode(" b c").unwrap(), "words behind it are found");
+    assert_eq!(ids[ids.len() - 2..], BUNDLED.encode(" b c").unwrap(), "words after it are found");
     let error = words(&spaced(100_001)).unwrap_err().to_string();
     assert!(error.contains("more than 100000 bytes of white space in a row"), "{error}");
 }
 
 #[test]
-fn a_long_word_is_no_trouble() {
+fn a_long_word_round_trips() {
     let word = "ab".repeat(100_000);
     assert_eq!(BUNDLED.decode(&BUNDLED.encode(&word).unwrap()).unwrap(), word);
 }

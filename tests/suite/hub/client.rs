@@ -9,7 +9,7 @@ use super::server::{COMMIT, Fault, HubServer};
 
 const MODEL: &str = "owner/model";
 
-/// Notes what it is told.
+/// Records the calls of the client.
 #[derive(Default)]
 struct Notes {
     said: Vec<String>,
@@ -59,7 +59,7 @@ impl Setup {
         self.cache.path().join("models--owner--model").join(path)
     }
 
-    /// Files in `blobs/`, those of unfinished downloads too.
+    /// Files in `blobs/`, incomplete downloads included.
     fn blobs(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.in_cache("blobs")) else { return vec![] };
         let mut names: Vec<String> =
@@ -83,7 +83,7 @@ fn read(file: &CachedFile) -> Vec<u8> {
 }
 
 #[test]
-fn files_come_into_the_layout_of_the_cache() {
+fn files_are_stored_in_the_layout_of_the_cache() {
     let mut setup = Setup::new();
     let large = content(300_000);
     setup.server.add_large(MODEL, "model.safetensors", &large);
@@ -103,11 +103,11 @@ fn files_come_into_the_layout_of_the_cache() {
     }
     assert_eq!(setup.blobs().len(), 2, "nothing unfinished is left");
     assert_eq!(setup.notes.bytes, 300_003);
-    // Again: only asked for, not downloaded.
+    // The second fetch asks the hub and downloads nothing.
     let gets = setup.server.gets().len();
     assert_eq!(setup.fetch("model.safetensors").unwrap(), weights);
     assert_eq!(setup.server.gets().len(), gets);
-    // Of a commit nothing is asked.
+    // A commit needs no request.
     let all = setup.server.seen().len();
     let commit = main_branch().at(COMMIT);
     let hub = Hub::new(setup.settings.clone()).unwrap();
@@ -116,7 +116,7 @@ fn files_come_into_the_layout_of_the_cache() {
 }
 
 #[test]
-fn a_connection_that_is_cut_goes_on_where_it_was() {
+fn an_interrupted_download_is_resumed() {
     let mut setup = Setup::new();
     let large = content(500_000);
     setup.server.add_large(MODEL, "w", &large);
@@ -137,7 +137,7 @@ fn a_connection_that_is_cut_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_process_that_was_killed_leaves_what_the_next_one_continues() {
+fn a_partial_download_of_a_killed_process_is_resumed() {
     let mut setup = Setup::new();
     let large = content(100_000);
     setup.server.add_large(MODEL, "w", &large);
@@ -153,12 +153,12 @@ fn a_process_that_was_killed_leaves_what_the_next_one_continues() {
     assert_eq!(read(&setup.fetch("w").unwrap()), large);
     assert_eq!(setup.notes.bytes - before, 60_000);
     assert_eq!(setup.notes.began_at.last(), Some(&40_000));
-    // All of it, but not yet checked.
+    // Complete, but not yet checked.
     restart(&large);
     let gets = setup.server.gets().len();
     assert_eq!(read(&setup.fetch("w").unwrap()), large);
     assert_eq!(setup.server.gets().len(), gets);
-    // A server that sends everything, a part that is too long, and one of something else.
+    // A server that ignores ranges, a partial file that is too long, and one of another file.
     setup.server.fail("GET", "w", Fault::IgnoreRange);
     for part in [&large[..40_000], &content(100_001)[..], &[7; 500][..], &vec![7; 100_000]] {
         restart(part);
@@ -168,7 +168,7 @@ fn a_process_that_was_killed_leaves_what_the_next_one_continues() {
 }
 
 #[test]
-fn a_corrupted_body_is_never_taken_for_the_file() {
+fn a_corrupted_body_is_an_error() {
     for is_large in [true, false] {
         let mut setup = Setup::new();
         if is_large {
@@ -186,7 +186,7 @@ fn a_corrupted_body_is_never_taken_for_the_file() {
 }
 
 #[test]
-fn busy_hubs_are_asked_again_and_for_ever_busy_ones_named() {
+fn busy_hubs_are_retried_then_named_in_an_error() {
     let mut setup = Setup::new();
     setup.server.add_small(MODEL, "c", b"{}");
     setup.server.fail("HEAD", "c", Fault::Status(429, &[("Retry-After", "0")]));
@@ -203,7 +203,7 @@ fn busy_hubs_are_asked_again_and_for_ever_busy_ones_named() {
 }
 
 #[test]
-fn the_token_is_for_the_hub_alone() {
+fn only_the_hub_gets_the_token() {
     let mut setup = Setup::new();
     setup.server.add_large(MODEL, "w", &content(10));
     setup.server.demand_token("hf_secret");
@@ -211,7 +211,7 @@ fn the_token_is_for_the_hub_alone() {
     assert!(matches!(error, HubError::NoPermission { status: 401, .. }), "{error}");
     assert!(error.to_string().contains("HF_TOKEN") && error.to_string().contains("/owner/model"), "{error}");
     setup.settings.token = Some("hf_wrong".to_owned());
-    assert!(setup.fetch("w").unwrap_err().to_string().contains("the present one may not"));
+    assert!(setup.fetch("w").unwrap_err().to_string().contains("the current token has no access"));
     setup.settings.token = Some("hf_secret".to_owned());
     setup.fetch("w").unwrap();
     let seen = setup.server.seen();
@@ -222,7 +222,7 @@ fn the_token_is_for_the_hub_alone() {
 }
 
 #[test]
-fn what_is_not_there_is_told_apart() {
+fn missing_files_revisions_and_repositories_have_their_own_errors() {
     let mut setup = Setup::new();
     setup.server.add_small(MODEL, "c", b"{}");
     let error = setup.fetch("nothing").unwrap_err();
@@ -240,7 +240,7 @@ fn what_is_not_there_is_told_apart() {
 }
 
 #[test]
-fn without_a_network_the_cache_is_enough() {
+fn the_cache_works_without_a_network() {
     let mut setup = Setup::new();
     setup.server.add_small(MODEL, "c", b"{}");
     let file = setup.fetch("c").unwrap();
@@ -264,7 +264,7 @@ fn without_a_network_the_cache_is_enough() {
 }
 
 #[test]
-fn damage_in_the_cache_is_found_and_mended() {
+fn damaged_files_in_the_cache_are_downloaded_again() {
     let mut setup = Setup::new();
     setup.server.add_large(MODEL, "w", &content(1000));
     let file = setup.fetch("w").unwrap();
@@ -274,13 +274,13 @@ fn damage_in_the_cache_is_found_and_mended() {
     let mended = hub.fetch_checked(&main_branch(), "w", &mut setup.notes).unwrap();
     assert_eq!(read(&mended), content(1000));
     assert!(setup.notes.said.last().unwrap().contains("is damaged"));
-    // One that lost its end is not taken for whole in a plain fetch either.
+    // A plain fetch notices a truncated file too.
     std::fs::write(&blob, vec![0; 10]).unwrap();
     assert_eq!(read(&setup.fetch("w").unwrap()), content(1000));
 }
 
 #[test]
-fn a_full_disk_is_named() {
+fn a_full_disk_has_its_own_error() {
     if !Path::new("/dev/full").exists() {
         return;
     }

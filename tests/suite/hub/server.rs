@@ -1,4 +1,4 @@
-//! A hub on this machine: the protocol of the Hugging Face hub as far as downloads need it, with faults on demand.
+//! A local server with the part of the hub's protocol that downloads need, and faults on demand.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};
@@ -8,36 +8,36 @@ use std::sync::{Arc, Mutex};
 
 use sha2::{Digest as _, Sha256};
 
-/// The commit that every branch is.
+/// The commit of every branch.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// What the server does instead of answering as it should, once.
+/// A fault that the server shows once.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// Answers with this status and these headers.
+    /// Responds with this status and these headers.
     Status(u16, &'static [(&'static str, &'static str)]),
     /// Ends the connection after this number of bytes of content.
     CutAfter(usize),
     /// Sends other content of the same length.
     Corrupt,
-    /// Sends everything, whatever part was asked for.
+    /// Ignores the requested range and sends everything.
     IgnoreRange,
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub method: String,
     pub path: String,
     pub range: Option<String>,
     pub authorization: Option<String>,
-    /// Whether it came to the store of large files, which is another host.
+    /// Whether the store of large files, another host, received it.
     pub at_store: bool,
 }
 
 #[derive(Default)]
 struct State {
-    /// By `REPOSITORY:PATH`, `datasets/…` for data.
+    /// By `REPOSITORY:PATH`; datasets as `datasets/…`.
     files: BTreeMap<String, File>,
     /// By method and path of the file.
     faults: BTreeMap<(String, String), VecDeque<Fault>>,
@@ -52,7 +52,7 @@ struct File {
     is_large: bool,
 }
 
-/// A running server; it ends when dropped.
+/// A running server; dropping it stops it.
 pub struct HubServer {
     hub: SocketAddr,
     store: SocketAddr,
@@ -86,7 +86,7 @@ impl HubServer {
         format!("http://{}", self.hub)
     }
 
-    /// A file in git: its `ETag` is the name of its blob.
+    /// Adds a file in git, whose `ETag` is its blob hash.
     pub fn add_small(&self, repository: &str, path: &str, content: &[u8]) {
         let mut hasher = sha1::Sha1::new();
         hasher.update(format!("blob {}\0", content.len()));
@@ -94,7 +94,7 @@ impl HubServer {
         self.add(repository, path, content, &hex::encode(hasher.finalize()), false);
     }
 
-    /// A file in large-file storage: its `X-Linked-Etag` is its sha256, and another host has it.
+    /// Adds a file in large-file storage: its `X-Linked-Etag` is its sha256, and the store has its content.
     pub fn add_large(&self, repository: &str, path: &str, content: &[u8]) {
         self.add(repository, path, content, &hex::encode(Sha256::digest(content)), true);
     }
@@ -109,13 +109,13 @@ impl HubServer {
         self.state.lock().unwrap().files.insert(format!("{repository}:{path}"), file);
     }
 
-    /// The next request of this method for the file `path` meets this fault; several meet one each.
+    /// The next request of this method for `path` gets this fault; each fault is used once.
     pub fn fail(&self, method: &str, path: &str, fault: Fault) {
         let key = (method.to_owned(), path.to_owned());
         self.state.lock().unwrap().faults.entry(key).or_default().push_back(fault);
     }
 
-    /// Only who sends this token is let in.
+    /// Refuses requests without this token.
     pub fn demand_token(&self, token: &str) {
         self.state.lock().unwrap().token = Some(token.to_owned());
     }
@@ -164,7 +164,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, at_store: bool, store: Socket
     }
     let seen =
         Seen { method: method.clone(), path: path.clone(), range: range.clone(), authorization, at_store };
-    // What the client does with half an answer is its own affair.
+    // A client may close the connection early.
     let _ = answer(stream, &mut state.lock().unwrap(), seen, store);
 }
 
@@ -173,7 +173,7 @@ fn answer(stream: &TcpStream, state: &mut State, seen: Seen, store: SocketAddr) 
     state.seen.push(seen);
     let is_plain = path.starts_with("/mirror/");
     let is_inner = at_store || is_plain || path.starts_with("/api/resolve-cache/");
-    // `/REPOSITORY/resolve/REVISION/PATH`, and the same behind `/store` or `/api/resolve-cache`.
+    // `/REPOSITORY/resolve/REVISION/PATH`, also after `/store` or `/api/resolve-cache`.
     let plain =
         path.trim_start_matches("/store").trim_start_matches("/api/resolve-cache").trim_start_matches('/');
     let plain =

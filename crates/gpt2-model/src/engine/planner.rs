@@ -68,7 +68,9 @@ impl<'a> Planner<'a> {
             (whole, self.tokenizer.encode(context)?.len())
         };
         if tokens.len() <= context_tokens {
-            return Err(PlanError::Empty("the continuation adds no token to its context; expected some text"));
+            return Err(PlanError::Empty(
+                "the continuation adds no token to its context; expected some text",
+            ));
         }
         let targets = tokens.split_off(context_tokens);
         let read = context_tokens + targets.len() - 1;
