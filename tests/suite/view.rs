@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::chromium::Chromium;
 use crate::common::{gpt2_eval, refused, run_on_sample};
@@ -17,18 +17,29 @@ fn answered(port: &str, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// A server that ends with the test, also when an assertion fails.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn the_page_is_served_on_this_machine_only() {
     let run = run_on_sample("lambada", &["--limit", "2"]);
-    let mut server = Command::new(assert_cmd::cargo::cargo_bin("gpt2-eval"))
+    let child = Command::new(assert_cmd::cargo::cargo_bin("gpt2-eval"))
         .args(["view", "run", "--serve", "--no-open"])
         .current_dir(run.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    let mut server = Server(child);
     let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().to_owned();
     let port = address.trim_start_matches("http://127.0.0.1:").trim_end_matches('/').to_owned();
     let get = |line: &str, host: &str| answered(&port, format!("{line}\r\nHost: {host}\r\n\r\n").as_bytes());
@@ -59,9 +70,9 @@ fn the_page_is_served_on_this_machine_only() {
         assert_eq!(browser.complaints(&address), Vec::<String>::new());
     }
 
-    let killed = Command::new("kill").args(["-INT", &server.id().to_string()]).status().unwrap();
+    let killed = Command::new("kill").args(["-INT", &server.0.id().to_string()]).status().unwrap();
     assert!(killed.success());
-    assert_eq!(server.wait().unwrap().code(), Some(0), "Ctrl-C ends it without an error");
+    assert_eq!(server.0.wait().unwrap().code(), Some(0), "Ctrl-C ends it without an error");
 }
 
 #[test]

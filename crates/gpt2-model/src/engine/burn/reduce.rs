@@ -204,7 +204,9 @@ mod tests {
 
     const WIDTH: usize = 700;
 
-    /// Two rows of logits in two parts on each CPU and GPU device of this build.
+    /// Target, excluded tokens, log P, argmax, filtered log P, filtered argmax.
+    type Case<'a> = (u32, &'a [u32], f64, bool, f64, bool);
+
     fn devices() -> impl Iterator<Item = (&'static str, ComputeDevice)> {
         ["flex", "ndarray", "wgpu"]
             .into_iter()
@@ -244,8 +246,7 @@ mod tests {
         (logits[0], logits[1], logits[450], logits[699]) = (1.0, 3.0, 3.0, 0.0);
         let left = 1f64.exp() + 3f64.exp() + 1.0;
         let sum = left + 3f64.exp();
-        // Target, excluded tokens, log P, argmax, filtered log P, filtered argmax.
-        let cases: [(u32, &[u32], f64, bool, f64, bool); 4] = [
+        let cases: [Case<'_>; 4] = [
             (450, &[1], 3.0 - sum.ln(), false, 3.0 - left.ln(), true),
             // An excluded target is never right but keeps its share.
             (1, &[1], 3.0 - sum.ln(), true, 3.0 - sum.ln(), false),
