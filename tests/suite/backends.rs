@@ -14,7 +14,7 @@ fn ndarray_agrees() {
 
     let largest = largest_difference(&bundled_on("tiny-3M", open("ndarray")), &golden("tiny-3M"));
     say(&format!("tiny-3M on ndarray: largest |Δ log-probability| against transformers is {largest:.2e}"));
-    // flex is as near to the same reference, so the two are twice this apart at most.
+    // flex is as close to the same reference, so the two differ by at most twice this.
     assert!(largest <= TOLERANCE / 2.0, "{largest:e}");
 }
 
@@ -25,7 +25,7 @@ fn ndarray_agrees() {
 }
 
 /// The fused block against the Burn modules: with and without a kept cache, after a shared prefix, and with outputs for
-/// some of the tokens only.
+/// only some of the tokens.
 #[test]
 #[cfg(feature = "flex")]
 fn fused_blocks_equal_burn_modules() {
@@ -73,7 +73,7 @@ mod wgpu {
 
     use crate::common::{bundled, bundled_on};
 
-    /// The first adapter; without one the test is skipped aloud, unless `GPT2_EVAL_REQUIRE_WGPU` forbids it.
+    /// The first adapter. Without one the test is skipped with a message, or fails if `GPT2_EVAL_REQUIRE_WGPU` is set.
     fn adapter() -> Option<ComputeDevice> {
         match "wgpu".parse::<gpt2_model::DeviceRequest>().unwrap().open() {
             Ok(device) => Some(device),

@@ -1,4 +1,4 @@
-//! Runs that are killed, stopped, and started afresh.
+//! Runs that are killed, stopped, and started over.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

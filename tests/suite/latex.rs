@@ -7,7 +7,7 @@ use gpt2_eval::report::{Section, latex};
 
 use crate::common::{copy_model, gpt2_eval, say};
 
-/// Compiles a document without errors and returns the log. Returns `None` and says so where LaTeX is missing. Keeps the PDF
+/// Compiles a document without errors and returns the log. Returns `None`, with a message, if LaTeX is missing. Keeps the PDF
 /// in the directory that `GPT2_EVAL_KEEP_PDF` names.
 fn compiles(document: &str, name: &str) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();
@@ -76,7 +76,7 @@ fn any_text_compiles() {
         let section = Section::new(text.clone(), 1, header, rows);
         sections.push(Section { footnotes: vec![text.clone()], terms: text.clone(), ..section });
     }
-    // More tables, columns and rows than LaTeX can place by itself.
+    // More tables, columns and rows than LaTeX fits on a page.
     let wide: Vec<String> = (0..40).map(|column| format!("a long name {column} ↑")).collect();
     sections.push(Section::new(
         "wide".to_owned(),

@@ -1,5 +1,5 @@
 //! The integration tests, one binary. Those that need reference data read it from `GPT2_EVAL_SHARED` (default
-//! `../shared`) and say aloud when they skip.
+//! `../shared`) and print a message when they skip.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -102,7 +102,10 @@ fn shards_that_cannot_be_merged_are_refused() {
     let message = refused(path, &["merge", "a", "b", "--out", "m"]);
     assert!(message.contains("shard 0/2 is in a/shards/0-of-2 and in b/shards/0-of-2"), "{message}");
     let message = refused(path, &["merge", "a", "other", "--out", "m"]);
-    assert!(message.contains("belong to different runs") && message.contains("seed: there 0, now 3"), "{message}");
+    assert!(
+        message.contains("belong to different runs") && message.contains("seed: there 0, now 3"),
+        "{message}"
+    );
     let message = refused(path, &["merge", "whole"]);
     assert!(message.contains("whole: no shards"), "{message}");
     let message = refused(path, &["merge", "nothing"]);

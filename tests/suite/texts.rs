@@ -149,7 +149,7 @@ fn a_text_has_the_perplexity_of_a_task_of_ones_own() {
     let log_probability = |at: usize| top[at]["log_probability"].as_f64().unwrap();
     assert!(log_probability(0) <= log_probability(1) && log_probability(2) <= log_probability(3));
     for surprise in top {
-        // Where it is said to stand, it stands.
+        // The token is at the reported line and column.
         let line = text.lines().nth(surprise["line"].as_u64().unwrap() as usize - 1).unwrap();
         let from: String = line.chars().skip(surprise["column"].as_u64().unwrap() as usize - 1).collect();
         let token = surprise["text"].as_str().unwrap();

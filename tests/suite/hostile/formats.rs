@@ -217,7 +217,7 @@ fn pickles_call_nothing() {
     );
     let message = refused_pickle(b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.");
     assert!(message.contains("`builtins.eval`"), "{message}");
-    // In place of a tensor.
+    // Instead of a tensor.
     let message = refused_pickle(b"\x80\x02}X\x0a\0\0\0wte.weightcos\nsystem\nX\x04\0\0\0true\x85Rs.");
     assert!(message.contains("is missing"), "{message}");
     let message = refused_pickle(b"\x80\x02X\xff\xff\xff\xffa.");

@@ -1,7 +1,7 @@
 //! No input from outside panics, takes unbounded memory or leads out of its directory.
 //!
-//! Each property holds for [`cases`] inputs: valid files that were changed a little, mostly, for random bytes seldom
-//! get past a reader's first check. The inputs are the same every time; `GPT2_EVAL_FUZZ_SEED` gives others.
+//! Each property holds for [`cases`] inputs. Most are valid files with small changes, because random bytes seldom pass a
+//! reader's first check. The inputs are the same every time; `GPT2_EVAL_FUZZ_SEED` gives others.
 
 mod baselines;
 mod checkpoint;
@@ -22,18 +22,18 @@ use std::fmt::Debug;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-/// What the environment says, or `absent`.
+/// The number in an environment variable, or `absent`.
 fn from_environment<T: std::str::FromStr>(name: &str, absent: T) -> T {
     let Ok(text) = std::env::var(name) else { return absent };
     text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, expected a number"))
 }
 
-/// Inputs of each property.
+/// Number of inputs of each property.
 pub fn cases() -> u32 {
     from_environment("GPT2_EVAL_FUZZ_CASES", 2000)
 }
 
-/// Holds `property` against inputs drawn from `strategy`; the smallest input that breaks it is shown.
+/// Tests `property` on inputs from `strategy`, and shows the smallest input that violates it.
 pub fn hold<S: Strategy>(strategy: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>)
 where
     S::Value: Debug,
@@ -47,7 +47,7 @@ where
     }
 }
 
-/// A message about input names its file, is short, and does nothing to a terminal.
+/// A message about input names its file, is short, and has no control characters.
 pub fn is_good_message(message: &str, file: &str) -> Result<(), TestCaseError> {
     let broken = if !message.contains(file) {
         "does not name the file"

@@ -1,4 +1,4 @@
-//! Run directories: a journal or manifest that was changed is read, or refused by its name, and never made worse.
+//! Run directories: a changed journal or manifest is read, or refused with its name, and never damaged further.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::mutate::mutated;
 use super::{hold, is_good_message};
 use crate::common::gpt2_eval;
 
-/// A directory in memory where the system has one: the properties write a file for every input.
+/// A directory in memory if the system has one, because the properties write a file for every input.
 fn directory() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
@@ -176,7 +176,7 @@ fn manifests() {
     });
 }
 
-/// A run directory that others made, read back for its scores.
+/// A run directory from an untrusted source, from which scores are computed.
 #[test]
 fn finished_runs() {
     let directory = directory();
@@ -216,7 +216,7 @@ fn a_number_beyond_f32_is_refused() {
     );
 }
 
-/// Sample values that a finished run's journal cannot have: the run is shown with what is left, or refused.
+/// Sample values that a finished run's journal cannot have: the report omits them, or the run is refused.
 #[test]
 fn journals_with_other_statistics() {
     let directory = tempfile::tempdir().unwrap();
