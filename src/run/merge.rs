@@ -32,7 +32,9 @@ pub fn merge(directories: &[PathBuf], out: Option<&Path>) -> Result<PathBuf, Run
     }
     shards.sort_by_key(|shard| shard.shard);
     let Some(first) = shards.first() else {
-        return Err(RunError::Other("no directories to merge: name the directories of the shards".to_owned()));
+        return Err(RunError::Other(
+            "no directories to merge: name the directories of the shards".to_owned(),
+        ));
     };
     check_one_run(&shards, first)?;
     check_complete(&shards, first)?;
