@@ -19,7 +19,7 @@ pub(super) struct CheckArguments {
     /// Run directory
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// How much worse a metric may be: `task.metric=0.5%` of its value, or `task.metric=0.5` in its unit; `*` stands for
+    /// How much worse a metric may be: `task.metric=0.5%` of its value, or `task.metric=0.5` in its unit; `*` matches
     /// any task or metric; may be repeated [default: 0]
     #[arg(long, value_name = "TASK.METRIC=AMOUNT")]
     tolerance: Vec<String>,

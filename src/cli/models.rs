@@ -117,7 +117,7 @@ fn labelled(given: &str) -> anyhow::Result<ModelChoice> {
     Ok(ModelChoice { label, origin })
 }
 
-/// `Err` if `label` cannot be the name of a directory and stand in tables.
+/// `Err` if `label` is not usable as a directory name and in tables.
 fn check_label(label: &str) -> anyhow::Result<()> {
     let allowed = |character: char| character.is_alphanumeric() || "-_.+@".contains(character);
     if label.is_empty() || label.starts_with('.') || !label.chars().all(allowed) {

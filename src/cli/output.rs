@@ -4,13 +4,13 @@ use std::io::Write;
 
 use anyhow::Context;
 
-/// What a command prints, and what is wrong although it printed it.
+/// Output of a command, and problems that did not prevent it.
 pub(super) struct Report {
     pub text: String,
     pub problem: Option<Problem>,
 }
 
-/// A problem that is no error of the command.
+/// A problem that is not an error of the command.
 pub(super) enum Problem {
     /// Something is missing or failed; the same command, run again, continues.
     Incomplete(String),

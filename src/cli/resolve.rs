@@ -97,7 +97,7 @@ pub(super) struct RunArguments {
     pub quiet: bool,
 }
 
-/// What a run measures; models and data may not be downloaded yet.
+/// Tasks, models and data of a run, possibly not downloaded yet.
 pub(super) struct RunChoice {
     models: Vec<ModelChoice>,
     tasks: Vec<PlannedTask>,

@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::{DataError, DataFile};
 
-/// Most turns of a story, because each prompt contains all earlier turns. The longest known conversation has 36.
+/// Maximum turns of a story, because each prompt contains all earlier turns. The longest known conversation has 36.
 const MAX_TURNS: usize = 256;
-/// Most bytes of a story's id and of its domain, which every turn carries.
+/// Maximum bytes of a story's id and of its domain, which every turn carries.
 const MAX_NAME_BYTES: usize = 256;
 
 /// A story and the conversation about it.

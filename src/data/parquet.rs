@@ -11,13 +11,13 @@ use untrusted_input::clipped;
 
 /// The first and last bytes of a file.
 pub(super) const MAGIC: &[u8] = b"PAR1";
-/// Most rows of a table; every test set is far smaller.
+/// Maximum rows of a table; every test set is far smaller.
 const MAX_ROWS: i64 = 20_000_000;
 
 /// A row: columns with their values, in the table's order.
 pub(super) type Row = Vec<(String, Value)>;
 
-/// A record's number from 1, which stands for a line number in messages, and its fields.
+/// A record's number from 1, which messages show as line number, and its fields.
 type NumberedRecord = (usize, Map<String, Value>);
 
 /// The rows of a table as numbered records.

@@ -145,7 +145,7 @@ impl RegressionBaseline {
     ///
     /// # Errors
     ///
-    /// The file is no baseline, has another version, or its columns differ in length.
+    /// The file is not a baseline, has another version, or its columns differ in length.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         Self::parse(path)
             .map_err(|cause| anyhow!("cannot read {}: {}", path.display(), clipped(&cause.to_string())))

@@ -9,7 +9,7 @@ use super::side::Side;
 use crate::record::{PromptRecord, SampleResult};
 use text_metrics::{Aggregate, Columns, Metric};
 
-/// Most characters of a text to keep, from its end.
+/// Maximum characters of a text to keep, from its end.
 const MAX_SHOWN: usize = 200;
 
 /// Samples that changed in a metric.

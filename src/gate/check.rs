@@ -15,10 +15,10 @@ const REFUSE: IfDifferent = IfDifferent::Refuse(
     "measure the baseline's data and protocols, or make a new baseline with `gpt2-eval baseline`",
 );
 
-/// Largest share of gates that fail although the run is no worse.
+/// Maximum share of gates that fail although the run is not worse.
 const SIGNIFICANCE: f64 = 0.05;
 
-/// Most samples that a difference of records names.
+/// Maximum samples that a difference of records names.
 const MAX_NAMED: usize = 5;
 
 /// Options of a gate.
@@ -141,7 +141,7 @@ impl Check {
 
 /// Compares a run, `new`, with its baseline. A metric regresses if it is worse beyond its tolerance and significantly so:
 /// the one-sided p of its paired test, with Holm's correction over all metrics, is below 0.05. So at most 5 % of the
-/// runs that are no worse in any metric fail.
+/// runs that are not worse in any metric fail.
 ///
 /// # Errors
 ///

@@ -16,7 +16,7 @@ pub struct CompareOptions {
     pub models: ModelMap,
     /// Also compare runs that differ in data or protocols, on the samples of the same name.
     pub force: bool,
-    /// Most samples of each kind to show per task.
+    /// Maximum samples of each kind to show per task.
     pub samples: usize,
 }
 

@@ -1,4 +1,4 @@
-//! How often the gate fails on simulated runs: at most 1 in 20 where the model is no worse, nearly always where it is.
+//! Failure rates of the gate on simulated runs: at most 1 in 20 if the model is not worse, nearly all if it is.
 
 use std::collections::BTreeMap;
 

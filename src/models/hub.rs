@@ -68,7 +68,7 @@ pub(crate) fn list(location: &Location, downloads: &mut Downloads) -> anyhow::Re
     Ok(listed)
 }
 
-/// What the cache lacks of a model.
+/// Files of a model that are not in the cache.
 pub(crate) struct Missing {
     pub files: Vec<String>,
     /// Whether the configuration is cached, but no tokenizer.

@@ -1,4 +1,4 @@
-//! The models of the paper, and where a model comes from.
+//! The models of the paper, and the sources of models.
 
 mod hub;
 
@@ -76,7 +76,7 @@ impl PaperSize {
     }
 }
 
-/// Where a model comes from; a hub repository may not be downloaded yet.
+/// Source of a model; a hub repository may not be downloaded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ModelOrigin {
     Bundled,

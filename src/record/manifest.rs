@@ -30,7 +30,7 @@ pub struct Manifest {
     pub schema_version: u32,
     /// State of the run.
     pub status: Status,
-    /// What the run measures.
+    /// Tasks, models and options of the run.
     pub plan: Plan,
     /// Everything that decides the result; all files of a run directory have the same identity.
     pub identity: Identity,

@@ -11,7 +11,7 @@ use crate::record::Protocol;
 use untrusted_input::clipped;
 use untrusted_input::{is_plain_name, path_below};
 
-/// What a task measures, and how.
+/// The task config: subject, protocols and data of a task.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskConfig {

@@ -14,7 +14,7 @@ use text_metrics::{coqa_harness_score, coqa_score};
 static CONFIG: LazyLock<TaskConfig> =
     LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/coqa/task.toml")));
 
-/// Most tokens of an answer under `paper`. The paper gives no limit; 99.9 % of the human answers are shorter.
+/// Maximum tokens of an answer under `paper`. The paper gives no limit; 99.9 % of the human answers are shorter.
 const ANSWER_TOKENS: usize = 50;
 /// lm-evaluation-harness's default.
 const HARNESS_TOKENS: usize = 256;

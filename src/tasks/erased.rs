@@ -11,7 +11,7 @@ use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Breakdown, Metric};
 
-/// Where the samples of a task come from.
+/// Source of the samples of a task.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
     data: &'a DataSource,

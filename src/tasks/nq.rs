@@ -17,7 +17,7 @@ use text_metrics::{harness_nq_exact_match, squad_exact_match};
 static CONFIG: LazyLock<TaskConfig> =
     LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/nq/task.toml")));
 
-/// Most tokens of an answer under `paper`, which gives no limit; the longest reference has 27.
+/// Maximum tokens of an answer under `paper`, which gives no limit; the longest reference has 27.
 const ANSWER_TOKENS: usize = 32;
 /// lm-evaluation-harness's default.
 const HARNESS_TOKENS: usize = 256;

@@ -12,7 +12,7 @@ use text_metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric};
 use text_metrics::{Language, moses_tokenize, sentences};
 use untrusted_input::strip;
 
-/// Most tokens of a translation under `paper`.
+/// Maximum tokens of a translation under `paper`.
 const TRANSLATION_TOKENS: usize = 100;
 /// lm-evaluation-harness's default.
 const HARNESS_TOKENS: usize = 256;

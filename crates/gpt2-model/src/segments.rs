@@ -71,7 +71,7 @@ pub struct NewTokens<'a> {
     pub outputs: usize,
 }
 
-/// What the blocks of one forward pass share: the rows of the new tokens, and the keys and values of all.
+/// State that the blocks of one forward pass share: the rows of the new tokens, and the keys and values of all tokens.
 pub struct RaggedBatch {
     pub(crate) simd_level: SimdLevel,
     pub(crate) new: Vec<NewRows>,

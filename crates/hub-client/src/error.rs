@@ -15,7 +15,7 @@ pub enum HubError {
     NoNetwork {
         /// Scheme and host of the request.
         host: String,
-        /// Why there was no response.
+        /// Reason for the missing response.
         reason: String,
     },
     /// A file is not in the cache, and downloads are off.
@@ -104,7 +104,7 @@ pub enum HubError {
     UnexpectedResponse {
         /// The file.
         what: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// An upstream file is no longer at its URL.

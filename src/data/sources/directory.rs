@@ -41,7 +41,7 @@ pub(super) fn find(
     Ok(Some(file))
 }
 
-/// What a file was made from.
+/// The download from which a file was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct VerifiedFile {
     /// sha256 of the file in the directory.

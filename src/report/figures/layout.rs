@@ -17,13 +17,13 @@ const GAP: f64 = 26.0;
 /// Space below a row of panels.
 const ROW_GAP: f64 = 18.0;
 const FOOTNOTE_SIZE: f64 = 11.0;
-/// Most lines of a footnote.
+/// Maximum lines of a footnote.
 const MAX_FOOTNOTE_LINES: usize = 4;
 const TICK_SIZE: f64 = 11.0;
 const LABEL_SIZE: f64 = 12.0;
 /// Distance of two rows of labels below the horizontal axis.
 const ROW: f64 = 15.0;
-/// Most rows of labels below the horizontal axis; ticks that fit into none have no label.
+/// Maximum rows of labels below the horizontal axis; ticks that fit into none have no label.
 const MAX_ROWS: usize = 4;
 /// Widest label below the horizontal axis.
 const MAX_TICK_WIDTH: f64 = 110.0;

@@ -11,7 +11,7 @@ const LINE: f64 = 15.0;
 const GAP: f64 = 7.0;
 /// Width of the line before the text.
 const KEY_WIDTH: f64 = 34.0;
-/// Most lines of an entry.
+/// Maximum lines of an entry.
 const MAX_LINES: usize = 4;
 /// Dashes of the line where both axes have the same value.
 pub(super) const DIAGONAL_DASH: &str = "1 4";

@@ -2,7 +2,7 @@
 
 use untrusted_input::thousands;
 
-/// Most ticks of an axis.
+/// Maximum ticks of an axis.
 pub(super) const MAX_TICKS: usize = 9;
 
 /// A tick of an axis.

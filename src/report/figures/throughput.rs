@@ -8,7 +8,7 @@ use crate::report::ExportedRun;
 use crate::report::distinct::distinct;
 use untrusted_input::thousands;
 
-/// Most rows; further tasks are left out.
+/// Maximum rows; further tasks are left out.
 const MAX_ROWS: usize = 60;
 /// Height of a row in pixels.
 const ROW: f64 = 26.0;

@@ -1,6 +1,6 @@
 //! Escapes text for LaTeX with Computer Modern, the font of every installation.
 
-/// Most characters of a word without a possible line break.
+/// Maximum characters of a word without a possible line break.
 const MAX_UNBROKEN: usize = 24;
 
 /// Escapes the text of a cell. Characters that Computer Modern lacks, such as control characters, become their code point.

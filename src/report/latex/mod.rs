@@ -11,7 +11,7 @@ use escape::{escape, escape_running};
 const LINE: usize = 130;
 /// Space between two columns, in characters.
 const COLUMN_GAP: usize = 3;
-/// Most rows of a table including headers, so that it fits on a page with caption and footnotes.
+/// Maximum rows of a table including headers, so that it fits on a page with caption and footnotes.
 const MAX_ROWS: usize = 42;
 /// Floats between two `\clearpage`: LaTeX fails with too many unplaced floats.
 const MAX_FLOATS: usize = 16;

@@ -6,7 +6,7 @@ use super::names::listed;
 use crate::report::ExportedRun;
 use crate::report::distinct::distinct;
 
-/// Most tasks that a warning names; above, their number.
+/// Maximum tasks that a warning names; above, their number.
 const MAX_TASKS: usize = 4;
 
 /// Leading digits of a sha256 in a warning.

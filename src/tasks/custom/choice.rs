@@ -9,7 +9,7 @@ use crate::tasks::choice::{correct, log_likelihood_request, log_likelihoods};
 use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 
-/// What a task config of this kind says.
+/// Keys of a task config of this kind.
 #[derive(Debug, Clone)]
 pub struct Choice {
     /// The text before the target.

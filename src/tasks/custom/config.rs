@@ -21,10 +21,10 @@ pub const CUSTOM_GROUP: &str = "custom";
 /// Groups of tasks, which no task may be called.
 const RESERVED_NAMES: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", CUSTOM_GROUP];
 
-/// Most characters of a task's name, which becomes part of file names.
+/// Maximum characters of a task's name, which becomes part of file names.
 const MAX_NAME: usize = 100;
 
-/// Most tokens of a completion: the positions of GPT-2.
+/// Maximum tokens of a completion: the positions of GPT-2.
 const MAX_TOKENS: usize = 1024;
 
 /// Default of `max_new_tokens`.

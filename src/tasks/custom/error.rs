@@ -17,7 +17,7 @@ pub enum TaskConfigError {
         line: usize,
         /// Column in characters, from 1.
         column: usize,
-        /// What is wrong, and what was expected.
+        /// The problem and the expected value.
         reason: String,
     },
     /// The file cannot be read.
@@ -58,7 +58,7 @@ pub enum TaskConfigError {
 pub(super) struct Problem {
     /// Bytes of the text.
     pub span: Range<usize>,
-    /// What is wrong.
+    /// The problem.
     pub reason: String,
 }
 

@@ -4,7 +4,7 @@ use super::record::Record;
 use super::template::{Prompt, Template, TextList};
 use gpt2_model::request::{Decoding, Request, Trim};
 
-/// What a task config of this kind says.
+/// Keys of a task config of this kind.
 #[derive(Debug, Clone)]
 pub struct Generation {
     /// The text before the completion.
@@ -15,7 +15,7 @@ pub struct Generation {
     pub references: TextList,
     /// Strings that end a completion.
     pub stop: Vec<String>,
-    /// Most tokens of a completion.
+    /// Maximum tokens of a completion.
     pub max_new_tokens: usize,
 }
 

@@ -7,7 +7,7 @@ use crate::tasks::choice::log_likelihood_request;
 use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 
-/// What a task config of this kind says.
+/// Keys of a task config of this kind.
 #[derive(Debug, Clone)]
 pub struct LastWord {
     /// The text before the target, or the whole text.

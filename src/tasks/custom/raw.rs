@@ -77,7 +77,7 @@ pub enum AnswerIs {
     Text,
 }
 
-/// What the log-likelihood of a choice is divided by, or compared with.
+/// Normalization of the log-likelihood of a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalization {

@@ -1,11 +1,11 @@
-//! What the engine asks of a loaded model: the two primitives, scoring and generating.
+//! The two primitives of a loaded model: scoring and generating.
 
 use super::work::{Prompt, ScoredSequence};
 use super::{EngineError, Usage};
 use crate::request::Completion;
 use crate::tokenizer::Gpt2Tokenizer;
 
-/// What the model says of one target token.
+/// Scores of one target token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TokenScore {
     /// log P(target), nats.

@@ -60,7 +60,7 @@ pub enum EngineError {
     Tokenizer(#[from] TokenizerError),
 }
 
-/// What the engine reports while it runs.
+/// Observes a running engine.
 pub enum Event {
     /// A response is complete.
     Response {
@@ -78,7 +78,7 @@ pub enum Event {
     },
 }
 
-/// What a run cost.
+/// Usage of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Tokens that the model read; shared prefixes count once.

@@ -95,7 +95,7 @@ pub struct Prompt {
     pub truncated_tokens: usize,
 }
 
-/// What the engine runs for one request.
+/// Tokenized work of one request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Work {
     /// Score the targets of these sequences; several for a long document.

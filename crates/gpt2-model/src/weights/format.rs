@@ -33,7 +33,7 @@ pub(super) enum Read {
 /// Contents, and the files that were opened for them.
 pub(super) type WithFiles = (Contents, Vec<Source>);
 
-/// What the headers say.
+/// Contents of the headers.
 pub(super) struct Contents {
     /// Name of the format in output.
     pub format: &'static str,

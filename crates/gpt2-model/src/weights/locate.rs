@@ -20,7 +20,7 @@ pub(crate) fn locate(path: &Path) -> Result<PathBuf, String> {
         return table_of_data_file(path);
     }
     if !path.is_dir() {
-        // TensorFlow calls a checkpoint `model.ckpt`, which stands for `model.ckpt.index` and its data files.
+        // TensorFlow calls a checkpoint `model.ckpt`, which means `model.ckpt.index` and its data files.
         let mut index = path.as_os_str().to_owned();
         index.push(".index");
         let index = PathBuf::from(index);

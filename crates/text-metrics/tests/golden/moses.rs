@@ -13,7 +13,7 @@ fn tokens_equal_those_of_sacremoses() {
             "en" => Language::English,
             "fr" => Language::French,
             "de" => Language::German,
-            other => panic!("{other} is no language of the tokenizer"),
+            other => panic!("the tokenizer does not support the language {other}"),
         };
         assert_eq!(moses_tokenize(&text, language), expected, "{language:?} {text:?}");
     }
