@@ -10,7 +10,6 @@ const CANDIDATES: usize = 10;
 /// The mark of the missing word.
 pub const BLANK: &str = "XXXXX";
 
-/// One question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CbtQuestion {
     /// Line of its first sentence, from 1.

@@ -8,7 +8,6 @@ use super::{DataError, DataFile, read_json_lines};
 /// The first schemas of the collection of 285: the usual test set.
 const WSC273: usize = 273;
 
-/// One schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WinogradSchema {
     /// Line of its record, from 1.

@@ -15,7 +15,6 @@ const MAX_SHOWN: usize = 200;
 /// Samples that changed in a metric.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Changes {
-    /// Name of the metric.
     pub metric: String,
     /// Meaning of the samples' `base` and `new`.
     pub what: &'static str,
@@ -28,14 +27,11 @@ pub struct Changes {
     pub samples: Vec<ChangedSample>,
 }
 
-/// A sample that changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChangedSample {
-    /// Id of the sample.
     pub id: String,
     /// File and line of its record in the data, where the run has its prompt.
     pub location: Option<String>,
-    /// Value in the base.
     pub base: f64,
     /// Value in the new run.
     pub new: f64,

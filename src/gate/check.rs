@@ -79,11 +79,9 @@ impl Verdict {
 pub struct CheckedMetric {
     /// Label of the model in the run.
     pub model: String,
-    /// Name of the task.
     pub task: String,
     /// Protocol with its options.
     pub protocol: String,
-    /// Name of the metric.
     pub metric: String,
     /// Whether more is better.
     pub higher_is_better: bool,
@@ -229,7 +227,6 @@ fn decide(metrics: &mut [CheckedMetric]) {
 pub struct CheckedRecords {
     /// Label of the model in the run.
     pub model: String,
-    /// Name of the task.
     pub task: String,
     /// Protocol with its options.
     pub protocol: String,

@@ -36,7 +36,6 @@ pub struct Comparison {
 /// A model's task in both runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedTask {
-    /// Name of the task.
     pub task: String,
     /// Its name in tables.
     pub title: String,
@@ -59,11 +58,9 @@ pub struct ComparedTask {
 /// A metric in both runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedMetric {
-    /// Name.
     pub metric: String,
     /// Whether more is better.
     pub higher_is_better: bool,
-    /// Value in the base.
     pub base: f64,
     /// Value in the new run.
     pub new: f64,

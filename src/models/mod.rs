@@ -11,7 +11,6 @@ use hub_client::{Kind, Location};
 /// A size of the paper and its repository on the Hugging Face hub.
 #[derive(Debug)]
 pub(crate) struct PaperSize {
-    /// Its name in the paper.
     pub name: &'static str,
     pub aliases: [&'static str; 3],
     /// Its repository.

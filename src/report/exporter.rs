@@ -25,7 +25,6 @@ pub struct Export<'a> {
     pub runs: Vec<ExportedRun<'a>>,
 }
 
-/// A file of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedFile {
     /// Path in the output directory, with `/`.

@@ -37,7 +37,6 @@ impl Format {
     /// The page.
     pub const HTML: Self = Self(&Html);
 
-    /// Value of `--format`.
     pub fn name(self) -> &'static str {
         self.0.name()
     }

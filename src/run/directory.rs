@@ -81,7 +81,6 @@ impl RunDirectory {
         Ok(directory.join(file_name))
     }
 
-    /// Adds the usage of a task.
     pub fn add_usage(&mut self, usage: TaskUsage) {
         self.manifest.usage.push(usage);
     }

@@ -61,7 +61,6 @@ impl Journal {
         Ok((Self { path: path.to_owned(), writer, synced: Instant::now() }, by_id))
     }
 
-    /// Appends a result.
     pub fn append(&mut self, record: &SampleResult) -> Result<(), RunError> {
         let line = serde_json::to_vec(record).map_err(std::io::Error::from);
         line.and_then(|mut line| {

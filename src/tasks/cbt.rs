@@ -20,13 +20,11 @@ pub(super) struct Cbt {
     samples: &'static [BundledFile],
 }
 
-/// Common nouns.
 pub(super) static COMMON_NOUNS: Cbt = Cbt {
     config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/cbt-cn/task.toml"))),
     samples: &[("sample.txt", include_bytes!("../../tasks/cbt-cn/sample.txt"))],
 };
 
-/// Named entities.
 pub(super) static NAMED_ENTITIES: Cbt = Cbt {
     config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/cbt-ne/task.toml"))),
     samples: &[("sample.txt", include_bytes!("../../tasks/cbt-ne/sample.txt"))],

@@ -17,7 +17,6 @@ pub(super) fn log_likelihood_request(context: String, continuation: String) -> R
     }
 }
 
-/// Log-likelihoods of all responses.
 pub(super) fn log_likelihoods(responses: &[Response]) -> Result<Vec<f64>, UnexpectedResponse> {
     responses
         .iter()

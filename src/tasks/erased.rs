@@ -28,7 +28,6 @@ impl<'a> Source<'a> {
 
 /// A [`Task`] with any document type.
 pub trait AnyTask: Sync {
-    /// The task config.
     fn config(&self) -> &TaskConfig;
     /// Reads the samples from `source`, and the few-shot examples where the protocol names `shots`.
     fn load(
@@ -46,7 +45,6 @@ pub trait AnyTask: Sync {
 
 /// The samples of a task in memory; `index` is that of a sample in the data.
 pub trait TaskSamples: Send + Sync {
-    /// Number of samples.
     fn len(&self) -> usize;
     /// Whether there are no samples.
     fn is_empty(&self) -> bool {
@@ -64,9 +62,7 @@ pub trait TaskSamples: Send + Sync {
     fn expected(&self, index: usize) -> Vec<String>;
     /// Which of the responses compete with each other.
     fn candidate_sets(&self, index: usize) -> Vec<CandidateSet>;
-    /// The values of the responses.
     fn score(&self, index: usize, responses: &[Response]) -> Result<SampleValues, UnexpectedResponse>;
-    /// The heuristic baselines on the samples at `selected`.
     fn baselines(&self, selected: &[usize]) -> Vec<HeuristicBaseline>;
     /// The files that were read, with their sha256.
     fn files(&self) -> Vec<(String, String)>;

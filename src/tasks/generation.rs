@@ -3,7 +3,6 @@
 use super::UnexpectedResponse;
 use gpt2_model::request::{Completion, Response};
 
-/// The completions of all responses.
 pub(super) fn completions(responses: &[Response]) -> Result<Vec<&Completion>, UnexpectedResponse> {
     responses
         .iter()
@@ -15,7 +14,6 @@ pub(super) fn completions(responses: &[Response]) -> Result<Vec<&Completion>, Un
         .collect()
 }
 
-/// The completion of the only response.
 pub(super) fn only_completion(responses: &[Response]) -> Result<&Completion, UnexpectedResponse> {
     match completions(responses)?[..] {
         [completion] => Ok(completion),

@@ -92,7 +92,6 @@ pub struct Setting<'a> {
 pub struct HeuristicBaseline {
     /// Name in tables, as in the paper.
     pub name: String,
-    /// Values of each sample.
     pub values: Vec<SampleValues>,
 }
 
@@ -101,7 +100,6 @@ pub trait Task: Sync {
     /// A sample as the task understands it.
     type Doc: Send + Sync + 'static;
 
-    /// The task config.
     fn config(&self) -> &TaskConfig;
 
     /// The bundled sample files that the task config names, in the format of the test set.

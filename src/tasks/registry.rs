@@ -68,7 +68,6 @@ impl Registry {
         self.custom.iter().any(|(file, _)| file.task == name)
     }
 
-    /// The files of the custom tasks that are planned.
     pub fn files_of(&self, planned: &[PlannedTask]) -> Vec<CustomTaskFile> {
         let files = self.custom.iter().map(|(file, _)| file);
         files.filter(|file| planned.iter().any(|task| task.task == file.task)).cloned().collect()

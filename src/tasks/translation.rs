@@ -27,7 +27,6 @@ pub(super) struct Translation {
     language: Language,
 }
 
-/// French to English.
 pub(super) static FRENCH_ENGLISH: Translation = Translation {
     config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/wmt14-fr-en/task.toml"))),
     samples: FRENCH_AND_ENGLISH,
@@ -36,7 +35,6 @@ pub(super) static FRENCH_ENGLISH: Translation = Translation {
     language: Language::English,
 };
 
-/// English to French.
 pub(super) static ENGLISH_FRENCH: Translation = Translation {
     config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/wmt14-en-fr/task.toml"))),
     samples: FRENCH_AND_ENGLISH,
@@ -45,7 +43,6 @@ pub(super) static ENGLISH_FRENCH: Translation = Translation {
     language: Language::French,
 };
 
-/// English to German.
 pub(super) static ENGLISH_GERMAN: Translation = Translation {
     config: LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/wmt14-en-de/task.toml"))),
     samples: &[

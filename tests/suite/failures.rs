@@ -49,7 +49,7 @@ fn fail_fast_refuses_the_run_in_preflight() {
     let mut arguments = LAMBADA.to_vec();
     arguments.extend(["--out", "run", "--fail-fast"]);
     let message = refused(directory.path(), &arguments);
-    for part in ["lambada_test.jsonl:2: sample 00001 of lambada", "1100 tokens", "at most 1024", "tiny-3M"] {
+    for part in ["lambada_test.jsonl:2: sample 00001 of lambada", "1100 tokens", "has only 1024", "tiny-3M"] {
         assert!(message.contains(part), "`{part}` is not in {message}");
     }
     assert!(!directory.path().join("run").exists());

@@ -191,7 +191,10 @@ fn only_regressions_and_missing_results_fail_the_gate() {
     let kept: String = text_without_last_line(&journal);
     std::fs::write(&journal, kept).unwrap();
     let (code, _, stderr) = outcome(path, &["check", "base.json", "run"]);
-    assert!(code == 3 && stderr.contains("1 samples of base.json are not in run"), "{code} {stderr}");
+    assert!(
+        code == 3 && stderr.contains("1 samples of base.json are missing or failed in run"),
+        "{code} {stderr}"
+    );
     let (code, _, stderr) = outcome(path, &["baseline", "run"]);
     assert!(code == 3 && stderr.contains("1 samples are missing"), "{code} {stderr}");
 }

@@ -85,7 +85,10 @@ fn what_cannot_be_meant_is_refused() {
             &["--repeats 2 is not supported by greedy decoding"],
         ),
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "--stop", ""], &["an empty stop string"]),
-        (&["generate", "--prompt", "x", "--size", "tiny-3M", "-n", "1025"], &["1025 tokens", "at most 1024"]),
+        (
+            &["generate", "--prompt", "x", "--size", "tiny-3M", "-n", "1025"],
+            &["1025 tokens", "has only 1024"],
+        ),
         (&["generate", "--prompt", "x", "--model", "nowhere"], &["nowhere"]),
         (&["score-text", "nowhere.txt", "--size", "tiny-3M"], &["cannot read nowhere.txt"]),
         (&["score-text", "empty.txt", "--size", "tiny-3M"], &["empty.txt: the text is empty"]),

@@ -92,6 +92,6 @@ mod tests {
         assert_eq!(again.check("a", state("2")).unwrap(), Some(state("1")));
         assert_eq!(again.check("a", state("2")).unwrap(), Some(state("1")), "the first use stays");
         std::fs::write(&path, "[]").unwrap();
-        assert!(Pins::open(&path).unwrap_err().to_string().contains("delete it"));
+        assert!(Pins::open(&path).unwrap_err().to_string().contains("delete the file"));
     }
 }

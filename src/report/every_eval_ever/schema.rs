@@ -171,7 +171,6 @@ pub struct ConfidenceInterval {
     pub lower: f64,
     pub upper: f64,
     pub confidence_level: f64,
-    /// Name of the method.
     pub method: &'static str,
 }
 

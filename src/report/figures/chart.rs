@@ -3,7 +3,6 @@
 use super::scale::{Scale, Tick};
 use super::style::Look;
 
-/// An axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Axis {
     /// Quantity and unit.

@@ -30,7 +30,6 @@ const MAX_TICK_WIDTH: f64 = 110.0;
 /// Space between the plot and its legend.
 const LEGEND_GAP: f64 = 18.0;
 
-/// Draws a chart.
 pub(super) fn draw(chart: &Chart) -> Figure {
     let columns = if chart.panels.len() > 1 { 2 } else { 1 };
     let width = if columns == 2 { WIDE } else { WIDTH };

@@ -8,7 +8,6 @@ pub(super) const MAX_TICKS: usize = 9;
 /// A tick of an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tick {
-    /// Its value.
     pub at: f64,
     /// Text beside it.
     pub label: String,

@@ -27,7 +27,6 @@ pub(super) struct Answers {
     error: Vec<Option<usize>>,
     /// Index of the best candidate's response, or 0.
     best: Vec<usize>,
-    /// Texts of the completions.
     completions: Vec<Vec<usize>>,
     /// Everything else: JSON of [`Details`].
     details: Vec<String>,

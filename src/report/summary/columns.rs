@@ -3,9 +3,7 @@
 /// A column of the paper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
-    /// Name of the task.
     pub task: &'static str,
-    /// Name of the metric.
     pub metric: &'static str,
     /// The task as the paper calls it.
     pub name: &'static str,

@@ -16,7 +16,6 @@ pub struct Choice {
     pub prompt: Prompt,
     /// The scored text, for each `{choice}`.
     pub target: Template,
-    /// The choices.
     pub choices: TextList,
     /// The field with the correct choice.
     pub answer: FieldPath,

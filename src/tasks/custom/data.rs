@@ -42,7 +42,6 @@ pub struct CustomFile {
 }
 
 impl CustomData {
-    /// Checks `[data]`.
     pub(super) fn checked(raw: &RawData, kind: Kind) -> Result<Self, Problem> {
         let file = file(&raw.file, raw.sha256.as_ref())?;
         let format = match &raw.format {

@@ -31,7 +31,6 @@ pub enum TaskConfigError {
     /// Two task configs have the same name.
     #[error("{first} and {second} both have a task `{task}`; change the `name` of one")]
     Twice {
-        /// The name.
         task: String,
         /// One file.
         first: String,
@@ -44,7 +43,6 @@ pub enum TaskConfigError {
          the file, or measure again"
     )]
     Changed {
-        /// The name.
         task: String,
         /// As computed.
         found: String,
@@ -58,7 +56,6 @@ pub enum TaskConfigError {
 pub(super) struct Problem {
     /// Bytes of the text.
     pub span: Range<usize>,
-    /// The problem.
     pub reason: String,
 }
 

@@ -11,7 +11,6 @@ pub struct Generation {
     pub prompt: Prompt,
     /// The end of a few-shot example.
     pub target: Template,
-    /// The references.
     pub references: TextList,
     /// Strings that end a completion.
     pub stop: Vec<String>,
@@ -43,7 +42,6 @@ impl Generation {
         format!("{prompt}{}", self.target.render(record, bound).unwrap_or_default())
     }
 
-    /// One request.
     pub(super) fn requests(&self, record: &Record, before: &str) -> Vec<Request> {
         let prompt = self.prompt.template.render(record, None).unwrap_or_default();
         vec![Request::Generate {

@@ -40,7 +40,6 @@ impl LastWord {
         }
     }
 
-    /// One request.
     pub(super) fn requests(&self, record: &Record, before: &str) -> Vec<Request> {
         let (context, target) = self.context_and_target(record).unwrap_or_default();
         vec![log_likelihood_request(format!("{before}{context}"), target)]

@@ -34,7 +34,6 @@ use text_metrics::Metric;
 use text_metrics::SampleValues;
 use untrusted_input::strip;
 
-/// A custom task.
 #[derive(Debug)]
 pub(super) struct CustomTask {
     custom: CustomTaskConfig,

@@ -35,7 +35,6 @@ pub(super) struct RawTaskConfig {
     pub data: RawData,
 }
 
-/// `[data]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawData {
@@ -57,7 +56,6 @@ pub enum Kind {
     LastWord,
     /// One of several texts.
     Choice,
-    /// The perplexity of texts.
     Perplexity,
     /// A completion.
     Generate,
@@ -103,7 +101,6 @@ pub enum Format {
     Csv,
     /// Apache Parquet.
     Parquet,
-    /// One text.
     Text,
 }
 

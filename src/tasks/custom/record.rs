@@ -17,7 +17,6 @@ const MAX_NAMES: usize = 30;
 pub struct FieldPath {
     /// As the task config has it.
     pub text: String,
-    /// The field.
     pub field: String,
     /// From the outside in.
     pub inside: Vec<Step>,

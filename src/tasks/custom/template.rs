@@ -111,9 +111,7 @@ impl Prompt {
 /// A list of texts for each record: choices or references.
 #[derive(Debug, Clone)]
 pub enum TextList {
-    /// The texts of a field.
     Field(FieldPath),
-    /// One text for each template.
     Templates(Vec<Template>),
 }
 

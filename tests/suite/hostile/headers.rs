@@ -154,7 +154,9 @@ fn files_that_are_too_large_are_not_read() {
         std::fs::File::create(model.join("config.json")).unwrap().set_len(1 << 40).unwrap();
     });
     assert!(
-        message.contains("model/config.json: 1,099,511,627,776 bytes are more than the limit of 1,000,000"),
+        message.contains(
+            "model/config.json: cannot read it: 1,099,511,627,776 bytes are more than the limit of 1,000,000"
+        ),
         "{message}"
     );
     let message = refused_model(|model| {
