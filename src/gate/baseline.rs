@@ -11,7 +11,7 @@ use crate::record::{DataIdentity, ModelIdentity, Protocol};
 use untrusted_input::{clipped, read_bounded};
 
 /// Version of the file format; raised when a field changes its meaning.
-pub(super) const BASELINE_VERSION: u32 = 1;
+pub(super) const BASELINE_VERSION: u32 = 2;
 
 /// Largest baseline in bytes; a million samples take about a hundred million.
 const MAX_BYTES: u64 = 1_000_000_000;

@@ -213,7 +213,7 @@ fn unusable_baselines_and_options_are_refused() {
     let (_, baseline, _) = outcome(path, &["baseline", "run"]);
     std::fs::write(path.join("base.json"), &baseline).unwrap();
     let write = |name: &str, text: &str| std::fs::write(path.join(name), text).unwrap();
-    write("old.json", &baseline.replace("\"baseline_version\":1", "\"baseline_version\":0"));
+    write("old.json", &baseline.replace("\"baseline_version\":2", "\"baseline_version\":1"));
     write("text.json", "nothing");
     write("short.json", &baseline.replace("\"correct\":[0,", "\"correct\":["));
     let mut other: Value = serde_json::from_str(&baseline).unwrap();
@@ -225,7 +225,7 @@ fn unusable_baselines_and_options_are_refused() {
         (vec!["check", "nothing.json", "run"], "nothing.json: not a run directory"),
         (vec!["check", "base.json", "nothing"], "nothing: not a run directory"),
         (vec!["check", "text.json", "run"], "name a run directory or a file of `gpt2-eval baseline`"),
-        (vec!["check", "old.json", "run"], "its baseline_version is 0, this program reads 1"),
+        (vec!["check", "old.json", "run"], "its baseline_version is 1, this program reads 2"),
         (vec!["check", "short.json", "run"], "`correct` has 59 numbers, not 60"),
         (vec!["check", "other.json", "run"], "lambada data sha256: abc in the first"),
         (tolerance("lambda.perplexity=1%"), "did you mean `lambada`?"),

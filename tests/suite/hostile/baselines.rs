@@ -16,7 +16,7 @@ fn valid() -> String {
         "records_sha256": "a",
     });
     let json = serde_json::json!({
-        "baseline_version": 1, "program_version": "0", "engine_version": 1, "backend": "flex", "dtype": "f32", "seed": 0,
+        "baseline_version": 2, "program_version": "0", "engine_version": 1, "backend": "flex", "dtype": "f32", "seed": 0,
         "models": [{"label": "m", "parameters": 5, "config_sha256": "a", "weights_sha256": "b", "tokenizer_sha256": "c"}],
         "tasks": [{
             "task": "lambada", "protocol": {"name": "harness", "options": {"data": "sample"}},
