@@ -2,41 +2,8 @@
 
 use super::preflight::Preflight;
 use super::task_run::TaskRun;
-use super::{RunDirectory, RunError};
-use crate::record::{ModelIdentity, SampleResult};
-use gpt2_model::ComputeDevice;
+use super::{Observer, RunDirectory, RunError, RunOptions};
 use gpt2_model::engine::Backend;
-
-/// How a plan is run; no option changes a result.
-pub struct RunOptions<'a> {
-    /// Device of the models.
-    pub device: &'a ComputeDevice,
-    /// Maximum tokens of a forward pass, padding included.
-    pub batch_tokens: usize,
-    /// Whether the first sample or task that fails ends the run.
-    pub fail_fast: bool,
-    /// Whether the user wants the run to stop; called after every batch.
-    pub stop_wanted: &'a dyn Fn() -> bool,
-}
-
-/// Receives the progress and the results of a run.
-pub trait Observer {
-    /// A task begins on a model; the journal already has the answers to `resumed_tokens` tokens.
-    fn begin(&mut self, model: &str, task: &str, resumed_tokens: u64);
-    /// The model has read `tokens` more tokens.
-    fn progress(&mut self, tokens: usize);
-    /// A note for the user, one sentence.
-    fn note(&mut self, text: &str);
-    /// The task with index `task` in the plan is finished on a model; `records` are in the order of the data.
-    fn finished(
-        &mut self,
-        model: &ModelIdentity,
-        task: usize,
-        records: &[SampleResult],
-    ) -> Result<(), RunError>;
-    /// The task with index `task` in the plan has failed on a model; the run continues with the next task.
-    fn task_failed(&mut self, model: &str, task: usize, error: &RunError) -> Result<(), RunError>;
-}
 
 /// Samples and tasks that failed in a run that came to its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

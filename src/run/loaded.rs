@@ -1,9 +1,7 @@
 //! A task with its samples in memory and the requests that they make.
 
-use sha2::{Digest, Sha256};
-
 use super::RunError;
-use super::selection::{Dealer, nested_subset};
+use super::selection::{Dealer, LoadedSample, nested_subset};
 use crate::data::Split;
 use crate::plan::{Plan, PlannedTask};
 use crate::record::{DataIdentity, HeuristicResult, MeasuredTask, PromptRecord, Protocol, RequestText};
@@ -23,28 +21,6 @@ pub struct LoadedTask {
     pub(super) samples: Vec<LoadedSample>,
     /// Heuristic baselines on those samples.
     pub(super) baselines: Vec<HeuristicBaseline>,
-}
-
-/// A sample that is run.
-pub(super) struct LoadedSample {
-    /// Index among all samples of the data.
-    pub index: usize,
-    /// Index among the samples of the whole run, of which a shard has only some.
-    pub index_in_run: usize,
-    /// What every model is asked; dropped when it is tokenized and in `prompts/`.
-    pub requests: Vec<Request>,
-    /// sha256 of the requests.
-    pub prompt_sha256: String,
-}
-
-impl LoadedSample {
-    pub fn new(all: &dyn TaskSamples, index: usize, index_in_run: usize) -> Self {
-        let requests = all.requests(index);
-        // Requests have string keys and no floats that JSON cannot hold.
-        let json = serde_json::to_vec(&requests).unwrap_or_default();
-        let prompt_sha256 = hex::encode(Sha256::digest(json));
-        Self { index, index_in_run, requests, prompt_sha256 }
-    }
 }
 
 impl LoadedTask {

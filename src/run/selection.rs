@@ -2,13 +2,36 @@
 
 use std::collections::BTreeMap;
 
-use super::loaded::LoadedSample;
+use sha2::{Digest, Sha256};
+
 use crate::seeding::shuffled;
 use crate::tasks::TaskSamples;
 use gpt2_model::request::Request;
 
 /// Cost of generating a token, in bytes of text that could be read in the same time.
 const BYTES_PER_NEW_TOKEN: usize = 20;
+
+/// A sample that is run.
+pub(super) struct LoadedSample {
+    /// Index among all samples of the data.
+    pub index: usize,
+    /// Index among the samples of the whole run, of which a shard has only some.
+    pub index_in_run: usize,
+    /// What every model is asked; dropped when it is tokenized and in `prompts/`.
+    pub requests: Vec<Request>,
+    /// sha256 of the requests.
+    pub prompt_sha256: String,
+}
+
+impl LoadedSample {
+    pub fn new(all: &dyn TaskSamples, index: usize, index_in_run: usize) -> Self {
+        let requests = all.requests(index);
+        // Requests have string keys and no floats that JSON cannot hold.
+        let json = serde_json::to_vec(&requests).unwrap_or_default();
+        let prompt_sha256 = hex::encode(Sha256::digest(json));
+        Self { index, index_in_run, requests, prompt_sha256 }
+    }
+}
 
 /// Indices of at most `limit` of the samples with these ids, ascending. The subset depends on the seed and the ids, not on
 /// their order, and contains the subset of every smaller limit.

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
-use super::executor::{Observer, RunOptions};
-use super::loaded::{LoadedSample, LoadedTask};
+use super::loaded::LoadedTask;
 use super::preflight::{Preflight, ReadyModel, TaskWork, tokens_of};
-use super::{Journal, RunDirectory, RunError};
+use super::selection::LoadedSample;
+use super::{Journal, Observer, RunDirectory, RunError, RunOptions};
 use crate::record::{Identity, ModelIdentity, SampleResult, TaskUsage};
 use gpt2_model::engine::{self, Backend, Engine, Event, Usage, Work};
 use gpt2_model::request::Response;
