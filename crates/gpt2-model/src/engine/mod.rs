@@ -192,19 +192,16 @@ impl<'a> Engine<'a> {
         let work_of = responses.work_indices();
         let batching = Batching { tokens: self.batch_tokens, is_wanted: &|index| wanted(work_of[index]) };
         let mut failure = None;
-        let outcome = self.backend.score(&sequences, &batching, &mut |progress| {
-            let taken = match progress {
-                Progress::Done(scores, cost) => {
-                    usage.add(cost);
-                    responses.take(scores, sink)
-                }
-                Progress::Warning(text) => sink(Event::Warning(text)),
-            };
-            taken.map_err(|error| {
-                failure = Some(error);
-                Interrupted
-            })
-        });
+        let mut take = |progress: Progress<Vec<TokenScore>>| match progress {
+            Progress::Warning(text) => sink(Event::Warning(text)),
+            Progress::Done(scores, cost) => {
+                usage.add(cost);
+                responses.take(scores, sink)
+            }
+        };
+        let outcome = self
+            .backend
+            .score(&sequences, &batching, &mut |progress| interrupt(take(progress), &mut failure));
         finish(outcome, failure)
     }
 
@@ -226,15 +223,14 @@ impl<'a> Engine<'a> {
             .unzip();
         let batching = Batching { tokens: self.batch_tokens, is_wanted: &|index| wanted(indices[index]) };
         let mut failure = None;
-        let mut take = |progress| match progress {
+        let mut take = |progress: Progress<Completion>| match progress {
             Progress::Warning(text) => sink(Event::Warning(text)),
             Progress::Done(completions, cost) => {
                 usage.add(cost);
                 for (index, completion) in completions {
                     let index = indices[index];
                     for &index in &same[index] {
-                        let completion: Completion = Clone::clone(&completion);
-                        sink(Event::Response { index, response: Response::Generate(completion) })?;
+                        sink(Event::Response { index, response: Response::Generate(completion.clone()) })?;
                     }
                     sink(Event::Progress { tokens: work[index].tokens() * same[index].len() })?;
                 }
@@ -243,13 +239,18 @@ impl<'a> Engine<'a> {
         };
         let outcome =
             self.backend.generate(&prompts, self.tokenizer, &batching, &mut |_, _| {}, &mut |progress| {
-                take(progress).map_err(|error| {
-                    failure = Some(error);
-                    Interrupted
-                })
+                interrupt(take(progress), &mut failure)
             });
         finish(outcome, failure)
     }
+}
+
+/// Interrupts the backend if its receiver failed, and keeps the receiver's error for [`finish`].
+fn interrupt<E>(received: Result<(), E>, failure: &mut Option<E>) -> Result<(), Interrupted> {
+    received.map_err(|error| {
+        *failure = Some(error);
+        Interrupted
+    })
 }
 
 /// The outcome of a backend whose receiver may have failed.
