@@ -33,9 +33,16 @@ fn repeats(protocol: &Protocol) -> u64 {
     protocol.options.get("repeats").and_then(|repeats| repeats.parse().ok()).unwrap_or(1)
 }
 
+/// The sentences that have a word. ROUGE sees only words, so a piece without one would take the place of a sentence.
+fn sentences_with_words(text: &str) -> Vec<&str> {
+    let mut sentences = sentences(text);
+    sentences.retain(|sentence| sentence.contains(char::is_alphanumeric));
+    sentences
+}
+
 /// The first three sentences, one a line.
 fn lede(text: &str) -> String {
-    let mut sentences = sentences(text);
+    let mut sentences = sentences_with_words(text);
     sentences.truncate(SUMMARY_SENTENCES);
     sentences.join("\n")
 }
@@ -182,7 +189,7 @@ impl Task for CnnDailyMail {
         let random = items
             .iter()
             .map(|item| {
-                let all = sentences(&item.doc.article);
+                let all = sentences_with_words(&item.doc.article);
                 let indices: Vec<String> = (0..all.len()).map(|index| index.to_string()).collect();
                 let indices: Vec<&str> = indices.iter().map(String::as_str).collect();
                 let mut chosen = shuffled(&indices, seed_of(seed, "random-3", &item.id), "sentence");
@@ -257,6 +264,7 @@ mod tests {
             )
             .unwrap();
         assert_eq!(values["rouge1"], 0.0);
+        assert_eq!(lede("-- \nRain fell. Snow fell.\n...\nHail fell. More."), "Rain fell.\nSnow fell.\nHail fell.");
         let items = [Item { id: "0".to_owned(), cluster: None, line: 1, doc: article() }];
         let baselines = CnnDailyMail.baselines(&items, &[], &Protocol::new("paper"), 0);
         assert_eq!(baselines[0].name, "Lede-3");

@@ -109,6 +109,8 @@ pub static BOOK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     [
         Some(text("-LRB- ", "(")),
         Some(text(" -RRB-", ")")),
+        Some(text("-LSB- ", "[")),
+        Some(text(" -RSB-", "]")),
         Some(text("`` ", "\"")),
         Some(text(" ''", "\"")), // lossy
         Some(text("` ", "'")),   // lossy
@@ -131,7 +133,7 @@ mod tests {
     fn every_pattern_compiles() {
         assert_eq!(WIKITEXT.len(), 24);
         assert_eq!(NEWS.len(), 6);
-        assert_eq!(BOOK.len(), 9);
+        assert_eq!(BOOK.len(), 11);
     }
 
     #[test]

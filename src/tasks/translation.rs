@@ -175,6 +175,10 @@ mod tests {
         let paper = FRENCH_ENGLISH.score(&pair(), &Protocol::new("paper"), &answer).unwrap();
         assert_eq!((paper["bleu_hypothesis_length"], paper["bleu_correct1"]), (3.0, 3.0));
         assert_eq!(paper["bleu_tokenized_hypothesis_length"], 3.0);
+        // A sentence without a word is one as well.
+        let stop = [completion(" . It rains.", &[])];
+        let paper_stop = FRENCH_ENGLISH.score(&pair(), &Protocol::new("paper"), &stop).unwrap();
+        assert_eq!((paper_stop["bleu_hypothesis_length"], paper_stop["bleu_correct1"]), (1.0, 1.0));
         let harness = FRENCH_ENGLISH.score(&pair(), &Protocol::new("harness"), &answer).unwrap();
         assert_eq!(harness["bleu_hypothesis_length"], 7.0);
     }

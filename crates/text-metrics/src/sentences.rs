@@ -12,7 +12,8 @@ const BEFORE_NAMES: &[&str] = &[
 /// Abbreviations before a number. Before a word, "No." is an answer.
 const BEFORE_NUMBERS: &[&str] = &["No", "Nos", "Jan", "Feb", "Aug", "Sept", "Oct", "Nov", "Dec"];
 
-/// The sentences of `text` in order, trimmed. A line end ends a sentence. Pieces without a letter or digit are dropped.
+/// The sentences of `text` in order, trimmed. A line end ends a sentence. A piece without a letter or digit (`.`, `--`) is a
+/// sentence if UAX #29 ends one there.
 ///
 /// UAX #29 ends a sentence after "Mr.", "U.S." and `"Really?"`, whatever follows. Here a sentence continues after a title
 /// or initials, and before a lower-case letter. In 500 articles of CNN this removes 570 wrong breaks and joins about 20
@@ -35,7 +36,7 @@ pub fn sentences(text: &str) -> Vec<&str> {
             start = end;
         }
     }
-    sentences.retain(|sentence| sentence.contains(char::is_alphanumeric));
+    sentences.retain(|sentence| !sentence.is_empty());
     sentences
 }
 
@@ -106,9 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn pieces_without_words_are_dropped() {
+    fn pieces_without_words_are_sentences() {
         assert!(sentences("").is_empty());
-        assert!(sentences(" \n... \"...\" \n\n?!").is_empty());
-        assert_eq!(sentences("...\nYes. \n -- \nNo."), ["Yes.", "No."]);
+        assert!(sentences(" \n \n").is_empty());
+        assert_eq!(sentences(" . "), ["."]);
+        assert_eq!(sentences("...\nYes. \n -- \nNo."), ["...", "Yes.", "--", "No."]);
+        assert_eq!(sentences("-- It rained. It snowed."), ["-- It rained.", "It snowed."]);
     }
 }
