@@ -264,7 +264,10 @@ mod tests {
             )
             .unwrap();
         assert_eq!(values["rouge1"], 0.0);
-        assert_eq!(lede("-- \nRain fell. Snow fell.\n...\nHail fell. More."), "Rain fell.\nSnow fell.\nHail fell.");
+        assert_eq!(
+            lede("-- \nRain fell. Snow fell.\n...\nHail fell. More."),
+            "Rain fell.\nSnow fell.\nHail fell."
+        );
         let items = [Item { id: "0".to_owned(), cluster: None, line: 1, doc: article() }];
         let baselines = CnnDailyMail.baselines(&items, &[], &Protocol::new("paper"), 0);
         assert_eq!(baselines[0].name, "Lede-3");

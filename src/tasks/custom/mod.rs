@@ -173,7 +173,7 @@ impl Task for CustomTask {
     fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<Sample>>, DataError> {
         if let Query::Perplexity(None) = self.custom.query {
             let text = file.text()?;
-            return Ok(stream(text, &units(text), Cut::Lines)
+            return Ok(stream(text, &[], &units(text), Cut::Lines)
                 .into_iter()
                 .map(|Item { id, cluster, line, doc }| Item {
                     id,

@@ -27,8 +27,8 @@ pub(super) fn word_stream(
 ) -> Result<Vec<Item<Part>>, DataError> {
     let original = file.text()?;
     let name = if protocol.name == "paper" { paper } else { &protocol.name };
-    let text = if name == "detok" { rewrite(original, rules) } else { original.to_owned() };
-    Ok(stream(&text, &units(canonical_words(original), original.len()), at))
+    let rules = if name == "detok" { rules } else { &[] };
+    Ok(stream(original, rules, &units(canonical_words(original), original.len()), at))
 }
 
 /// One stream of bytes: the last 5,000,000 of a whole file, else all. A character that the cut splits becomes U+FFFD
@@ -40,7 +40,7 @@ pub(super) fn byte_stream(file: &DataFile) -> Result<Vec<Item<Part>>, DataError>
         _ => &file.bytes,
     };
     let text = String::from_utf8_lossy(bytes);
-    Ok(stream(&text, &units(canonical_words(&text), bytes.len()), Cut::Lines))
+    Ok(stream(&text, &[], &units(canonical_words(&text), bytes.len()), Cut::Lines))
 }
 
 /// Each article by itself, as in lm-evaluation-harness's `wikitext`. The model reads the de-tokenized page; words (split
@@ -48,7 +48,7 @@ pub(super) fn byte_stream(file: &DataFile) -> Result<Vec<Item<Part>>, DataError>
 pub(super) fn harness_pages(file: &DataFile) -> Result<Vec<Item<Part>>, DataError> {
     let original = file.text()?;
     let mut line = 1;
-    Ok(cut(original, Cut::Articles)
+    Ok(cut(original, Cut::Pages)
         .into_iter()
         .enumerate()
         .map(|(index, range)| {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::record::Protocol;
+use crate::tasks::detokenize::{Rule, rewrite_with_offsets};
 use crate::tasks::{Item, UnexpectedResponse};
 use gpt2_model::request::{Document, Request, Response, Window};
 use text_metrics::SampleValues;
@@ -82,8 +83,10 @@ fn stride(protocol: &Protocol) -> usize {
 /// Where a stream is cut. The cuts decide only which sample a window is counted in, never what a window sees.
 #[derive(Clone, Copy)]
 pub(in crate::tasks) enum Cut {
-    /// Before each level-1 heading of WikiText.
+    /// Before each article of WikiText: a level-1 heading between empty lines.
     Articles,
+    /// Before each line that looks like a level-1 heading: lm-evaluation-harness's pages.
+    Pages,
     /// After the first line end, else space, past [`PART_BYTES`].
     Lines,
 }
@@ -101,18 +104,29 @@ fn is_article_heading(line: &str) -> bool {
         .is_some_and(|title| !title.is_empty() && !title.starts_with('=') && !title.ends_with('='))
 }
 
-/// Byte ranges of the parts of `text`, without gaps or overlaps.
+fn is_blank(line: &str) -> bool {
+    line.trim().is_empty()
+}
+
+/// Byte ranges of the parts of `text`, the original file, without gaps or overlaps.
 pub(super) fn cut(text: &str, cut: Cut) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut start = 0;
     let mut offset = 0;
     let mut has_heading = false;
+    let mut after_blank = true;
     // text8 is one line.
     let separator = if text.contains('\n') { '\n' } else { ' ' };
     for piece in text.split_inclusive(separator) {
-        let heading = is_article_heading(piece);
+        let end = offset + piece.len();
+        let heading = is_article_heading(piece)
+            && match cut {
+                // Formulas are lines such as ` = 1 henry and capacitance C = ` among other lines.
+                Cut::Articles => after_blank && text[end..].lines().next().is_none_or(is_blank),
+                Cut::Pages | Cut::Lines => true,
+            };
         let is_cut = match cut {
-            Cut::Articles => heading && has_heading,
+            Cut::Articles | Cut::Pages => heading && has_heading,
             Cut::Lines => offset - start >= PART_BYTES,
         };
         if is_cut {
@@ -120,7 +134,8 @@ pub(super) fn cut(text: &str, cut: Cut) -> Vec<Range<usize>> {
             start = offset;
         }
         has_heading |= heading;
-        offset += piece.len();
+        after_blank = is_blank(piece);
+        offset = end;
     }
     if start < text.len() {
         ranges.push(start..text.len());
@@ -128,17 +143,27 @@ pub(super) fn cut(text: &str, cut: Cut) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The samples of one stream. The model reads `text`; `units` are counted in the original.
-pub(in crate::tasks) fn stream(text: &str, units: &Units, at: Cut) -> Vec<Item<Part>> {
-    let document = Document::new(text);
+/// The samples of one stream. Parts are cut in the `original` file, lines and `units` are counted there, and the model reads
+/// it after `rules`.
+pub(in crate::tasks) fn stream(original: &str, rules: &[Rule], units: &Units, at: Cut) -> Vec<Item<Part>> {
+    let ranges = cut(original, at);
+    let starts: Vec<usize> = ranges.iter().map(|range| range.start).collect();
+    let (text, mut bounds) = rewrite_with_offsets(original, rules, &starts);
+    // What the rules leave of the beginning belongs to the first part.
+    if let Some(first) = bounds.first_mut() {
+        *first = 0;
+    }
+    bounds.push(text.len());
+    let document = Document::new(&text);
     let mut line = 1;
-    cut(text, at)
+    ranges
         .into_iter()
+        .zip(bounds.windows(2))
         .enumerate()
-        .map(|(index, bytes)| {
+        .map(|(index, (range, bytes))| {
             let first_line = line;
-            line += text[bytes.clone()].matches('\n').count();
-            let doc = Part { document: document.clone(), bytes, units: units.clone() };
+            line += original[range].matches('\n').count();
+            let doc = Part { document: document.clone(), bytes: bytes[0]..bytes[1], units: units.clone() };
             Item { id: format!("{index:05}"), cluster: None, line: first_line, doc }
         })
         .collect()
@@ -149,14 +174,30 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const WIKI: &str = " \n = One = \n \n Text . \n = = Part = = \n \n More . \n \n = Two = \n \n End . \n";
+    const WIKI: &str = " \n = One = \n \n Text (\n a = \n = 1 henry = \n ) . \n = = Part = = \n \n More . \n \n = Two = \n \n End . \n";
 
     #[test]
-    fn articles_begin_at_level_1_headings() {
+    fn articles_begin_at_level_1_headings_between_empty_lines() {
         let parts = cut(WIKI, Cut::Articles);
         assert_eq!(parts.len(), 2);
         assert!(WIKI[parts[1].clone()].starts_with(" = Two = "));
         assert_eq!(parts[0].start, 0);
+        let pages = cut(WIKI, Cut::Pages);
+        assert_eq!(pages.len(), 3);
+        assert!(WIKI[pages[1].clone()].starts_with(" = 1 henry = "));
+    }
+
+    #[test]
+    fn parts_and_lines_are_those_of_the_original() {
+        let rules = &crate::tasks::detokenize::WIKITEXT;
+        for (rules, second) in [(&[][..], " = Two = "), (rules, "= Two =\n")] {
+            let items = stream(WIKI, rules, &Units::new(), Cut::Articles);
+            assert_eq!(items.iter().map(|item| item.line).collect::<Vec<_>>(), [1, 12]);
+            let part = &items[1].doc;
+            assert!(part.document.text()[part.bytes.clone()].starts_with(second));
+            assert_eq!(items[0].doc.bytes.end, part.bytes.start);
+            assert_eq!((items[0].doc.bytes.start, part.bytes.end), (0, part.document.text().len()));
+        }
     }
 
     #[test]
