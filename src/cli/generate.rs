@@ -174,6 +174,13 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
         let begin = Instant::now();
         let mut stream = Stream::new(&arguments.stop, is_text);
         let completion = engine.generate(&planned, |text| stream.show(text))?;
+        if !completion.token_log_probs.iter().all(|log_prob| log_prob.is_finite()) {
+            bail!(
+                "a log-probability of {} is NaN or infinite: {}",
+                model.label,
+                model.checkpoint.explain_not_finite()
+            );
+        }
         stream.finish(&completion.text)?;
         if !is_text {
             let label = &model.label;

@@ -125,9 +125,10 @@ pub(super) fn score_text(arguments: &ScoreTextArguments) -> anyhow::Result<Strin
     let score = scored.context("the engine gave no response")?;
     if !score.log_likelihood.is_finite() {
         bail!(
-            "the log-likelihood is {}: weights or activations of {} are NaN or infinite",
+            "the log-likelihood of {} is {}: {}",
+            model.label,
             score.log_likelihood,
-            model.label
+            model.checkpoint.explain_not_finite()
         );
     }
     let surprises = surprises(&model, &text, &tokens, &score, arguments.top);

@@ -161,9 +161,8 @@ impl<'a> TaskRun<'a> {
     fn scored(&self, sample: usize, responses: Vec<Response>) -> Result<SampleResult, RunError> {
         let index = self.task.samples[sample].index;
         if !responses.iter().all(Response::is_finite) {
-            let reason = "log-probability is NaN or infinite: the weights have such values, activations overflow, or the device \
-                          computes wrongly; check the checkpoint, and on a GPU compare with --device cpu";
-            return self.give_up(sample, reason.to_owned());
+            let why = self.model.checkpoint.explain_not_finite();
+            return self.give_up(sample, format!("log-probability is NaN or infinite: {why}"));
         }
         let values = match self.task.all.score(index, &responses) {
             Ok(values) => values,

@@ -92,7 +92,7 @@ fn damaged_files() {
     contains(&with_file("model.safetensors", |_| vec![]), &["the file is empty"]);
     contains(
         &with_file("model.safetensors", |_| b"<!DOCTYPE html><html>".to_vec()),
-        &["not a safetensors file"],
+        &["model/model.safetensors: a web page in HTML, not the file", "download the file again"],
     );
     contains(&with_file("config.json", |_| b"{".to_vec()), &["config.json", "line 1"]);
     contains(
@@ -136,7 +136,10 @@ fn directories_without_a_model() {
     write(&model, &tensors_of("tiny-3M"), Dtype::F16);
     std::fs::rename(model.join("model.safetensors"), model.join("one")).unwrap();
     std::fs::copy(model.join("one"), model.join("other")).unwrap();
-    contains(&message(directory.path()), &["several files have weights, one and other: name the file"]);
+    contains(
+        &message(directory.path()),
+        &["2 files have weights, one, other: give one of them, such as model/other"],
+    );
     std::fs::remove_file(model.join("other")).unwrap();
     std::fs::remove_file(model.join("config.json")).unwrap();
     contains(&message(directory.path()), &["config.json is missing"]);

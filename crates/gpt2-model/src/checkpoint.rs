@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::Gpt2Config;
 use crate::error::CheckpointError;
 use crate::tokenizer::Gpt2Tokenizer;
-use crate::weights::{WeightFile, locate};
+use crate::weights::{WeightFile, locate, placeholder};
 use untrusted_input::read_bounded;
 
 /// The models compiled into the program: label, `config.json`, `model.safetensors`.
@@ -58,6 +58,9 @@ impl Checkpoint {
             (Some(path), _) => {
                 let json = read_bounded(&path, MAX_CONFIG_BYTES)
                     .map_err(|error| CheckpointError::read(&path, &error))?;
+                if let Some(reason) = placeholder(&json) {
+                    return Err(CheckpointError::new(&path, reason));
+                }
                 read_config(&path, &json)?
             }
             (None, Some(config)) => config.clone(),

@@ -4,11 +4,15 @@
 //! Every format becomes one table: name → file, offset, type and shape. Only headers are read for it. Names and layouts of
 //! the formats end there.
 
+mod absent;
 mod burn_record;
 mod entry;
+mod explain;
+mod finite;
 mod format;
 mod llm_c;
 mod locate;
+mod mistaken;
 mod nano_gpt;
 mod registry;
 mod safetensors;
@@ -22,6 +26,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ::safetensors::tensor::Dtype;
 use sha2::{Digest, Sha256};
@@ -34,9 +39,14 @@ use untrusted_input::{clipped, did_you_mean};
 
 pub use locate::find_weights;
 pub(crate) use locate::locate;
+pub(crate) use mistaken::placeholder;
 
 /// Largest number of axes shown in a message; a header can claim any number.
 const MAX_AXES_SHOWN: usize = 8;
+
+/// Hint for matrices in the layout of another module.
+const TRANSPOSED: &str = ": the matrices are stored as nn.Linear has them, not as Conv1D: transposed. Transpose the weights of \
+                          c_attn, c_proj and c_fc";
 
 /// The open weights of a model: one file, or several that belong together.
 pub struct WeightFile {
@@ -46,6 +56,8 @@ pub struct WeightFile {
     /// The opened file, then those that it names.
     sources: Vec<Source>,
     entries: BTreeMap<String, Entry>,
+    /// Explanation of scores that are not finite, once asked for.
+    not_finite: OnceLock<String>,
 }
 
 /// One file of a model's weights.
@@ -78,6 +90,13 @@ impl WeightFile {
 
     fn parse(first: Source) -> Result<Self, CheckpointError> {
         let (format, contents, others) = registry::read(&first)?;
+        let names = || contents.entries.iter().map(|(name, _)| name.as_str());
+        let directory = first.path().parent().unwrap_or(Path::new(""));
+        // Before a configuration is searched: adapters have none.
+        let adapter = explain::adapter(directory, names());
+        if let Some(reason) = adapter.or_else(|| explain::optimizer(names()).map(str::to_owned)) {
+            return Err(CheckpointError::new(first.path(), reason));
+        }
         let mut entries = BTreeMap::new();
         for (stored_name, mut entry) in contents.entries {
             let name = plain_name(&stored_name).to_owned();
@@ -93,6 +112,7 @@ impl WeightFile {
             config: contents.config,
             sources: [first].into_iter().chain(others).collect(),
             entries,
+            not_finite: OnceLock::new(),
         })
     }
 
@@ -101,11 +121,27 @@ impl WeightFile {
     /// # Errors
     /// Names the first tensor that is missing, unknown, or of another shape or type.
     pub fn check(&self, config: &Gpt2Config) -> Result<(), CheckpointError> {
+        self.check_tensors(config).map_err(|error| {
+            let directory = self.path().parent().unwrap_or(Path::new(""));
+            let tensors = self.entries.values().map(|entry| (entry.stored_name.as_str(), entry.dtype));
+            let quantised = explain::quantised(directory, tensors);
+            quantised.map_or(error, |reason| CheckpointError::new(self.path(), reason))
+        })
+    }
+
+    fn check_tensors(&self, config: &Gpt2Config) -> Result<(), CheckpointError> {
         let wrong = |reason: String| CheckpointError::new(self.path(), reason);
         let expected: BTreeMap<String, Vec<usize>> = config.tensors().into_iter().collect();
         let mut missing = expected.iter().filter(|(name, _)| !self.entries.contains_key(*name));
         if let Some((name, shape)) = missing.next() {
-            return Err(wrong(format!("tensor `{name}` {shape:?} is missing{}", more(missing.count()))));
+            let unexpected = self.entries.iter().filter(|(name, _)| !expected.contains_key(*name));
+            let mut there: Vec<&str> = unexpected.map(|(_, entry)| entry.stored_name.as_str()).collect();
+            if there.is_empty() {
+                there = self.entries.values().map(|entry| entry.stored_name.as_str()).collect();
+            }
+            let others = more(missing.count());
+            let names = explain::some_names(there.into_iter());
+            return Err(wrong(format!("tensor `{name}` {shape:?} is missing{others}{names}")));
         }
         let mut unknown =
             self.entries.iter().filter(|(name, _)| !expected.contains_key(*name) && !is_ignored(name));
@@ -124,8 +160,10 @@ impl WeightFile {
             let stored_name = &entry.stored_name;
             if entry.shape != *shape {
                 let found = shown(&entry.shape);
+                let is_transposed = matches!((found, shape.as_slice()), ([a, b], [c, d]) if a == d && b == c);
+                let hint = if is_transposed { TRANSPOSED } else { "" };
                 return Err(wrong(format!(
-                    "tensor `{stored_name}` has shape {found:?}, expected {shape:?} by the model's configuration"
+                    "tensor `{stored_name}` has shape {found:?}, expected {shape:?} by the model's configuration{hint}"
                 )));
             }
             if !matches!(entry.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {

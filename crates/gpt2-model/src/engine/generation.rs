@@ -37,11 +37,15 @@ impl<'a> Generation<'a> {
     }
 
     /// Appends a token. True if it ends the completion: it is `<|endoftext|>`, completes a stop string, or is the last
-    /// one allowed.
+    /// one allowed. A token without a finite log-probability ends it and adds nothing to the
+    /// text, because its choice means nothing.
     pub fn push(&mut self, next: NextToken, tokenizer: &Gpt2Tokenizer) -> Result<bool, EngineError> {
         let completion = &mut self.completion;
         completion.tokens.push(next.token);
         completion.token_log_probs.push(next.log_prob as f32);
+        if !next.log_prob.is_finite() {
+            return Ok(true);
+        }
         if next.token == tokenizer.end_of_text() {
             completion.finish = FinishReason::EndOfText;
             return Ok(true);

@@ -2,7 +2,7 @@
 
 use super::format::{Contents, Format, Read};
 use super::source::Source;
-use super::{burn_record, llm_c, safetensors, sharded, tensorflow, torch};
+use super::{burn_record, llm_c, mistaken, safetensors, sharded, tensorflow, torch};
 use crate::error::CheckpointError;
 
 /// In the order in which a directory is searched.
@@ -22,8 +22,7 @@ pub(super) fn detect(beginning: &[u8], end: &[u8]) -> Option<&'static Format> {
 
 /// Reads the headers of a checkpoint, and opens the files that `first` names.
 pub(super) fn read(first: &Source) -> Result<(&'static Format, Contents, Vec<Source>), CheckpointError> {
-    // The safetensors reader says best what is wrong with an unknown file.
-    let format = detect(first.bytes(), first.bytes()).unwrap_or(&safetensors::FORMAT);
+    let Some(format) = detect(first.bytes(), first.bytes()) else { return Err(unknown(first)) };
     let (contents, others) = match format.read {
         Read::File(read) => (read(first, 0)?, vec![]),
         Read::Files(read) => read(first, read_file)?,
@@ -34,7 +33,21 @@ pub(super) fn read(first: &Source) -> Result<(&'static Format, Contents, Vec<Sou
 fn read_file(source: &Source, index: usize) -> Result<Contents, CheckpointError> {
     match detect(source.bytes(), source.bytes()) {
         Some(Format { read: Read::File(read), .. }) => read(source, index),
-        _ => safetensors::read(source, index),
+        _ => Err(unknown(source)),
+    }
+}
+
+/// The error of a file of no supported format.
+fn unknown(source: &Source) -> CheckpointError {
+    if let Some(other) = mistaken::other_format(source.bytes()) {
+        return CheckpointError::new(source.path(), other);
+    }
+    // The safetensors reader says best what is wrong with an unknown file.
+    match safetensors::read(source, 0) {
+        Err(error) => error,
+        Ok(_) => {
+            CheckpointError::malformed(source.path(), "a weight file", None, None, "its format is unknown")
+        }
     }
 }
 

@@ -55,6 +55,11 @@ fn read(index: &Source, read_file: ReadFile) -> Result<WithFiles, CheckpointErro
             return Err(malformed(None, reason));
         }
         let path = path_below(directory, name).map_err(|reason| malformed(None, reason))?;
+        if !path.exists() {
+            let reason =
+                format!("it names {}, which is missing: download it from the same place", clipped(name));
+            return Err(CheckpointError::new(index.path(), reason));
+        }
         let file = Source::open(&path)?;
         for (tensor, entry) in read_file(&file, 1 + files.len())?.entries {
             if let Some(other) = file_of.insert(tensor.clone(), name) {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use memmap2::{Mmap, UncheckedAdvice};
 use sha2::{Digest as _, Sha256};
 
+use super::mistaken;
 use crate::error::CheckpointError;
 
 /// Bytes converted at a time. Their mapped pages are released at once, so that the file does not become a second copy of
@@ -41,7 +42,10 @@ impl Source {
             return Err(CheckpointError::malformed(path, "a weight file", None, None, "the file is empty"));
         }
         let map = File::open(path).and_then(|file| map_read_only(&file)).map_err(read_error)?;
-        Ok(Self { path: path.to_owned(), bytes: Bytes::Mapped(map) })
+        match mistaken::placeholder(&map) {
+            Some(reason) => Err(CheckpointError::new(path, reason)),
+            None => Ok(Self { path: path.to_owned(), bytes: Bytes::Mapped(map) }),
+        }
     }
 
     /// `path` is the name in messages.

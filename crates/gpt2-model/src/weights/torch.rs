@@ -21,8 +21,8 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::entry::{Entry, LastRead, NamedEntry, TorchTensor, is_ignored, plain_name};
 use super::format::{Contents, Format, Read};
-use super::nano_gpt;
 use super::source::Source;
+use super::{mistaken, nano_gpt};
 use crate::error::CheckpointError;
 use untrusted_input::{clipped, thousands};
 
@@ -70,6 +70,9 @@ fn check_zip(source: &Source) -> Result<(), CheckpointError> {
         );
         wrong(None, reason)
     })?;
+    if let Some(other) = mistaken::other_zip(all) {
+        return Err(CheckpointError::new(source.path(), other));
+    }
     for index in 0..archive.len() {
         let member = archive.by_index_raw(index);
         let member = member.map_err(|error| wrong(None, format!("a member of the zip: {error}")))?;
