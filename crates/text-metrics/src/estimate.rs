@@ -3,6 +3,9 @@
 use super::bootstrap::{Resampled, bootstrap};
 use super::rows::total;
 
+/// Errors up to this share of the value are rounding: the metric is the same on every resample.
+const ROUNDING: f64 = 1e-12;
+
 /// Half the width of a 95 % interval of the normal distribution, in standard deviations.
 const Z_95: f64 = 1.959_963_984_540_054;
 
@@ -50,7 +53,10 @@ impl Estimate {
         if samples.is_empty() || !value.is_finite() {
             return None;
         }
-        let resampled = bootstrap(clusters, width, metric);
+        let resampled = bootstrap(clusters, width, metric).map(|found| {
+            let is_constant = found.stderr <= ROUNDING * value.abs();
+            if is_constant { Resampled { stderr: 0.0, ci95: (value, value) } } else { found }
+        });
         Some(Self {
             value,
             stderr: resampled.map(|Resampled { stderr, .. }| stderr),
@@ -67,7 +73,10 @@ pub(super) fn wilson_interval(proportion: f64, n: usize) -> (f64, f64) {
     let centre = (proportion + square / (2.0 * n)) / (1.0 + square / n);
     let half =
         Z_95 / (1.0 + square / n) * (proportion * (1.0 - proportion) / n + square / (4.0 * n * n)).sqrt();
-    ((centre - half).max(0.0), (centre + half).min(1.0))
+    // Rounding would leave 2.8e-15 where the formula gives 0, and as much below 1.
+    let low = if proportion <= 0.0 { 0.0 } else { (centre - half).max(0.0) };
+    let high = if proportion >= 1.0 { 1.0 } else { (centre + half).min(1.0) };
+    (low, high)
 }
 
 #[cfg(test)]
@@ -93,8 +102,14 @@ mod tests {
         let (low, high) = wilson_interval(0.8, 10);
         assert!((low - 0.490_162_471_537).abs() < 1e-9, "{low}");
         assert!((high - 0.943_317_848_545).abs() < 1e-9, "{high}");
-        assert!(close(wilson_interval(0.0, 5).0, 0.0));
-        assert!(close(wilson_interval(1.0, 5).1, 1.0));
+        for n in 1..3000 {
+            assert_eq!(wilson_interval(0.0, n).0, 0.0, "{n}");
+            assert_eq!(wilson_interval(1.0, n).1, 1.0, "{n}");
+        }
+        let none = Estimate::accuracy(&[0.0; 7]).unwrap();
+        assert_eq!((none.value, none.stderr, none.ci95.unwrap().0), (0.0, Some(0.0), 0.0));
+        let all = Estimate::accuracy(&[1.0; 7]).unwrap();
+        assert_eq!((all.value, all.stderr, all.ci95.unwrap().1), (100.0, Some(0.0), 100.0));
     }
 
     #[test]
@@ -103,5 +118,17 @@ mod tests {
         assert_eq!(Estimate::accuracy(&[1.0]).unwrap().stderr, None);
         assert_eq!(Estimate::of_sums(&[], &[], 1, |sums| sums[0]), None);
         assert_eq!(Estimate::of_sums(&[0.0], &[0.0], 1, |sums| 1.0 / sums[0]), None);
+    }
+
+    #[test]
+    fn a_constant_has_no_error() {
+        // Sums of 0.1 in another order or number differ in their last bits.
+        let rows: Vec<f64> = (1..40).flat_map(|count| [0.1 * f64::from(count), f64::from(count)]).collect();
+        let mean = Estimate::of_sums(&rows, &rows, 2, |sums| 100.0 * sums[0] / sums[1]).unwrap();
+        assert_eq!((mean.stderr, mean.ci95), (Some(0.0), Some((mean.value, mean.value))));
+        let mut other = rows.clone();
+        other[0] += 1e-6;
+        let mean = Estimate::of_sums(&other, &other, 2, |sums| 100.0 * sums[0] / sums[1]).unwrap();
+        assert!(mean.stderr.unwrap() > 0.0, "a small error is an error");
     }
 }
