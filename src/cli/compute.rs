@@ -70,6 +70,28 @@ pub(super) fn positive(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|number| *number > 0).ok_or("expected a whole number from 1")
 }
 
+/// A parser of the items of a list that ignores spaces around them, as in `"117M, 345M"`.
+#[derive(Clone)]
+pub(super) struct Trimmed<P>(pub P);
+
+impl<P: TypedValueParser> TypedValueParser for Trimmed<P> {
+    type Value = P::Value;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        let value = value.to_str().map_or(value, |text| text.trim().as_ref());
+        self.0.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        self.0.possible_values()
+    }
+}
+
 /// A parser with values for shell completion that also accepts others.
 #[derive(Clone)]
 pub(super) struct Suggested<P> {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use clap::builder::EnumValueParser;
 
+use super::compute::Trimmed;
 use super::machine::{free_space, gigabytes};
 use super::models::{Size, models_of};
 use super::output::say;
@@ -27,6 +29,7 @@ pub(super) struct FetchArguments {
         long,
         value_delimiter = ',',
         value_name = "SIZE,…",
+        value_parser = Trimmed(EnumValueParser::<Size>::new()),
         ignore_case = true,
         hide_possible_values = true
     )]

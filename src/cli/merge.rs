@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::output::Report;
+use super::output::{Report, check_out};
 use super::score::write_tables;
 use crate::run::{FinishedRun, merge as merge_shards};
 
@@ -20,6 +20,7 @@ pub(super) struct MergeArguments {
 
 /// Merges shards, computes the scores of the whole run and writes its tables.
 pub(super) fn merge(arguments: &MergeArguments) -> anyhow::Result<Report> {
+    arguments.out.as_deref().map_or(Ok(()), check_out)?;
     let path = merge_shards(&arguments.directories, arguments.out.as_deref())?;
     write_tables(&FinishedRun::open(&path)?)
 }

@@ -9,6 +9,10 @@ use clap::builder::PossibleValue;
 use crate::models::{ModelChoice, ModelOrigin, PAPER_SIZES, PaperSize};
 use gpt2_model::BUNDLED_MODELS;
 use hub_client::{Kind, Location};
+use untrusted_input::clipped;
+
+/// Longest label. File systems allow 255 bytes in a name, and the run directory's name has the label, the task and a hash.
+const MAX_LABEL_BYTES: usize = 128;
 
 /// A value of `--sizes`.
 #[derive(Debug, Clone, Copy)]
@@ -96,32 +100,64 @@ pub(super) fn models_of(
 
 /// `[LABEL=]PATH` or `[LABEL=]hf:OWNER/NAME[@REVISION]`.
 fn labelled(given: &str) -> anyhow::Result<ModelChoice> {
-    let (label, origin) = match given.split_once('=') {
-        Some((label, origin)) => (Some(label.to_owned()), origin),
-        None => (None, given),
-    };
+    let (label, origin) = split_label(given);
     let (name, origin) = match origin.strip_prefix("hf:") {
         Some(name) => {
             let last = name.rsplit_once('/').map_or(name, |(_, last)| last);
             let last = if name.contains("@refs/") { None } else { Some(last.to_owned()) };
             (last, ModelOrigin::Hub(Location::parse(Kind::Model, name)?))
         }
+        None if origin.is_empty() => bail!("the path is missing: use LABEL=PATH"),
+        None => (name_of(Path::new(origin)), ModelOrigin::Directory(origin.into())),
+    };
+    let remedy = || format!("the model needs a label: use --model LABEL={given}");
+    let label = match label {
+        Some(label) => {
+            check_label(label)?;
+            label.to_owned()
+        }
         None => {
-            let path = Path::new(origin);
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            (name, ModelOrigin::Directory(path.to_owned()))
+            let name = name.with_context(remedy)?;
+            check_label(&name).with_context(remedy)?;
+            name
         }
     };
-    let label = label.or(name).with_context(|| format!("the model needs a label: use LABEL={given}"))?;
-    check_label(&label)?;
     Ok(ModelChoice { label, origin })
+}
+
+/// The label before the first `=`, if there is one, and the rest. A path that exists has no label, even if it contains `=`;
+/// neither has a text with a slash before the `=`.
+fn split_label(given: &str) -> (Option<&str>, &str) {
+    let split = given.split_once('=');
+    match split.filter(|(label, _)| !label.contains(['/', '\\']) && !Path::new(given).exists()) {
+        Some((label, origin)) => (Some(label), origin),
+        None => (None, given),
+    }
+}
+
+/// The name of a file or directory; of `.` and `..` the name of the directory.
+fn name_of(path: &Path) -> Option<String> {
+    let absolute = if path.file_name().is_none() { path.canonicalize().ok() } else { None };
+    let name = absolute.as_deref().unwrap_or(path).file_name()?;
+    Some(name.to_string_lossy().into_owned())
 }
 
 /// `Err` if `label` is not usable as a directory name and in tables.
 fn check_label(label: &str) -> anyhow::Result<()> {
     let allowed = |character: char| character.is_alphanumeric() || "-_.+@".contains(character);
     if label.is_empty() || label.starts_with('.') || !label.chars().all(allowed) {
-        bail!("label `{label}` is not usable: expected letters, digits and -_.+@, not starting with a dot");
+        bail!(
+            "label `{}` is not usable: expected letters, digits and -_.+@, not starting with a dot",
+            clipped(label)
+        );
+    }
+    if label.len() > MAX_LABEL_BYTES {
+        bail!(
+            "label `{}` is not usable: it has {} bytes, but it becomes a directory's name and may have at most \
+             {MAX_LABEL_BYTES}",
+            clipped(label),
+            label.len()
+        );
     }
     Ok(())
 }
@@ -166,5 +202,28 @@ mod tests {
             assert!(check_label(bad).is_err(), "{bad}");
         }
         assert!(check_label("gpt2-1.5B_v2").is_ok());
+        assert!(check_label(&"x".repeat(128)).is_ok());
+        let long = check_label(&"x".repeat(129)).unwrap_err().to_string();
+        assert!(long.contains("it has 129 bytes") && long.contains("at most 128"), "{long}");
+    }
+
+    #[test]
+    fn paths_with_equal_signs() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        std::fs::create_dir_all(path("lr=0.1/ckpt")).unwrap();
+        let of = |given: &str| labelled(given).map(|model| (model.label, model.origin));
+        let directory_at = |path: &str| ModelOrigin::Directory(path.into());
+        let checkpoint = path("lr=0.1/ckpt");
+        assert_eq!(of(&checkpoint).unwrap(), ("ckpt".to_owned(), directory_at(&checkpoint)));
+        // Not there either: a label has no slash.
+        assert_eq!(of("runs/lr=1/x/").unwrap(), ("x".to_owned(), directory_at("runs/lr=1/x/")));
+        assert_eq!(of("a=b=c/").unwrap(), ("a".to_owned(), directory_at("b=c/")));
+        let error = format!("{:#}", of(&path("lr=0.1")).unwrap_err());
+        assert!(error.contains("the model needs a label: use --model LABEL=/"), "{error}");
+        assert!(error.contains("label `lr=0.1` is not usable"), "{error}");
+        assert!(format!("{:#}", of("x=").unwrap_err()).contains("the path is missing"));
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(name_of(Path::new(".")).unwrap(), here.file_name().unwrap().to_string_lossy());
     }
 }

@@ -1,8 +1,9 @@
 //! What commands print: results, messages, errors.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 /// Output of a command, and problems that did not prevent it.
 pub(super) struct Report {
@@ -27,6 +28,29 @@ impl From<String> for Report {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Incomplete(pub String);
+
+/// `Err` if there cannot be a directory at `path`, the value of `--out`: it is a file, or is below one.
+pub(super) fn check_out(path: &Path) -> anyhow::Result<()> {
+    if path.as_os_str().is_empty() {
+        bail!("--out is empty: expected a directory");
+    }
+    let shown = path.display();
+    for part in path.ancestors().filter(|part| !part.as_os_str().is_empty()) {
+        match std::fs::metadata(part) {
+            Ok(metadata) if metadata.is_dir() => return Ok(()),
+            Ok(_) if part == path => {
+                bail!("--out {shown}: this is a file; expected a directory, which is created if missing")
+            }
+            Ok(_) => bail!("--out {shown}: {} is a file, so that no directory can be in it", part.display()),
+            Err(_) if std::fs::read_link(part).is_ok() => {
+                bail!("--out {shown}: {} is a link to something that does not exist", part.display())
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => bail!("--out {shown}: {error}"),
+        }
+    }
+    Ok(())
+}
 
 /// Prints a line to standard error, ignoring errors.
 pub(super) fn say(line: &str) {

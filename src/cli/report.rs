@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use clap::builder::EnumValueParser;
 
+use super::compute::Trimmed;
 use super::output::{Problem, Report, warn};
 use super::score;
 use crate::report::{Export, ExportedRun, Format, Results, Screen};
@@ -19,7 +21,7 @@ pub(super) struct ReportArguments {
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
     /// Formats, comma-separated
-    #[arg(short, long, value_delimiter = ',', value_name = "FORMAT,…", default_value = "table")]
+    #[arg(short, long, value_delimiter = ',', value_name = "FORMAT,…", default_value = "table", value_parser = Trimmed(EnumValueParser::<Format>::new()))]
     format: Vec<Format>,
     /// Directory for the files, created if missing; for one format also a file, if the name has an extension [default:
     /// print, for one format]

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use clap::builder::EnumValueParser;
 
-use super::compute::{ComputeArguments, positive};
+use super::compute::{ComputeArguments, Trimmed, positive};
 use super::models::{Size, models_of};
 use super::progress::Progress;
 use super::tasks::{drop_defaults, needed, set_option, set_split, task_parser, tasks_of, with_shots};
@@ -39,6 +40,7 @@ pub(super) struct RunArguments {
         long,
         value_delimiter = ',',
         value_name = "SIZE,…",
+        value_parser = Trimmed(EnumValueParser::<Size>::new()),
         ignore_case = true,
         hide_possible_values = true
     )]
@@ -64,7 +66,7 @@ pub(super) struct RunArguments {
     pub stride: Option<u16>,
     /// Few-shot examples in the prompt, for tasks that support them; several numbers give several rows: 0,1,5 [default:
     /// as the protocol says, mostly 0]
-    #[arg(long, visible_alias = "num-fewshot", value_delimiter = ',', value_name = "K,…")]
+    #[arg(long, visible_alias = "num-fewshot", value_delimiter = ',', value_name = "K,…", value_parser = Trimmed(clap::value_parser!(u16)))]
     pub shots: Vec<u16>,
     /// Split to measure [default: the paper's]
     #[arg(long)]
@@ -80,7 +82,7 @@ pub(super) struct RunArguments {
     pub out: Option<PathBuf>,
     /// Formats to export when the run ends, comma-separated (docs/results.md); scores.csv, breakdowns.csv and table.md
     /// are always written
-    #[arg(long, value_delimiter = ',', value_name = "FORMAT,…")]
+    #[arg(long, value_delimiter = ',', value_name = "FORMAT,…", value_parser = Trimmed(EnumValueParser::<Format>::new()))]
     pub format: Vec<Format>,
     /// Delete an earlier run in the run directory instead of continuing it
     #[arg(long)]

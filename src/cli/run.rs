@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::machine::Machine;
 use super::observer::Reporter;
-use super::output::{Incomplete, Problem, Report, describe};
+use super::output::{Incomplete, Problem, Report, check_out, describe};
 use super::progress::Progress;
 use super::report;
 use super::resolve::{RunArguments, RunChoice};
@@ -23,6 +23,7 @@ use untrusted_input::thousands;
 /// Runs the tasks and returns the table.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
     // Arguments and device are checked before anything is downloaded.
+    arguments.out.as_deref().map_or(Ok(()), check_out)?;
     let choice = RunChoice::new(arguments)?;
     let device = arguments.compute.open_device()?;
     let (plan, hub_files) = choice.provision(arguments.compute.offline, arguments.quiet)?;

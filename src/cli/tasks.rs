@@ -29,14 +29,15 @@ fn task_names() -> Vec<String> {
     groups.chain(Registry::default().all().collect::<Vec<_>>().iter().flat_map(of_task)).collect()
 }
 
-/// Tasks and protocols, each once, in the order given; groups in the order of the registry.
+/// Tasks and protocols, each once, in the order given; groups in the order of the registry. Spaces around a name and empty
+/// names, as in `lambada, wikitext2,`, do not matter.
 pub(super) fn tasks_of(given: &[String], registry: &Registry) -> anyhow::Result<Vec<PlannedTask>> {
     let mut planned: Vec<PlannedTask> = Vec::new();
-    for text in given {
-        let found = if GROUPS.contains(&text.as_str()) {
+    for text in given.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        let found = if GROUPS.contains(&text) {
             let members: Vec<PlannedTask> = registry
                 .all()
-                .filter(|task| task.config().groups.contains(text))
+                .filter(|task| task.config().groups.iter().any(|group| group == text))
                 .map(|task| default_task(task.config()))
                 .collect();
             if members.is_empty() {

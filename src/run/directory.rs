@@ -38,9 +38,12 @@ impl RunDirectory {
     /// `Err` if the directory cannot be written, is in use, or has a run with another identity.
     pub fn open(path: &Path, mut manifest: Manifest, fresh: bool) -> Result<Self, RunError> {
         let samples = path.join("samples");
-        std::fs::create_dir_all(&samples).map_err(|error| RunError::write(&samples, &error))?;
+        let unusable = |path: &Path, error| {
+            RunError::Other(format!("cannot write {}: {error}; use another --out", path.display()))
+        };
+        std::fs::create_dir_all(&samples).map_err(|error| unusable(&samples, error))?;
         let lock_path = path.join(".lock");
-        let lock = File::create(&lock_path).map_err(|error| RunError::write(&lock_path, &error))?;
+        let lock = File::create(&lock_path).map_err(|error| unusable(&lock_path, error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
