@@ -37,6 +37,8 @@ struct Inspected {
     parameters: u64,
     config: Gpt2Config,
     tokenizer: InspectedTokenizer,
+    /// What users may not expect of this checkpoint.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -86,6 +88,7 @@ pub(super) fn inspect(arguments: &InspectArguments) -> anyhow::Result<String> {
             sha256: checkpoint.tokenizer.sha256().to_owned(),
         },
         config: checkpoint.config,
+        notes: checkpoint.notes,
     };
     match arguments.format {
         InspectFormat::Table => Ok(table(&inspected)),
@@ -129,5 +132,6 @@ fn table(inspected: &Inspected) -> String {
         "tokenizer",
         format!("{}, {} tokens, sha256 {}", tokenizer.origin, number(tokenizer.tokens), tokenizer.sha256),
     ));
+    rows.extend(inspected.notes.iter().map(|note| ("note", note.clone())));
     rows.into_iter().map(|(name, value)| format!("{name:<18} {value}\n")).collect()
 }

@@ -61,6 +61,7 @@ impl Machine {
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             files: preflight.files(),
             hub: Vec::new(),
+            model_notes: preflight.model_notes(),
             device: device.to_string(),
             threads: rayon::current_num_threads(),
             batch_tokens,

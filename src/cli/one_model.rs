@@ -6,6 +6,7 @@ use clap::Args;
 use super::compute::ComputeArguments;
 use super::machine::Machine;
 use super::models::{Size, models_of};
+use super::output::say;
 use super::progress::Progress;
 use crate::download::Downloads;
 use crate::models::{self, ModelChoice, ModelOrigin};
@@ -57,6 +58,9 @@ impl OneModel {
                 Checkpoint::open(&models::download(&location, &mut downloads)?)?
             }
         };
+        if !arguments.quiet {
+            checkpoint.notes.iter().for_each(|note| say(&format!("note: {note}")));
+        }
         if !device.is_host() {
             check_device(&device)?;
         }

@@ -149,6 +149,9 @@ fn announce(preflight: &Preflight, device: &ComputeDevice, progress: &Progress) 
                 model.planned.label
             ));
         }
+        for note in &model.checkpoint.notes {
+            progress.note(&format!("note: model {}: {note}", model.planned.label));
+        }
     }
 }
 

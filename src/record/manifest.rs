@@ -211,6 +211,9 @@ pub struct Environment {
     /// The published files that they are or were made from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hub: Vec<HubFile>,
+    /// What users may not expect of a model's checkpoint; models without notes are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub model_notes: Vec<ModelNotes>,
     /// Name of the device.
     pub device: String,
     /// Number of CPU threads.
@@ -223,6 +226,15 @@ pub struct Environment {
     pub system: String,
     /// Name of the machine.
     pub host: Option<String>,
+}
+
+/// Notes on a model's checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ModelNotes {
+    /// Label of the model.
+    pub label: String,
+    /// One sentence each.
+    pub notes: Vec<String>,
 }
 
 /// A file that was read.

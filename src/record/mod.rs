@@ -7,7 +7,7 @@ mod score;
 
 pub use manifest::{
     CustomTaskIdentity, DataIdentity, Environment, FileFingerprint, HubFile, Identity, Manifest,
-    MeasuredTask, ModelIdentity, Shard, ShardSummary, Status, TaskUsage,
+    MeasuredTask, ModelIdentity, ModelNotes, Shard, ShardSummary, Status, TaskUsage,
 };
 pub use protocol::Protocol;
 pub use sample::{CandidateSet, HeuristicResult, PromptRecord, RequestText, SampleResult};

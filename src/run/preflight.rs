@@ -10,7 +10,7 @@ use super::loaded::LoadedTask;
 use super::selection::Dealer;
 use super::{FinishedTask, RunError};
 use crate::plan::{ModelSource, Plan, PlannedModel};
-use crate::record::{CustomTaskIdentity, FileFingerprint, Identity, ModelIdentity};
+use crate::record::{CustomTaskIdentity, FileFingerprint, Identity, ModelIdentity, ModelNotes};
 use crate::tasks::Registry;
 use gpt2_kernels::Precision;
 use gpt2_model::engine::{ENGINE_VERSION, Planner, Work};
@@ -105,6 +105,17 @@ impl Preflight {
             Ok(FinishedTask { baselines: task.baselines.clone(), ..finished })
         };
         self.tasks.iter().map(finished).collect()
+    }
+
+    /// The notes on the models' checkpoints.
+    pub(crate) fn model_notes(&self) -> Vec<ModelNotes> {
+        let noted = self.models.iter().filter(|model| !model.checkpoint.notes.is_empty());
+        noted
+            .map(|model| ModelNotes {
+                label: model.planned.label.clone(),
+                notes: model.checkpoint.notes.clone(),
+            })
+            .collect()
     }
 
     /// Every file that was read, each once.

@@ -6,7 +6,7 @@ use crate::Gpt2Config;
 use crate::error::CheckpointError;
 use crate::tokenizer::Gpt2Tokenizer;
 use crate::weights::{WeightFile, locate, placeholder};
-use untrusted_input::read_bounded;
+use untrusted_input::{read_bounded, thousands};
 
 /// The models compiled into the program: label, `config.json`, `model.safetensors`.
 pub const BUNDLED_MODELS: [(&str, &[u8], &[u8]); 2] = [
@@ -25,9 +25,6 @@ pub const BUNDLED_MODELS: [(&str, &[u8], &[u8]); 2] = [
 /// Largest `config.json`; they have about 1 kB.
 const MAX_CONFIG_BYTES: u64 = 1_000_000;
 
-/// Vocabularies are often padded to a multiple of this, to train faster.
-const PADDING_MULTIPLE: usize = 128;
-
 /// A model whose files are open and checked. Weights are mapped, not loaded.
 pub struct Checkpoint {
     /// The shape of the model.
@@ -36,6 +33,8 @@ pub struct Checkpoint {
     pub weights: WeightFile,
     /// The bundled tokenizer if the directory has none.
     pub tokenizer: Gpt2Tokenizer,
+    /// What users may not expect of this checkpoint, one sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Checkpoint {
@@ -97,10 +96,10 @@ impl Checkpoint {
         weights.check(&config)?;
         let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size);
         let origin = tokenizer.origin();
-        if tokens > rows || rows > tokens.next_multiple_of(PADDING_MULTIPLE) {
+        if tokens > rows {
             let reason = format!(
                 "the vocabulary does not match: {origin} has {tokens} tokens, but tensor `wte.weight` has {rows} rows \
-                 (vocab_size); expected equal numbers, or rows padded to a multiple of {PADDING_MULTIPLE}"
+                 (vocab_size); expected at least as many rows as tokens"
             );
             return Err(CheckpointError::new(path, reason));
         }
@@ -112,7 +111,16 @@ impl Checkpoint {
             );
             return Err(CheckpointError::new(path, reason));
         }
-        Ok(Self { config, weights, tokenizer })
+        let mut notes = Vec::new();
+        if rows > tokens {
+            notes.push(format!(
+                "the embedding has {} rows for {} tokens: the others are padding, which stays in the softmax as in \
+                 transformers",
+                thousands(rows as u64),
+                thousands(tokens as u64)
+            ));
+        }
+        Ok(Self { config, weights, tokenizer, notes })
     }
 }
 

@@ -1,26 +1,10 @@
 //! The configuration of a GPT-2, read from a Hugging Face `config.json`.
 
 use burn::config::Config;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::Activation;
 use untrusted_input::clipped;
-
-/// Nonlinearity of the MLP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// GPT-2's own: the tanh approximation of GELU (`gelu_new`).
-    GeluTanh,
-    /// GELU with the error function.
-    Gelu,
-    /// max(0, x).
-    Relu,
-    /// x · sigmoid(x).
-    Silu,
-    /// tanh(x).
-    Tanh,
-}
 
 /// Sizes and switches of a GPT-2 (Radford et al. 2019, Table 2), with the names of `config.json`.
 #[derive(Config, Debug, PartialEq)]
@@ -56,32 +40,6 @@ pub struct Gpt2Config {
     pub tied_output: bool,
 }
 
-/// The fields of `config.json` that change what a GPT-2 computes. Numbers stay JSON values, so that an error can name the
-/// field.
-#[derive(Debug, Deserialize)]
-struct HuggingFaceConfig {
-    model_type: Option<String>,
-    #[serde(alias = "num_hidden_layers")]
-    n_layer: Option<Value>,
-    #[serde(alias = "hidden_size")]
-    n_embd: Option<Value>,
-    #[serde(alias = "num_attention_heads")]
-    n_head: Option<Value>,
-    #[serde(alias = "max_position_embeddings", alias = "n_ctx_positions")]
-    n_positions: Option<Value>,
-    n_ctx: Option<Value>,
-    // `n_vocab` in OpenAI's `hparams.json`.
-    #[serde(alias = "n_vocab")]
-    vocab_size: Option<Value>,
-    n_inner: Option<Value>,
-    layer_norm_epsilon: Option<Value>,
-    activation_function: Option<String>,
-    scale_attn_weights: Option<bool>,
-    scale_attn_by_inverse_layer_idx: Option<bool>,
-    tie_word_embeddings: Option<bool>,
-    add_cross_attention: Option<bool>,
-}
-
 /// Largest sizes, far above every known GPT-2: a damaged file must not cause a large allocation, and no product of two sizes
 /// overflows.
 const MAX_LAYERS: usize = 1024;
@@ -97,41 +55,40 @@ impl Gpt2Config {
     /// # Errors
     /// A message that names the field, and what was expected.
     pub fn from_hugging_face(json: &[u8]) -> Result<Self, String> {
-        let raw: HuggingFaceConfig =
-            serde_json::from_slice(json).map_err(|error| clipped(&error.to_string()))?;
-        if let Some(kind) = raw.model_type.as_deref().filter(|kind| *kind != "gpt2") {
+        let fields = Fields::parse(json)?;
+        if let Some(kind) = fields.text("model_type")?.filter(|kind| *kind != "gpt2") {
             return Err(format!("model_type is \"{}\", expected \"gpt2\"", clipped(kind)));
         }
-        if raw.add_cross_attention == Some(true) {
+        if fields.switch("add_cross_attention")? == Some(true) {
             return Err("add_cross_attention is true, expected a decoder-only GPT-2".to_owned());
         }
-        let activation = match raw.activation_function.as_deref() {
-            None | Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Activation::GeluTanh,
-            Some("gelu" | "gelu_python") => Activation::Gelu,
-            Some("relu") => Activation::Relu,
-            Some("silu" | "swish") => Activation::Silu,
-            Some("tanh") => Activation::Tanh,
-            Some(other) => {
-                return Err(format!(
-                    "activation_function is \"{}\", expected gelu_new, gelu_pytorch_tanh, gelu, relu, silu or \
-                     tanh",
-                    clipped(other)
-                ));
-            }
+        let activation = match fields.text("activation_function")? {
+            None => Activation::GeluTanh,
+            Some(name) => Activation::by_name(name).ok_or_else(|| {
+                format!(
+                    "activation_function is \"{}\", expected one of {}",
+                    clipped(name),
+                    Activation::names()
+                )
+            })?,
         };
-        let n_embd = size("n_embd", raw.n_embd, None, MAX_WIDTH)?;
+        let n_embd = fields.size(&["n_embd", "hidden_size"], None, MAX_WIDTH)?;
+        let positions = ["n_positions", "max_position_embeddings"];
+        // transformers ignores `n_ctx`, the only name in `hparams.json`.
+        let positions = if fields.field(&positions)?.is_some() { &positions[..] } else { &["n_ctx"] };
         let config = Self {
-            n_layer: size("n_layer", raw.n_layer, None, MAX_LAYERS)?,
+            n_layer: fields.size(&["n_layer", "num_hidden_layers"], None, MAX_LAYERS)?,
             n_embd,
-            n_head: size("n_head", raw.n_head, None, MAX_WIDTH)?,
-            n_positions: size("n_positions", raw.n_positions.or(raw.n_ctx), Some(1024), MAX_POSITIONS)?,
-            vocab_size: size("vocab_size", raw.vocab_size, Some(50_257), MAX_TOKENS)?,
-            n_inner: size("n_inner", raw.n_inner, Some(4 * n_embd), MAX_INNER_WIDTH)?,
-            layer_norm_epsilon: epsilon(raw.layer_norm_epsilon)?,
+            n_head: fields.size(&["n_head", "num_attention_heads"], None, MAX_WIDTH)?,
+            n_positions: fields.size(positions, Some(1024), MAX_POSITIONS)?,
+            // `n_vocab` in OpenAI's `hparams.json`.
+            vocab_size: fields.size(&["vocab_size", "n_vocab"], Some(50_257), MAX_TOKENS)?,
+            n_inner: fields.size(&["n_inner"], Some(4 * n_embd), MAX_INNER_WIDTH)?,
+            layer_norm_epsilon: epsilon(fields.field(&["layer_norm_epsilon"])?)?,
             activation,
-            scale_attention: raw.scale_attn_weights.unwrap_or(true),
-            scale_attention_by_layer: raw.scale_attn_by_inverse_layer_idx.unwrap_or(false),
-            tied_output: raw.tie_word_embeddings.unwrap_or(true),
+            scale_attention: fields.switch("scale_attn_weights")?.unwrap_or(true),
+            scale_attention_by_layer: fields.switch("scale_attn_by_inverse_layer_idx")?.unwrap_or(false),
+            tied_output: fields.switch("tie_word_embeddings")?.unwrap_or(true),
         };
         if !config.n_embd.is_multiple_of(config.n_head) {
             return Err(format!("n_head ({}) does not divide n_embd ({})", config.n_head, config.n_embd));
@@ -198,25 +155,74 @@ impl Gpt2Config {
     }
 }
 
-/// The size in a field, from 1 to `max`; `default` if the field is missing.
-fn size(field: &str, found: Option<Value>, default: Option<usize>, max: usize) -> Result<usize, String> {
-    let expected = format!("expected a size from 1 to {max}");
-    match (found, default) {
-        (None, Some(default)) => Ok(default),
-        (None, None) => Err(format!("{field} is missing, {expected}")),
-        (Some(found), _) => {
-            let size = found.as_u64().and_then(|size| usize::try_from(size).ok());
-            size.filter(|size| (1..=max).contains(size))
-                .ok_or_else(|| format!("{field} is {}, {expected}", clipped(&found.to_string())))
+/// The fields of a `config.json`. Numbers stay JSON values, so that an error can name the field.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// With or without a byte order mark.
+    fn parse(json: &[u8]) -> Result<Self, String> {
+        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+        serde_json::from_slice(json).map(Self).map_err(|error| clipped(&error.to_string()))
+    }
+
+    /// A field under any of its names; `null` counts as missing. Two names with different values are an error.
+    fn field(&self, names: &[&str]) -> Result<Option<(String, &Value)>, String> {
+        let mut found: Option<(String, &Value)> = None;
+        for name in names {
+            let Some(value) = self.0.get(*name).filter(|value| !value.is_null()) else { continue };
+            match &found {
+                None => found = Some(((*name).to_owned(), value)),
+                Some((other, first)) if *first != value => {
+                    return Err(format!(
+                        "{other} is {} but {name}, which means the same, is {}: remove the wrong one",
+                        clipped(&first.to_string()),
+                        clipped(&value.to_string())
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn text(&self, name: &str) -> Result<Option<&str>, String> {
+        self.field(&[name])?
+            .map(|(_, value)| value.as_str().ok_or_else(|| wrong(name, value, "a string")))
+            .transpose()
+    }
+
+    fn switch(&self, name: &str) -> Result<Option<bool>, String> {
+        self.field(&[name])?
+            .map(|(_, value)| value.as_bool().ok_or_else(|| wrong(name, value, "true or false")))
+            .transpose()
+    }
+
+    /// The size in a field, from 1 to `max`; `default` if the field is missing.
+    fn size(&self, names: &[&str], default: Option<usize>, max: usize) -> Result<usize, String> {
+        let expected = format!("a size from 1 to {max}");
+        match (self.field(names)?, default) {
+            (None, Some(default)) => Ok(default),
+            (None, None) => {
+                Err(format!("{} is missing, expected {expected}", names.first().copied().unwrap_or_default()))
+            }
+            (Some((name, found)), _) => {
+                let size = found.as_u64().and_then(|size| usize::try_from(size).ok());
+                size.filter(|size| (1..=max).contains(size)).ok_or_else(|| wrong(&name, found, &expected))
+            }
         }
     }
 }
 
-fn epsilon(found: Option<Value>) -> Result<f64, String> {
-    let Some(found) = found else { return Ok(1e-5) };
-    found.as_f64().filter(|epsilon| (0.0..=1.0).contains(epsilon)).ok_or_else(|| {
-        format!("layer_norm_epsilon is {}, expected a number from 0 to 1", clipped(&found.to_string()))
-    })
+fn wrong(name: &str, found: &Value, expected: &str) -> String {
+    format!("{name} is {}, expected {expected}", clipped(&found.to_string()))
+}
+
+fn epsilon(found: Option<(String, &Value)>) -> Result<f64, String> {
+    let Some((name, found)) = found else { return Ok(1e-5) };
+    found
+        .as_f64()
+        .filter(|epsilon| (0.0..=1.0).contains(epsilon))
+        .ok_or_else(|| wrong(&name, found, "a number from 0 to 1"))
 }
 
 #[cfg(test)]
@@ -257,6 +263,27 @@ mod tests {
             refused(r#"{"n_layer":1,"n_embd":8,"n_head":2,"activation_function":"x"}"#).contains("gelu_new")
         );
         assert!(refused(r#"{"n_embd":8,"n_head":2}"#).contains("n_layer"));
+    }
+
+    #[test]
+    fn fields_under_two_names_byte_order_marks_and_nulls() {
+        let read = |json: &str| Gpt2Config::from_hugging_face(json.as_bytes());
+        let expected = Gpt2Config { n_positions: 2048, ..Gpt2Config::new(1, 8, 2, 32) };
+        for json in [
+            r#"{"n_layer":1,"n_embd":8,"n_head":2,"n_positions":2048,"max_position_embeddings":2048}"#,
+            r#"{"num_hidden_layers":1,"n_layer":1,"hidden_size":8,"num_attention_heads":2,"n_ctx":2048}"#,
+            "\u{feff}{\"n_layer\":1,\"n_embd\":8,\"n_head\":2,\"n_positions\":2048,\"n_ctx\":1024,\"n_inner\":null}",
+        ] {
+            assert_eq!(read(json).unwrap(), expected, "{json}");
+        }
+        let error =
+            read(r#"{"n_layer":1,"n_embd":8,"n_head":2,"n_positions":1024,"max_position_embeddings":2048}"#);
+        let expected = "n_positions is 1024 but max_position_embeddings, which means the same, is 2048";
+        assert!(error.unwrap_err().contains(expected));
+        assert_eq!(
+            read(r#"{"n_layer":1,"n_embd":8,"n_head":2,"tie_word_embeddings":"no"}"#).unwrap_err(),
+            "tie_word_embeddings is \"no\", expected true or false"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use gpt2_kernels::{Epilogue, PackedMatrix, Sequence, SimdLevel, attention, gemm, layer_norm};
 
+use crate::Activation;
 use crate::segments::{BatchState, RaggedBatch, sequence_of};
 
 /// Attention and MLP, each after a layer norm and added to the residual stream.
@@ -13,6 +14,7 @@ pub struct FusedBlock {
     pub(crate) projection: PackedLinear,
     pub(crate) mlp_norm: PackedNorm,
     pub(crate) expand: PackedLinear,
+    pub(crate) activation: Activation,
     pub(crate) contract: PackedLinear,
     /// Factor of the attention scores before the softmax.
     pub(crate) scale: f32,
@@ -81,7 +83,12 @@ impl FusedBlock {
         resize(normal, count * n_embd);
         self.mlp_norm.apply(simd_level, hidden, normal);
         resize(inner, count * self.expand.bias.len());
-        self.expand.apply(simd_level, normal, count, Epilogue::GeluTanh, inner);
+        if self.activation == Activation::GeluTanh {
+            self.expand.apply(simd_level, normal, count, Epilogue::GeluTanh, inner);
+        } else {
+            self.expand.apply(simd_level, normal, count, Epilogue::Plain, inner);
+            self.activation.of_numbers(inner);
+        }
         self.contract.apply(simd_level, inner, count, Epilogue::AddToOutput, hidden);
         count
     }

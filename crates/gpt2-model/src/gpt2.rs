@@ -5,7 +5,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Device, Int, Tensor, activation};
+use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::{Activation, ComputeDevice, Gpt2Config, KeyValueCache, TokenEmbedding};
 
@@ -247,25 +247,6 @@ impl FeedForward {
     /// # Shapes
     /// - input, output: `[batch, length, n_embd]`
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        self.project.forward(activate(self.expand.forward(input), self.activation))
+        self.project.forward(self.activation.of_tensor(self.expand.forward(input)))
     }
-}
-
-fn activate(input: Tensor<3>, function: Activation) -> Tensor<3> {
-    match function {
-        Activation::GeluTanh => gelu_tanh(input),
-        Activation::Gelu => activation::gelu(input),
-        Activation::Relu => activation::relu(input),
-        Activation::Silu => activation::silu(input),
-        Activation::Tanh => activation::tanh(input),
-    }
-}
-
-/// GPT-2's `gelu_new`, 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))), computed by 0.5·(1 + tanh(a)) = sigmoid(2a). Burn's
-/// `gelu_approximate` computes a general power and two more passes.
-fn gelu_tanh(input: Tensor<3>) -> Tensor<3> {
-    let twice_sqrt_two_over_pi = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
-    let square = input.clone() * input.clone();
-    let inner = (square * (0.044_715 * twice_sqrt_two_over_pi) + twice_sqrt_two_over_pi) * input.clone();
-    input * activation::sigmoid(inner)
 }

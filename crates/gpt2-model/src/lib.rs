@@ -8,6 +8,7 @@
 //! [`Checkpoint::open`] reads any supported format. [`engine::load`] puts its weights on a [`ComputeDevice`].
 //! [`engine::Planner`] tokenizes requests, and [`engine::Engine`] runs them.
 
+mod activation;
 mod cache;
 mod checkpoint;
 mod config;
@@ -33,9 +34,10 @@ mod weights;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 
+pub use activation::Activation;
 pub use cache::KeyValueCache;
 pub use checkpoint::{BUNDLED_MODELS, Checkpoint};
-pub use config::{Activation, Gpt2Config};
+pub use config::Gpt2Config;
 pub use device::{ComputeDevice, DEVICE_NAMES, DeviceError, DeviceRequest};
 pub use embedding::TokenEmbedding;
 pub use error::CheckpointError;

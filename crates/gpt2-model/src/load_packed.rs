@@ -30,6 +30,7 @@ impl Checkpoint {
                 query_key_value: packer.linear(&name("attn.c_attn"), width, 3 * width)?,
                 projection: packer.linear(&name("attn.c_proj"), width, width)?,
                 mlp_norm: packer.norm(&name("ln_2"))?,
+                activation: config.activation,
                 expand: packer.linear(&name("mlp.c_fc"), width, inner)?,
                 contract: packer.linear(&name("mlp.c_proj"), inner, width)?,
                 scale: config.attention_scale(layer) as f32,

@@ -13,7 +13,7 @@ use crate::extension::fused_transformer_block;
 use crate::fused_block::{FusedBlock, PackedNorm, resize};
 use crate::segments::{KvSegment, NewTokens, RaggedBatch};
 
-/// A GPT-2 with the activation `gelu_new` whose weights are packed for the kernels. There is no other copy of them.
+/// A GPT-2 whose weights are packed for the kernels. There is no other copy of them.
 pub struct PackedGpt2 {
     pub(crate) config: Gpt2Config,
     pub(crate) simd_level: SimdLevel,

@@ -77,7 +77,7 @@ fn read(
     }
     prop_assert!(["F32", "F16", "BF16", "BF16+F32", "F16+F32"].contains(&weights.stored_types().as_str()));
     prop_assert_eq!(weights.sha256().len(), 64);
-    let checkpoint = Checkpoint { config: bundled.0.clone(), weights, tokenizer: bundled.1() };
+    let checkpoint = Checkpoint { config: bundled.0.clone(), weights, tokenizer: bundled.1(), notes: vec![] };
     prop_assert!(checkpoint.load_packed(&open("flex"), Precision::F32).is_ok());
     Ok(true)
 }

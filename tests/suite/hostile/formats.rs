@@ -43,7 +43,7 @@ fn check_and_load(
     let paths = [Path::new("v"), Path::new("m")];
     let tokenizer =
         Gpt2Tokenizer::from_vocabulary_files((paths[0], br#"{"<|endoftext|>":0}"#), (paths[1], b"")).unwrap();
-    let checkpoint = Checkpoint { config, weights, tokenizer };
+    let checkpoint = Checkpoint { config, weights, tokenizer, notes: vec![] };
     let device = open("flex");
     // 10,000 bytes for the model itself, which is small.
     match bounded(length + 10_000, || checkpoint.load_packed(&device, Precision::F32).map(drop))? {

@@ -42,7 +42,7 @@ use crate::{Checkpoint, CheckpointError, ComputeDevice};
 
 /// Version of the arithmetic. Raise it whenever a score may change in any bit: a journal of an older engine is never
 /// continued.
-pub const ENGINE_VERSION: u32 = 3;
+pub const ENGINE_VERSION: u32 = 4;
 
 /// Why the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -98,14 +98,14 @@ impl Usage {
 }
 
 /// Loads a checkpoint in the form that is fastest on `device`: packed for the CPU kernels on flex, as Burn modules
-/// elsewhere and for models whose activation is not GPT-2's. Only the CPU kernels know other precisions than f32.
+/// elsewhere. Only the CPU kernels know other precisions than f32.
 pub fn load(
     checkpoint: &Checkpoint,
     device: &ComputeDevice,
     precision: Precision,
 ) -> Result<Box<dyn Backend>, CheckpointError> {
     #[cfg(feature = "flex")]
-    if device.backend() == "flex" && checkpoint.config.activation == crate::Activation::GeluTanh {
+    if device.backend() == "flex" {
         return Ok(Box::new(checkpoint.load_packed(device, precision)?));
     }
     let _ = precision;
