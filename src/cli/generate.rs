@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::compute::positive;
 use super::one_model::{ModelArguments, OneModel};
 use super::output::{print, say, warn};
-use gpt2_model::engine::{Planner, Work};
+use gpt2_model::engine::{PlanError, Planner, Work};
 use gpt2_model::request::{Completion, Decoding, FinishReason, Request, Sampling, Trim};
 
 /// Maximum bytes of standard input.
@@ -156,7 +156,12 @@ pub(super) fn generate(arguments: &GenerateArguments) -> anyhow::Result<String> 
             max_new_tokens: arguments.max_new_tokens,
             decoding,
         };
-        let Work::Generate(planned) = planner.plan(&request)? else {
+        let too_many = || format!("--max-new-tokens {} is too many", arguments.max_new_tokens);
+        let planned = match planner.plan(&request) {
+            Err(error @ PlanError::NoRoom { .. }) => return Err(error).with_context(too_many),
+            planned => planned?,
+        };
+        let Work::Generate(planned) = planned else {
             bail!("the prompt cannot be continued");
         };
         let truncated_tokens = planned.truncated_tokens;

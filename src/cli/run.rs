@@ -67,7 +67,7 @@ fn end(
     failures: &Failures,
     formats: &[Format],
 ) -> anyhow::Result<Report> {
-    let Failures { failed_samples, failed_tasks } = failures;
+    let Failures { failed_samples, lasting_samples, failed_tasks } = failures;
     let mut problems = failed_tasks.clone();
     if *failed_samples > 0 {
         problems.push(format!(
@@ -83,9 +83,12 @@ fn end(
         report::write_formats(directory.path(), formats)?;
     }
     let text = format!("{table}{}\n", directory.path().display());
-    let problem = problem.map(|problem| {
-        Problem::Incomplete(format!("{problem}\nrun the same command again to retry what failed"))
-    });
+    let retry = if failed_samples > lasting_samples || !failed_tasks.is_empty() {
+        "\nrun the same command again to retry what failed"
+    } else {
+        ""
+    };
+    let problem = problem.map(|problem| Problem::Incomplete(format!("{problem}{retry}")));
     Ok(Report { text, problem })
 }
 

@@ -10,6 +10,8 @@ use gpt2_model::engine::Backend;
 pub struct Failures {
     /// Samples with an error instead of values.
     pub failed_samples: usize,
+    /// Those of them that fail in every attempt: their model cannot run them, or computes the same on every attempt.
+    pub lasting_samples: usize,
     /// `task on model: reason` for each task without scores.
     pub failed_tasks: Vec<String>,
 }
@@ -38,7 +40,12 @@ pub fn execute(
         let mut loaded: Option<Box<dyn Backend>> = None;
         for (number, run) in runs.into_iter().enumerate() {
             match run.run(&mut loaded, directory, observer) {
-                Ok(failed) => failures.failed_samples += failed,
+                Ok(failed) => {
+                    let unfit = model.work[number].iter().filter(|work| work.is_err()).count();
+                    failures.failed_samples += failed;
+                    // A CPU computes the same again; a GPU may not.
+                    failures.lasting_samples += if options.device.is_host() { failed } else { unfit };
+                }
                 Err(error) if error.affects_only_this_task() && !options.fail_fast => {
                     let (task, label) = (&preflight.tasks[number].planned.task, &model.planned.label);
                     observer.task_failed(label, number, &error)?;

@@ -15,6 +15,10 @@ use crate::tasks::Registry;
 use gpt2_kernels::Precision;
 use gpt2_model::engine::{ENGINE_VERSION, Planner, Work};
 use gpt2_model::{Checkpoint, CheckpointError, ComputeDevice};
+use untrusted_input::thousands;
+
+/// Maximum number of tasks in the message of a run that cannot measure anything.
+const MAX_REASONS: usize = 5;
 
 /// A model whose files have been opened and checked.
 pub(crate) struct ReadyModel {
@@ -70,6 +74,10 @@ impl Preflight {
             };
             let identity = model_identity(planned, &checkpoint);
             models.push(ReadyModel { planned: planned.clone(), checkpoint, identity, work });
+        }
+        // A shard may have no sample that runs where others have some.
+        if plan.shard.is_none() {
+            check_some_sample_runs(&tasks, &models)?;
         }
         let custom_tasks = plan.custom_tasks.iter();
         let identity = Identity {
@@ -155,6 +163,30 @@ fn open_checkpoint(planned: &PlannedModel) -> Result<Checkpoint, RunError> {
         }),
     };
     opened.map_err(|source| RunError::Checkpoint { label: planned.label.clone(), source })
+}
+
+/// `Err` if no model can run any sample, which no other attempt changes. Names the first sample of each task on each model.
+fn check_some_sample_runs(tasks: &[LoadedTask], models: &[ReadyModel]) -> Result<(), RunError> {
+    let mut reasons = Vec::new();
+    for model in models {
+        for (task, work) in tasks.iter().zip(model.work.iter()) {
+            if work.iter().any(Result::is_ok) {
+                return Ok(());
+            }
+            let first = work.iter().find_map(|work| work.as_ref().err());
+            let (name, label, count) =
+                (&task.planned.task, &model.planned.label, thousands(work.len() as u64));
+            reasons.extend(
+                first.map(|first| format!("{label} can run none of the {count} samples of {name}: {first}")),
+            );
+        }
+    }
+    let more = reasons.len().saturating_sub(MAX_REASONS);
+    reasons.truncate(MAX_REASONS);
+    if more > 0 {
+        reasons.push(format!("and {more} more tasks"));
+    }
+    if reasons.is_empty() { Ok(()) } else { Err(RunError::Other(reasons.join("\n"))) }
 }
 
 fn model_identity(planned: &PlannedModel, checkpoint: &Checkpoint) -> ModelIdentity {

@@ -153,8 +153,8 @@ impl<'a> Planner<'a> {
         }
         if max_new_tokens >= self.n_positions {
             return Err(PlanError::NoRoom {
-                what: "the completion",
-                tokens: max_new_tokens,
+                what: "a prompt of one token with its completion",
+                tokens: max_new_tokens.saturating_add(1),
                 n_positions: self.n_positions,
             });
         }
@@ -293,5 +293,10 @@ mod tests {
             }
             Work::Score { .. } => panic!("not a prompt"),
         }
+        let error = Planner::new(&tokenizer, 2).plan(&request).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "a prompt of one token with its completion has 3 tokens, but the model's context has only 2"
+        );
     }
 }

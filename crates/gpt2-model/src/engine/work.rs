@@ -24,7 +24,7 @@ pub enum PlanError {
     /// A continuation longer than the context, or a limit of new tokens that leaves no room for a prompt.
     #[error("{what} has {tokens} tokens, but the model's context has only {n_positions}")]
     NoRoom {
-        /// `the continuation` or `the completion`.
+        /// The continuation, or the completion with the shortest prompt.
         what: &'static str,
         /// Number of tokens.
         tokens: usize,
