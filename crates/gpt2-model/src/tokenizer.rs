@@ -13,6 +13,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{Tokenizer, TokenizerImpl};
 
 use crate::error::CheckpointError;
+use crate::weights::placeholder;
 use files::{Vocabulary, malformed};
 use untrusted_input::read_bounded;
 
@@ -240,7 +241,11 @@ impl Gpt2Tokenizer {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
-    read_bounded(path, MAX_FILE_BYTES).map_err(|error| CheckpointError::read(path, &error))
+    let bytes = read_bounded(path, MAX_FILE_BYTES).map_err(|error| CheckpointError::read(path, &error))?;
+    match placeholder(&bytes) {
+        Some(reason) => Err(CheckpointError::new(path, reason)),
+        None => Ok(bytes),
+    }
 }
 
 fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
