@@ -31,7 +31,7 @@ mod view;
 
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use output::{Incomplete, Problem, Report, describe, print, say};
@@ -121,6 +121,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|mut error| {
         if error.get(ContextKind::InvalidArg) == Some(&ContextValue::String("--seeds".to_owned())) {
             error.insert(ContextKind::SuggestedArg, ContextValue::String("--repeats".to_owned()));
+        }
+        let has_open_list = || std::env::args().any(|argument| argument.len() > 1 && argument.ends_with(','));
+        if matches!(error.kind(), ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument) && has_open_list()
+        {
+            let tip = "a list is one argument: write `a,b` without spaces, or quote it".into();
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
         }
         error.exit()
     });

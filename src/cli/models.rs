@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
@@ -110,15 +110,15 @@ fn labelled(given: &str) -> anyhow::Result<ModelChoice> {
         None if origin.is_empty() => bail!("the path is missing: use LABEL=PATH"),
         None => (name_of(Path::new(origin)), ModelOrigin::Directory(origin.into())),
     };
-    let remedy = || format!("the model needs a label: use --model LABEL={given}");
     let label = match label {
         Some(label) => {
             check_label(label)?;
             label.to_owned()
         }
         None => {
-            let name = name.with_context(remedy)?;
-            check_label(&name).with_context(remedy)?;
+            let name = name.with_context(|| format!("the model needs a label: use --model LABEL={given}"))?;
+            check_label(&name)
+                .map_err(|error| anyhow!("{error}; give another one with --model LABEL={given}"))?;
             name
         }
     };
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(of("runs/lr=1/x/").unwrap(), ("x".to_owned(), directory_at("runs/lr=1/x/")));
         assert_eq!(of("a=b=c/").unwrap(), ("a".to_owned(), directory_at("b=c/")));
         let error = format!("{:#}", of(&path("lr=0.1")).unwrap_err());
-        assert!(error.contains("the model needs a label: use --model LABEL=/"), "{error}");
+        assert!(error.contains("; give another one with --model LABEL=/"), "{error}");
         assert!(error.contains("label `lr=0.1` is not usable"), "{error}");
         assert!(format!("{:#}", of("x=").unwrap_err()).contains("the path is missing"));
         let here = std::env::current_dir().unwrap();

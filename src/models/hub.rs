@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use super::PAPER_SIZES;
 use crate::download::{Downloads, ListedFile};
+use gpt2_model::adapter_message;
 use hub_client::{HubError, Kind, Location};
 use untrusted_input::{clipped, is_plain_name, read_bounded};
 
 const CONFIG_FILE: &str = "config.json";
+const ADAPTER_CONFIG_FILE: &str = "adapter_config.json";
 const SAFETENSORS_FILE: &str = "model.safetensors";
 /// Weight files in order of preference; an index names the files of a checkpoint in several parts.
 const WEIGHT_FILES: [&str; 4] =
@@ -23,7 +25,12 @@ const MAX_INDEX_BYTES: u64 = 10_000_000;
 pub(crate) fn download(location: &Location, downloads: &mut Downloads) -> anyhow::Result<PathBuf> {
     let old_name = cached_under_old_name(location, downloads)?;
     let location = old_name.as_ref().unwrap_or(location);
-    let config = downloads.hub_file(location, CONFIG_FILE, None)?;
+    let config = match downloads.hub_file(location, CONFIG_FILE, None) {
+        Err(error) if error.downcast_ref().is_some_and(HubError::is_missing_file) => {
+            return Err(adapter(location, downloads)?.unwrap_or(error));
+        }
+        config => config?,
+    };
     // One commit for all files, even if the branch moves meanwhile.
     let commit = location.at(&config.commit);
     for names in TOKENIZER_FILES {
@@ -47,6 +54,13 @@ pub(crate) fn download(location: &Location, downloads: &mut Downloads) -> anyhow
     }
     let directory = config.path.parent().map(Path::to_owned);
     directory.with_context(|| format!("{} has no directory", config.path.display()))
+}
+
+/// The error of a repository with an adapter instead of a model.
+fn adapter(location: &Location, downloads: &mut Downloads) -> anyhow::Result<Option<anyhow::Error>> {
+    let config = downloads.optional_file(location, ADAPTER_CONFIG_FILE)?;
+    let directory = config.as_ref().and_then(|config| config.path.parent());
+    Ok(directory.map(|directory| anyhow!("{location}: {}", adapter_message(directory))))
 }
 
 /// The files of a model with their lengths.

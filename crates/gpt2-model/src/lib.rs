@@ -50,4 +50,4 @@ pub use gpt2::{Block, CausalSelfAttention, FeedForward, Gpt2};
 pub use packed::PackedGpt2;
 #[cfg(feature = "flex")]
 pub use segments::{KvSegment, NewTokens, RaggedBatch};
-pub use weights::{WeightFile, WeightPart, find_weights};
+pub use weights::{WeightFile, WeightPart, adapter_message, find_weights};

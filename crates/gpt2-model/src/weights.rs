@@ -37,6 +37,7 @@ use entry::{Entry, is_ignored, plain_name};
 use source::Source;
 use untrusted_input::{clipped, did_you_mean};
 
+pub use explain::adapter_message;
 pub use locate::find_weights;
 pub(crate) use locate::locate;
 pub(crate) use mistaken::placeholder;
@@ -45,8 +46,8 @@ pub(crate) use mistaken::placeholder;
 const MAX_AXES_SHOWN: usize = 8;
 
 /// Hint for matrices in the layout of another module.
-const TRANSPOSED: &str = ": the matrices are stored as nn.Linear has them, not as Conv1D: transposed. Transpose the weights of \
-                          c_attn, c_proj and c_fc";
+const TRANSPOSED: &str = ": matrices stored as nn.Linear has them, not as Conv1D: transposed; transpose the weights of c_attn, \
+                          c_proj and c_fc";
 
 /// The open weights of a model: one file, or several that belong together.
 pub struct WeightFile {

@@ -320,6 +320,15 @@ fn messages_say_the_next_step() {
             "model.safetensors, model.safetensors.index.json",
         ],
     );
+    server.add_small(
+        "only/adapter",
+        "adapter_config.json",
+        br#"{"peft_type":"LORA","base_model_name_or_path":"gpt2"}"#,
+    );
+    refused(
+        "--tasks lambada --model hf:only/adapter --data sample",
+        &["only/adapter@main: a LoRA adapter, not a whole model", "its base (adapter_config.json says gpt2)"],
+    );
     server.demand_token("hf_x");
     refused("--tasks lambada --sizes tiny", &["no permission (HTTP 401)", "HF_TOKEN"]);
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -1,6 +1,7 @@
 //! Says why a directory has no weights that can be read, and which path to give instead.
 
 use std::cmp::Reverse;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use untrusted_input::clipped;
@@ -119,10 +120,15 @@ fn broken_link(directory: &Path) -> Option<String> {
     names.find_map(|name| Some(format!("{name} is {}", broken_link_at(&directory.join(name))?)))
 }
 
-/// `a link to …, which does not exist` if the path is one.
+/// The message for a link that cannot be followed.
 pub(super) fn broken_link_at(path: &Path) -> Option<String> {
-    let target = std::fs::read_link(path).ok().filter(|_| std::fs::metadata(path).is_err())?;
-    Some(format!("a link to {}, which cannot be read: copy or download the file again", target.display()))
+    let target = std::fs::read_link(path).ok()?;
+    let error = std::fs::metadata(path).err()?;
+    let why = match error.kind() {
+        ErrorKind::NotFound => "does not exist".to_owned(),
+        _ => format!("cannot be read ({error})"),
+    };
+    Some(format!("a link to {}, which {why}: copy or download the file again", target.display()))
 }
 
 /// The directories below that have weights: `checkpoint-500`, and `snapshots/…` of a hub cache. Those with the highest

@@ -26,7 +26,7 @@ const QUANTISED_NAMES: [(&str, &str); 13] = [
     (".qzeros", "AWQ or GPTQ"),
     (".qweight", "AWQ or GPTQ"),
     (".weight_packed", "compressed-tensors"),
-    (".weight_scale", "compressed-tensors or FP8"),
+    (".weight_scale", "compressed-tensors"),
     (".W_q", "HQQ"),
     (".codebooks", "AQLM"),
     ("._packed_params", "PyTorch"),
@@ -43,8 +43,9 @@ pub(super) fn adapter<'a>(directory: &Path, mut names: impl Iterator<Item = &'a 
     names.any(is_part).then(|| adapter_message(directory))
 }
 
-/// The message for an adapter in `directory`.
-pub(super) fn adapter_message(directory: &Path) -> String {
+/// Says that `directory` has an adapter and no whole model, with its kind and base from `adapter_config.json`, and the
+/// remedy.
+pub fn adapter_message(directory: &Path) -> String {
     let config = json(&directory.join(ADAPTER_CONFIG));
     let text = |field: &str| config.as_ref()?.get(field)?.as_str().map(clipped);
     let kind = match text("peft_type") {

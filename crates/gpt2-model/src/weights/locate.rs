@@ -109,8 +109,7 @@ fn of_file(path: &Path) -> Result<PathBuf, String> {
     if is_trainer_state(&name) {
         return Err(format!("the state of a trainer, not the model: give its directory, {shown}"));
     }
-    let is_config = name.ends_with(".json") && !name.ends_with(".index.json");
-    if is_config && (directory.join("config.json").is_file() || directory.join(ADAPTER_CONFIG).is_file()) {
+    if name == "config.json" || name == ADAPTER_CONFIG {
         return Err(format!("a configuration, not weights: give its directory, {shown}"));
     }
     Ok(path.to_owned())
@@ -139,7 +138,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> String {
         );
     }
     // The lowest directory that exists shows where a path goes wrong.
-    let exists = path.ancestors().skip(1).find(|parent| parent.is_dir());
+    let is_there = |parent: &&Path| parent.as_os_str().is_empty() || parent.is_dir();
+    let exists = path.ancestors().skip(1).find(is_there);
     match exists.filter(|parent| Some(*parent) != path.parent()) {
         Some(parent) => {
             let next = path.ancestors().take_while(|part| *part != parent).last();

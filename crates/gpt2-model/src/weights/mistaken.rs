@@ -8,6 +8,9 @@ use zip::ZipArchive;
 /// Longest beginning that is looked at.
 const BEGINNING_BYTES: usize = 1024;
 
+/// Characters of a text that a message shows.
+const SHOWN_CHARACTERS: usize = 60;
+
 /// Offset of the magic of a tar archive.
 const TAR_MAGIC: usize = 257;
 
@@ -78,11 +81,20 @@ pub(super) fn other_format(bytes: &[u8]) -> Option<String> {
     }
     if matches!(bytes, [0x80, 2..=5, ..]) {
         return Some(
-            "a Python pickle, not a file of torch.save: save the model's state_dict() with torch.save"
-                .to_owned(),
+            "a Python pickle, not a file of torch.save: save the model's state_dict() with torch.save".into(),
         );
     }
-    None
+    text_beginning(bytes).map(|beginning| format!("a text, not weights: it begins with {beginning:?}"))
+}
+
+/// The first characters of a file that is a text.
+pub(super) fn text_beginning(bytes: &[u8]) -> Option<String> {
+    let beginning = &bytes[..bytes.len().min(BEGINNING_BYTES)];
+    let text = beginning.utf8_chunks().next()?.valid();
+    let is_printed = |character: char| !character.is_control() || character.is_whitespace();
+    // A character may be cut at the end of the beginning.
+    let is_text = text.len() > 3 && text.len() + 4 > beginning.len() && text.chars().all(is_printed);
+    is_text.then(|| text.chars().take(SHOWN_CHARACTERS).collect())
 }
 
 /// What a zip is that `torch.save` did not write, with the remedy. `None` for files of `torch.save` and for damaged zips.
@@ -172,11 +184,14 @@ mod tests {
             (&tar, "a tar archive: unpack it"),
             (b"\x93NUMPY\x01\0", "a NumPy array"),
             (b"\x80\x04\x95\x10\0", "a Python pickle"),
+            (b"Entry not found", "a text, not weights: it begins with \"Entry not found\""),
         ] {
             let found = other_format(bytes).unwrap();
             assert!(found.starts_with(name), "{found}");
         }
-        for unknown in [&b""[..], b"hello", b"\x81\xab\0\0", b"\x08\x07\x12\x07\0\0\0"] {
+        for unknown in
+            [&b""[..], b"\xff\xd8\xff\xe0", b"a\0b\0c\0d\0", b"\x81\xab\0\0", b"\x08\x07\x12\x07\0\0\0"]
+        {
             assert_eq!(other_format(unknown), None);
         }
     }

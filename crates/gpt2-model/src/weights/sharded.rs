@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::format::{Contents, Format, Read, ReadFile, WithFiles};
+use super::mistaken;
 use super::source::Source;
 use crate::error::CheckpointError;
 use untrusted_input::{clipped, path_below};
@@ -39,8 +40,10 @@ fn read(index: &Source, read_file: ReadFile) -> Result<WithFiles, CheckpointErro
     if index.bytes().len() > MAX_INDEX_BYTES {
         return Err(malformed(None, format!("it has more than {MAX_INDEX_BYTES} bytes")));
     }
-    let Index { weight_map } =
-        serde_json::from_slice(index.bytes()).map_err(|error| malformed(None, error.to_string()))?;
+    let Index { weight_map } = serde_json::from_slice(index.bytes()).map_err(|error| {
+        let beginning = mistaken::text_beginning(index.bytes()).unwrap_or_default();
+        malformed(None, format!("{error}; the file begins with {beginning:?}"))
+    })?;
     let names: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
     if names.len() > MAX_FILES {
         return Err(malformed(None, format!("it names {} files, expected at most {MAX_FILES}", names.len())));
