@@ -34,6 +34,8 @@ struct Inspected {
     weights_sha256: String,
     types: String,
     tensors: usize,
+    /// Text before the names of the tensors in the file.
+    prefix: String,
     parameters: u64,
     config: Gpt2Config,
     tokenizer: InspectedTokenizer,
@@ -81,6 +83,7 @@ pub(super) fn inspect(arguments: &InspectArguments) -> anyhow::Result<String> {
         weights_sha256,
         types: weights.stored_types(),
         tensors: weights.tensors(),
+        prefix: weights.prefix().to_owned(),
         parameters: checkpoint.config.parameters(),
         tokenizer: InspectedTokenizer {
             origin: checkpoint.tokenizer.origin().to_owned(),
@@ -121,6 +124,9 @@ fn table(inspected: &Inspected) -> String {
         ("tensors", format!("{} of {}", number(inspected.tensors), inspected.types)),
         ("sha256", inspected.weights_sha256.clone()),
     ];
+    if !inspected.prefix.is_empty() {
+        rows.push(("prefix", inspected.prefix.clone()));
+    }
     for file in &inspected.files {
         rows.push((
             "file",

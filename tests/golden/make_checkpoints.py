@@ -9,6 +9,7 @@ store them.
 
 import json
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -40,6 +41,17 @@ def save_transformers(directory, made):
     (directory / "generation_config.json").unlink(missing_ok=True)
     (directory / "vocab.json").write_text(json.dumps({"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3}))
     (directory / "merges.txt").write_text("#version: 0.2\na b\n")
+
+
+@dataclass
+class GPTConfig:
+    """The configuration of build-nanogpt's train_gpt2.py, which it saves beside the state dict."""
+
+    block_size: int = CONTEXT
+    vocab_size: int = VOCABULARY
+    n_layer: int = LAYERS
+    n_head: int = HEADS
+    n_embd: int = WIDTH
 
 
 class NanoGpt(torch.nn.Module):
@@ -75,6 +87,14 @@ class NanoGpt(torch.nn.Module):
             for name, parameter in self.state_dict().items():
                 values = theirs[name]
                 parameter.copy_(values.T if name.endswith(TRANSPOSED) else values)
+
+
+def save_trainers(directory, made):
+    """`log_dir/model_00100.pt` of build-nanogpt and its copies, whose linear layers are those of nanoGPT's model."""
+    state = NanoGpt(made, bias=True).state_dict()
+    for name, legacy in (("model_00100.pt", False), ("model_00100.legacy.pt", True)):
+        checkpoint = {"model": state, "config": GPTConfig(), "step": 100, "val_loss": 5.0}
+        torch.save(checkpoint, directory / name, _use_new_zipfile_serialization=not legacy)
 
 
 def save_nano_gpt(path, made, bias, compiled):
@@ -145,6 +165,7 @@ def main():
             (directory / "sharded" / "generation_config.json").unlink(missing_ok=True)
             save_llm_c(directory / "llm_c_f32.bin", made, torch.float32, 3)
             save_llm_c(directory / "llm_c_bf16.bin", made, torch.bfloat16, 5)
+            save_trainers(directory, made)
         else:
             save_nano_gpt(directory / "ckpt.pt", made, bias, compiled=bias)
     print(sum(path.stat().st_size for path in OUT.rglob("*") if path.is_file()), "bytes", struct.calcsize("P") * 8, "bit")

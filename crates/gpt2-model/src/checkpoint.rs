@@ -89,11 +89,13 @@ impl Checkpoint {
 
     fn assemble(
         path: &Path,
-        config: Gpt2Config,
-        weights: WeightFile,
+        mut config: Gpt2Config,
+        mut weights: WeightFile,
         tokenizer: Gpt2Tokenizer,
     ) -> Result<Self, CheckpointError> {
+        let mut notes = weights.resolve_output(&mut config)?;
         weights.check(&config)?;
+        notes.extend(weights.notes());
         let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size);
         let origin = tokenizer.origin();
         if tokens > rows {
@@ -111,7 +113,6 @@ impl Checkpoint {
             );
             return Err(CheckpointError::new(path, reason));
         }
-        let mut notes = Vec::new();
         if rows > tokens {
             notes.push(format!(
                 "the embedding has {} rows for {} tokens: the others are padding, which stays in the softmax as in \

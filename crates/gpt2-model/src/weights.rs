@@ -10,10 +10,13 @@ mod entry;
 mod explain;
 mod finite;
 mod format;
+mod layout;
 mod llm_c;
 mod locate;
 mod mistaken;
-mod nano_gpt;
+mod names;
+mod output_projection;
+mod pickled_fields;
 mod registry;
 mod safetensors;
 mod sharded;
@@ -21,6 +24,7 @@ mod source;
 mod strided;
 mod tensorflow;
 mod torch;
+mod trainers;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -33,7 +37,10 @@ use sha2::{Digest, Sha256};
 
 use crate::Gpt2Config;
 use crate::error::CheckpointError;
-use entry::{Entry, is_ignored, plain_name};
+use entry::Entry;
+use layout::Layout;
+use names::{is_ignored, is_other_head, plain_name, unwrapped};
+use output_projection::is_float;
 use source::Source;
 use untrusted_input::{clipped, did_you_mean};
 
@@ -57,6 +64,10 @@ pub struct WeightFile {
     /// The opened file, then those that it names.
     sources: Vec<Source>,
     entries: BTreeMap<String, Entry>,
+    /// Text before the names in the file, such as `module.transformer.`.
+    prefix: String,
+    /// Whether the file has no biases, so that they are zeros.
+    lacks_biases: bool,
     /// Explanation of scores that are not finite, once asked for.
     not_finite: OnceLock<String>,
 }
@@ -98,14 +109,22 @@ impl WeightFile {
         if let Some(reason) = adapter.or_else(|| explain::optimizer(names()).map(str::to_owned)) {
             return Err(CheckpointError::new(first.path(), reason));
         }
-        let mut entries = BTreeMap::new();
+        let unwrapped_names: Vec<Cow<'_, str>> = names().map(unwrapped).collect();
+        let prefix = names::common_prefix(unwrapped_names.iter().map(|name| &**name));
+        let prefix = prefix.map_err(|[one, other]| duplicate(first.path(), one, other))?.to_owned();
+        let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
         for (stored_name, mut entry) in contents.entries {
-            let name = plain_name(&stored_name).to_owned();
+            let name = plain_name(&unwrapped(&stored_name), &prefix).to_owned();
             entry.stored_name = stored_name;
             if let Some(other) = entries.get(&name) {
-                return Err(duplicate(first.path(), other, &entry));
+                return Err(duplicate(first.path(), &other.stored_name, &entry.stored_name));
             }
             entries.insert(name, entry);
+        }
+        let mut lacks_biases = false;
+        if contents.layout == Layout::ByShape {
+            layout::to_conv1d(&mut entries);
+            lacks_biases = layout::add_missing_biases(&mut entries);
         }
         Ok(Self {
             format: contents.format,
@@ -113,6 +132,8 @@ impl WeightFile {
             config: contents.config,
             sources: [first].into_iter().chain(others).collect(),
             entries,
+            prefix,
+            lacks_biases,
             not_finite: OnceLock::new(),
         })
     }
@@ -167,9 +188,11 @@ impl WeightFile {
                     "tensor `{stored_name}` has shape {found:?}, expected {shape:?} by the model's configuration{hint}"
                 )));
             }
-            if !matches!(entry.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+            if !is_float(entry.dtype) {
                 let found = entry.dtype;
-                return Err(wrong(format!("tensor `{stored_name}` is {found:?}, expected F32, F16 or BF16")));
+                return Err(wrong(format!(
+                    "tensor `{stored_name}` is {found:?}, expected F64, F32, F16 or BF16"
+                )));
             }
         }
         Ok(())
@@ -232,7 +255,34 @@ impl WeightFile {
         self.format
     }
 
-    /// The configuration in the weight file itself: nanoGPT's and llm.c's files have one.
+    /// Text before the names of the tensors in the file, such as `module.transformer.`; without the modules of wrappers.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// What users may not expect of these tensors, one sentence each.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let heads: Vec<&Entry> =
+            self.entries.iter().filter(|(name, _)| is_other_head(name)).map(|(_, entry)| entry).collect();
+        if let [first, rest @ ..] = heads.as_slice() {
+            notes.push(format!(
+                "`{}`{}, a head for another task, is ignored: the model is measured as a language model",
+                clipped(&first.stored_name),
+                more(rest.len())
+            ));
+        }
+        let doubles = self.entries.values().filter(|entry| entry.dtype == Dtype::F64).count();
+        if doubles > 0 {
+            notes.push(format!("{doubles} tensors are stored in F64 and are rounded to F32"));
+        }
+        if self.lacks_biases {
+            notes.push("the file has no biases, as a model with bias=False: they are 0".to_owned());
+        }
+        notes
+    }
+
+    /// The configuration in the weight file itself: files of nanoGPT, of other trainers and of llm.c have one.
     pub fn config(&self) -> Option<&Gpt2Config> {
         self.config.as_ref()
     }
@@ -256,12 +306,13 @@ fn more(others: usize) -> String {
     if others == 0 { String::new() } else { format!(" (and {others} more)") }
 }
 
-fn duplicate(path: &Path, one: &Entry, other: &Entry) -> CheckpointError {
-    let how = if one.stored_name == other.stored_name {
-        ""
-    } else {
-        ", with the prefix `transformer.` and without"
+fn duplicate(path: &Path, one: &str, other: &str) -> CheckpointError {
+    let [one, other] = if one.len() <= other.len() { [one, other] } else { [other, one] };
+    let how = match other.strip_suffix(one) {
+        Some("") => String::new(),
+        Some(prefix) => format!(", with the prefix `{}` and without", clipped(prefix)),
+        None => format!(", as `{}` too: save one of the models alone", clipped(other)),
     };
     let reason = format!("it occurs twice{how}");
-    CheckpointError::malformed(path, "a GPT-2", Some(&one.stored_name), None, &reason)
+    CheckpointError::malformed(path, "a GPT-2", Some(one), None, &reason)
 }

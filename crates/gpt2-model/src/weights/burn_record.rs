@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
 use super::entry::{Entry, NamedEntry};
 use super::format::{Contents, Format, Read};
+use super::layout::Layout;
 use super::source::Source;
 use crate::error::CheckpointError;
 
@@ -114,7 +115,7 @@ fn read(source: &Source, index: usize) -> Result<Contents, CheckpointError> {
         })?;
         entries.push((name, entry));
     }
-    Ok(Contents { format: "Burn record", entries, config: None })
+    Ok(Contents { format: "Burn record", entries, layout: Layout::Conv1d, config: None })
 }
 
 fn dtype_of(dtype: burn_pack::DType) -> Option<Dtype> {

@@ -191,25 +191,6 @@ impl Entry {
     pub fn bytes(&self) -> usize {
         self.shape.iter().product::<usize>() * element_bytes(self.dtype)
     }
-
-    /// Whether two tensors of pytorch-reader have the same type, shape and bits. Reads both.
-    pub fn is_same(&self, other: &Self) -> Result<bool, Unreadable> {
-        let (
-            Location::Torch { source, tensor },
-            Location::Torch { source: other_source, tensor: other_tensor },
-        ) = (&self.location, &other.location)
-        else {
-            return Ok(false);
-        };
-        if self.dtype != other.dtype || self.shape != other.shape {
-            return Ok(false);
-        }
-        let unreadable = |source| move |error| Unreadable { source, offset: None, error };
-        let bytes = tensor.bytes().map_err(unreadable(*source))?;
-        let is_same = other_tensor.bytes().map_err(unreadable(*other_source))? == bytes;
-        other_tensor.release();
-        Ok(is_same)
-    }
 }
 
 /// Strides of a tensor that is stored row after row; `None` if the number of its elements overflows.
@@ -260,23 +241,6 @@ impl TorchTensor {
     fn release(&self) {
         *self.last_read.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
-}
-
-/// A tensor's name without the prefixes of `torch.compile`, nanoGPT (`_orig_mod.`) and transformers (`transformer.`).
-pub(super) fn plain_name(stored: &str) -> &str {
-    let stored = stored.strip_prefix("_orig_mod.").unwrap_or(stored);
-    stored.strip_prefix("transformer.").unwrap_or(stored)
-}
-
-/// Whether a tensor may be in a file although the model does not need it: causal masks, and the output projection. It is
-/// tied to `wte.weight`; if it is not, the configuration lists it.
-pub(super) fn is_ignored(name: &str) -> bool {
-    name == "lm_head.weight"
-        || name.strip_prefix("h.").is_some_and(|rest| {
-            rest.split_once('.').is_some_and(|(layer, tensor)| {
-                layer.parse::<usize>().is_ok() && matches!(tensor, "attn.bias" | "attn.masked_bias")
-            })
-        })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::error::CheckpointError;
 
 use super::entry::NamedEntry;
+use super::layout::Layout;
 use super::source::Source;
 use crate::Gpt2Config;
 
@@ -38,6 +39,7 @@ pub(super) struct Contents {
     /// Name of the format in output.
     pub format: &'static str,
     pub entries: Vec<NamedEntry>,
+    pub layout: Layout,
     /// The model's configuration, if the file has it.
     pub config: Option<Gpt2Config>,
 }

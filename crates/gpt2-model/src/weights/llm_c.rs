@@ -5,6 +5,7 @@ use safetensors::tensor::Dtype;
 
 use super::entry::{Entry, NamedEntry, element_bytes};
 use super::format::{Contents, Format, Read};
+use super::layout::Layout;
 use super::source::Source;
 use crate::Gpt2Config;
 use crate::error::CheckpointError;
@@ -78,7 +79,7 @@ fn read(source: &Source, index: usize) -> Result<Contents, CheckpointError> {
             start += bytes;
         }
     }
-    Ok(Contents { format: "llm.c", entries, config: Some(config) })
+    Ok(Contents { format: "llm.c", entries, layout: Layout::Conv1d, config: Some(config) })
 }
 
 /// Tensors of one kind, one for each layer or one for the model.

@@ -7,6 +7,7 @@ use safetensors::tensor::SafeTensors;
 
 use super::entry::{Entry, NamedEntry};
 use super::format::{Contents, Format, Read};
+use super::layout::Layout;
 use super::source::Source;
 use crate::error::CheckpointError;
 use untrusted_input::{clipped, thousands};
@@ -43,7 +44,7 @@ pub(super) fn read(source: &Source, index: usize) -> Result<Contents, Checkpoint
             .map_err(|reason| malformed(path, &format!("tensor `{}`: {reason}", clipped(&stored_name))))?;
         entries.push((stored_name, entry));
     }
-    Ok(Contents { format: "safetensors", entries, config: None })
+    Ok(Contents { format: "safetensors", entries, layout: Layout::Conv1d, config: None })
 }
 
 fn malformed(path: &Path, reason: &str) -> CheckpointError {

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::format::{Contents, Format, Read, ReadFile, WithFiles};
+use super::layout::Layout;
 use super::mistaken;
 use super::source::Source;
 use crate::error::CheckpointError;
@@ -51,6 +52,7 @@ fn read(index: &Source, read_file: ReadFile) -> Result<WithFiles, CheckpointErro
     let directory = index.path().parent().unwrap_or(Path::new(""));
     let mut file_of: BTreeMap<String, &str> = BTreeMap::new();
     let mut entries = Vec::new();
+    let mut layout = Layout::Conv1d;
     let mut files = Vec::new();
     for name in names {
         if name.len() > MAX_NAME_BYTES {
@@ -64,7 +66,11 @@ fn read(index: &Source, read_file: ReadFile) -> Result<WithFiles, CheckpointErro
             return Err(CheckpointError::new(index.path(), reason));
         }
         let file = Source::open(&path)?;
-        for (tensor, entry) in read_file(&file, 1 + files.len())?.entries {
+        let contents = read_file(&file, 1 + files.len())?;
+        if contents.layout == Layout::ByShape {
+            layout = Layout::ByShape;
+        }
+        for (tensor, entry) in contents.entries {
             if let Some(other) = file_of.insert(tensor.clone(), name) {
                 let reason = format!("it is in {} and in {}", clipped(other), clipped(name));
                 return Err(malformed(Some(&tensor), reason));
@@ -79,5 +85,5 @@ fn read(index: &Source, read_file: ReadFile) -> Result<WithFiles, CheckpointErro
             return Err(malformed(Some(tensor), reason));
         }
     }
-    Ok((Contents { format: "sharded", entries, config: None }, files))
+    Ok((Contents { format: "sharded", entries, layout, config: None }, files))
 }

@@ -20,7 +20,7 @@ pub(super) struct StridedRows {
 
 impl StridedRows {
     /// The rows as f32, row after row. The matrix begins at byte `start` of `all`. `done` gets the ranges of bytes that
-    /// are not needed any more. `None` if `all` is too short or the type is not F32, F16 or BF16.
+    /// are not needed any more. `None` if `all` is too short or the type is not F64, F32, F16 or BF16.
     pub fn read(
         &self,
         dtype: Dtype,
@@ -29,6 +29,7 @@ impl StridedRows {
         done: impl Fn(Range<usize>),
     ) -> Option<Vec<f32>> {
         match dtype {
+            Dtype::F64 => self.convert(all, start, done, |bytes| f64::from_le_bytes(bytes) as f32),
             Dtype::F32 => self.convert(all, start, done, f32::from_le_bytes),
             Dtype::F16 => self.convert(all, start, done, |bytes| f16::from_le_bytes(bytes).to_f32()),
             Dtype::BF16 => self.convert(all, start, done, |bytes| bf16::from_le_bytes(bytes).to_f32()),

@@ -11,6 +11,7 @@ use safetensors::tensor::Dtype;
 
 use super::entry::{Entry, NamedEntry};
 use super::format::{Contents, Format, Read, ReadFile, WithFiles};
+use super::layout::Layout;
 use super::source::Source;
 use crate::error::CheckpointError;
 
@@ -168,7 +169,7 @@ fn read(index: &Source, _: ReadFile) -> Result<WithFiles, CheckpointError> {
         // Linear layers are convolutions of width 1: [1, inputs, outputs].
         entries.push((known, entry.without_first_axis()));
     }
-    Ok((Contents { format: "TensorFlow checkpoint", entries, config: None }, files))
+    Ok((Contents { format: "TensorFlow checkpoint", entries, layout: Layout::Conv1d, config: None }, files))
 }
 
 /// `model.ckpt.data-00000-of-00001` for `model.ckpt.index`.

@@ -1,5 +1,5 @@
 //! Files of `torch.save`: a zip with a pickle and the numbers of each storage, or, before PyTorch 1.6, five pickles followed
-//! by the storages. They hold a state dict or nanoGPT's checkpoint.
+//! by the storages. They hold a state dict, alone or in the checkpoint of a trainer.
 //!
 //! Burn's `pytorch-reader` reads both kinds. It calls nothing that a pickle names. It reads only whole tensors and does not
 //! say where they are in the file. Small files that would take much memory are refused before it sees them:
@@ -10,7 +10,7 @@
 //!
 //! The pickles of a stream have no known end before they are read, so a stream can take 133 times its own length.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,10 +19,13 @@ use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader};
 use safetensors::tensor::Dtype;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::entry::{Entry, LastRead, NamedEntry, TorchTensor, is_ignored, plain_name};
+use super::entry::{Entry, LastRead, NamedEntry, TorchTensor};
 use super::format::{Contents, Format, Read};
+use super::layout::Layout;
+use super::names::may_share_storage;
+use super::pickled_fields::pickled_fields;
 use super::source::Source;
-use super::{mistaken, nano_gpt};
+use super::{mistaken, trainers};
 use crate::error::CheckpointError;
 use untrusted_input::{clipped, thousands};
 
@@ -41,6 +44,9 @@ const STREAM_MAGIC: [u8; 14] =
 
 /// Largest pickle; that of nanoGPT's largest GPT-2 with its optimizer has 0.6 MB.
 const MAX_PICKLE_BYTES: u64 = 2 << 20;
+
+/// Keys under which trainers keep the state dict, first choice first.
+const STATE_DICT_KEYS: [&str; 5] = ["model", "state_dict", "model_state_dict", "module", "state"];
 
 /// Offset of the magic of a tar archive.
 const TAR_MAGIC: usize = 257;
@@ -121,8 +127,8 @@ fn read_tensors(source: &Source, index: usize) -> Result<Contents, CheckpointErr
             return Err(wrong(None, &reason));
         }
     };
-    let is_dictionary = |key: &&str| matches!(values.get(*key), Some(PickleValue::Dict(_)));
-    let reader = match ["model", "state_dict"].into_iter().find(is_dictionary) {
+    let has_tensors = |key: &&str| values.get(*key).is_some_and(has_tensors);
+    let reader = match STATE_DICT_KEYS.into_iter().find(has_tensors) {
         Some(key) => PytorchReader::with_top_level_key(path, key),
         None => PytorchReader::new(path),
     };
@@ -134,7 +140,7 @@ fn read_tensors(source: &Source, index: usize) -> Result<Contents, CheckpointErr
     let mut entries: Vec<NamedEntry> = Vec::new();
     for (number, (name, tensor)) in tensors.into_iter().enumerate() {
         // The output projection is often the embedding.
-        if !is_ignored(plain_name(&name)) {
+        if !may_share_storage(&name) {
             claimed = claimed.saturating_add(tensor.byte_len());
         }
         if claimed.max(tensor.byte_len()) > file_bytes {
@@ -150,10 +156,51 @@ fn read_tensors(source: &Source, index: usize) -> Result<Contents, CheckpointErr
         let entry = entry.map_err(|reason| wrong(Some(&name), &reason))?;
         entries.push((name, entry));
     }
-    match values.get("model_args") {
-        Some(PickleValue::Dict(arguments)) => nano_gpt::contents(path, arguments, entries),
-        _ => Ok(Contents { format: "PyTorch", entries, config: None }),
+    let (format, config) = match (values.get("model_args"), values.get("config")) {
+        (Some(PickleValue::Dict(arguments)), _) => {
+            let config = trainers::nano_gpt_config(arguments);
+            let malformed = |reason: String| {
+                CheckpointError::malformed(path, "a checkpoint of nanoGPT", None, None, &reason)
+            };
+            ("nanoGPT", Some(config.map_err(malformed)?))
+        }
+        (_, Some(PickleValue::Dict(fields))) => {
+            ("PyTorch", trainers::config(fields).map_err(|r| wrong(None, &r))?)
+        }
+        (_, Some(PickleValue::Unsupported(_))) => {
+            let fields = object_fields(source, "config").unwrap_or_default();
+            ("PyTorch", trainers::config(&fields).map_err(|r| wrong(None, &r))?)
+        }
+        _ => ("PyTorch", None),
+    };
+    Ok(Contents { format, entries, layout: Layout::ByShape, config })
+}
+
+/// Whether a value holds a tensor, at any depth.
+fn has_tensors(value: &PickleValue) -> bool {
+    match value {
+        PickleValue::Dict(values) => values.values().any(|value| {
+            matches!(value, PickleValue::Unsupported(name) if name == "torch.Tensor") || has_tensors(value)
+        }),
+        _ => false,
     }
+}
+
+/// The attributes of the object under `key`, by the pickle in the zip, or the fourth one of a stream.
+fn object_fields(source: &Source, key: &str) -> Option<HashMap<String, PickleValue>> {
+    let all = source.bytes();
+    if !all.starts_with(ZIP_MAGIC) {
+        return pickled_fields(all, 3, key);
+    }
+    let mut archive = ZipArchive::new(Cursor::new(all)).ok()?;
+    let index = (0..archive.len()).find(|index| {
+        let member = archive.by_index_raw(*index);
+        member.is_ok_and(|member| member.name().is_ok_and(|name| name.ends_with("data.pkl")))
+    })?;
+    let member = archive.by_index_raw(index).ok()?;
+    let start = usize::try_from(member.data_start()?).ok()?;
+    let end = start.checked_add(usize::try_from(member.size()).ok()?)?;
+    pickled_fields(all.get(start..end)?, 0, key)
 }
 
 fn library_error(path: &Path, error: PytorchError) -> CheckpointError {
