@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::common::{gpt2_eval, refused};
+use crate::common::{copy_model, gpt2_eval, refused};
 
 fn in_new_directory(arguments: &[&str]) -> String {
     refused(tempfile::tempdir().unwrap().path(), arguments)
@@ -157,6 +157,31 @@ fn labels_cannot_leave_the_run_directory() {
     let message =
         in_new_directory(&["--tasks", "all", "--data", "sample", "--model", "x=a", "--model", "x=b"]);
     contains(&message, &["two models have the label `x`"]);
+    let long = format!("{}=somewhere", "x".repeat(300));
+    let message = in_new_directory(&["--tasks", "all", "--data", "sample", "--model", &long]);
+    contains(&message, &["it has 300 bytes", "may have at most 128"]);
+}
+
+#[test]
+fn paths_of_models_may_have_equal_signs() {
+    let directory = tempfile::tempdir().unwrap();
+    for path in ["runs/lr=0.1/ckpt", "a=b"] {
+        copy_model("tiny-3M", &directory.path().join(path));
+    }
+    let run = |model: &str, label: &str| {
+        let arguments = ["--tasks", "lambada", "--data", "sample", "--limit", "2", "--fresh", "--out", "run"];
+        let output = gpt2_eval(directory.path()).args(arguments).args(["--model", model]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(directory.path().join("run/samples").join(label).is_dir(), "{model}");
+    };
+    run("runs/lr=0.1/ckpt", "ckpt");
+    run("runs/lr=0.1/ckpt/", "ckpt");
+    run("mine=runs/lr=0.1/ckpt", "mine");
+    run("mine=a=b/", "mine");
+    let message = refused(directory.path(), &["--tasks", "lambada", "--data", "sample", "--model", "a=b"]);
+    contains(&message, &["label `a=b` is not usable", "give another one with --model LABEL=a=b"]);
+    let message = refused(directory.path(), &["--tasks", "lambada", "--data", "sample", "--model", "a="]);
+    contains(&message, &["the path is missing: use LABEL=PATH"]);
 }
 
 #[test]
@@ -169,7 +194,15 @@ fn unwritable_output() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("file"), "").unwrap();
     let out = directory.path().join("file").display().to_string();
-    contains(&run(&out), &["cannot write", "file"]);
+    contains(&run(&out), &["--out ", "/file: this is a file; expected a directory"]);
+    contains(&run(&format!("{out}/run")), &["/file is a file, so that no directory can be in it"]);
+    contains(&run(&"x".repeat(300)), &["--out x", "File name too long"]);
+    std::os::unix::fs::symlink("nowhere", directory.path().join("link")).unwrap();
+    let out = directory.path().join("link/run").display().to_string();
+    contains(&run(&out), &["/link is a link to something that does not exist"]);
+    for message in [run("/proc/nowhere"), run(&out)] {
+        assert!(!message.contains("again"), "nothing to continue: {message}");
+    }
 }
 
 /// On a full disk the journal keeps whole lines, and the same command continues from them.

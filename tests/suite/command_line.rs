@@ -100,6 +100,21 @@ fn scores_of_paper_sizes_are_beside_the_papers() {
 }
 
 #[test]
+fn lists_may_have_spaces_and_end_in_a_comma() {
+    let directory = tempfile::tempdir().unwrap();
+    let rest = ["--data", "sample", "--limit", "2", "--format", "csv, json", "--out", "run", "--quiet"];
+    let lists = ["--tasks", " lambada, cbt-cn,", "--sizes", "tiny-3M, Tiny-8M"];
+    let table = stdout(directory.path(), &[&lists[..], &rest].concat());
+    for part in ["LAMBADA", "CBT", "tiny-3M", "tiny-8M"] {
+        assert!(table.contains(part), "`{part}` is not in:\n{table}");
+    }
+    let refused = |arguments: &[&str]| crate::common::refused(directory.path(), arguments);
+    assert!(refused(&["--tasks", " ,", "--sizes", "tiny", "--data", "sample"]).contains("no tasks"));
+    let message = refused(&["--tasks", "lambada,", "cbt-cn", "--sizes", "tiny", "--data", "sample"]);
+    assert!(message.contains("a list is one argument: write `a,b` without spaces"), "{message}");
+}
+
+#[test]
 fn show_makes_white_space_visible() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("lambada_test.jsonl");

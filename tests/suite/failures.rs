@@ -1,5 +1,7 @@
 //! Failures of one sample or one task that do not end the run.
 
+use std::path::Path;
+
 use gpt2_eval::plan::{DataSource, ModelSource, Plan, PlannedModel, PlannedTask};
 use gpt2_eval::record::{Environment, Manifest, ModelIdentity, Protocol, SampleResult};
 use gpt2_eval::run::{
@@ -7,7 +9,9 @@ use gpt2_eval::run::{
 };
 use gpt2_kernels::Precision;
 use gpt2_model::engine::EngineError;
+use safetensors::tensor::Dtype;
 
+use crate::checkpoints::{tensors_of, write};
 use crate::common::{copy_model, gpt2_eval, open, refused, write_passages};
 
 const LAMBADA: [&str; 6] = ["--tasks", "lambada", "--sizes", "tiny-3M", "--data", "data"];
@@ -21,6 +25,7 @@ fn one_failing_sample_does_not_end_the_run() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{message}");
     assert!(message.contains("1 samples failed"), "{message}");
+    assert!(!message.contains("run the same command again"), "the passage is too long every time: {message}");
     assert!(table.contains("§ tiny-3M: 1 of 3 samples failed"), "{table}");
     assert!(table.contains("lambada_test.jsonl:2"), "the note names the line: {table}");
     let run = directory.path().join("run");
@@ -53,6 +58,56 @@ fn fail_fast_refuses_the_run_in_preflight() {
         assert!(message.contains(part), "`{part}` is not in {message}");
     }
     assert!(!directory.path().join("run").exists());
+}
+
+/// tiny-3M with a context of 16 tokens, in `<directory>/short`.
+fn short_model(directory: &Path) {
+    let model = directory.join("short");
+    copy_model("tiny-3M", &model);
+    let mut tensors = tensors_of("tiny-3M");
+    let (shape, values) = tensors.get_mut("transformer.wpe.weight").unwrap();
+    values.truncate(16 * shape[1]);
+    shape[0] = 16;
+    write(&model, &tensors, Dtype::F16);
+    let config = std::fs::read_to_string(model.join("config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["n_positions"] = 16.into();
+    config["n_ctx"] = 16.into();
+    std::fs::write(model.join("config.json"), config.to_string()).unwrap();
+}
+
+#[test]
+fn samples_that_never_fit_are_refused_before_the_run() {
+    let directory = tempfile::tempdir().unwrap();
+    short_model(directory.path());
+    let run = ["--model", "short", "--data", "sample", "--out", "run", "--tasks"];
+    let message = refused(directory.path(), &[&run[..], &["lambada,nq"]].concat());
+    for part in [
+        "short can run none of the 60 samples of lambada",
+        "sample.jsonl:1: the passage has 86 tokens, but the model's context has only 16",
+        "short can run none of the 30 samples of nq",
+        "a prompt of one token with its completion has 33 tokens, but the model's context has only 16",
+    ] {
+        assert!(message.contains(part), "`{part}` is not in {message}");
+    }
+    assert!(!message.contains("again"), "{message}");
+    assert!(!directory.path().join("run").exists());
+
+    // One passage of three fits.
+    std::fs::create_dir_all(directory.path().join("data/lambada")).unwrap();
+    let long = "word ".repeat(20);
+    let passages = ["The cat sat on the mat", long.trim(), long.trim()];
+    let lines: String = passages.iter().map(|text| format!("{{\"text\": \"{text}\"}}\n")).collect();
+    std::fs::write(directory.path().join("data/lambada/lambada_test.jsonl"), lines).unwrap();
+    let arguments = ["--tasks", "lambada", "--model", "short", "--data", "data", "--out", "run"];
+    let output = gpt2_eval(directory.path()).args(arguments).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains("2 samples failed") && !message.contains("again"), "{message}");
+
+    let arguments = ["generate", "--model", "short", "--prompt", "Once"];
+    let message = refused(directory.path(), &arguments);
+    assert!(message.contains("--max-new-tokens 100 is too many: a prompt of one token"), "{message}");
 }
 
 #[test]

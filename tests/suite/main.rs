@@ -27,6 +27,7 @@ mod invariance;
 mod json_schema;
 mod latex;
 mod memory;
+mod mistaken;
 mod one_model;
 mod page;
 mod published_schemas;
