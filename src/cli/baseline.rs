@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::Args;
 
 use super::output::{Incomplete, warn};
@@ -19,17 +20,30 @@ pub(super) struct BaselineArguments {
 /// The regression baseline of a run, as JSON.
 pub(super) fn baseline(arguments: &BaselineArguments) -> anyhow::Result<String> {
     let run = FinishedRun::open(&arguments.run)?;
-    let count = |samples: usize| thousands(samples as u64);
-    if run.missing() > 0 {
-        let reason = format!(
-            "{}: {} samples are missing; finish the run before making a baseline of it",
-            arguments.run.display(),
-            count(run.missing())
-        );
-        return Err(Incomplete(reason).into());
-    }
+    refuse_unfinished(&run)?;
+    let baseline = RegressionBaseline::of_run(&run)?;
+    baseline.check_measured().map_err(|reason| {
+        let path = arguments.run.display();
+        anyhow!("{path}: {reason}: no gate could compare it; run it again, without the task if it cannot be measured")
+    })?;
     if run.failed() > 0 {
-        warn(&format!("{} samples failed; no gate compares them", count(run.failed())));
+        warn(&format!("{} samples failed; no gate compares them", thousands(run.failed() as u64)));
     }
-    RegressionBaseline::of_run(&run)?.to_json()
+    for warning in baseline.warnings()? {
+        warn(&warning);
+    }
+    baseline.to_json()
+}
+
+/// Refuses a baseline of a run that has not finished: a gate would compare what happens to be there.
+pub(super) fn refuse_unfinished(run: &FinishedRun) -> anyhow::Result<()> {
+    if run.missing() == 0 {
+        return Ok(());
+    }
+    let reason = format!(
+        "{}: {} samples are missing; finish the run before making a baseline of it",
+        run.path.display(),
+        thousands(run.missing() as u64)
+    );
+    Err(Incomplete(reason).into())
 }

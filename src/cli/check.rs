@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
+use super::baseline::refuse_unfinished;
 use super::output::{Problem, Report};
 use crate::gate::{Check, CheckOptions, CheckedRecords, ModelMap, Side, Tolerances};
 use crate::gate::{check as check_run, check_records, check_sections, check_summary, junit};
@@ -52,9 +53,13 @@ pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<Report> {
     let options = CheckOptions {
         tolerances: Tolerances::parse(&arguments.tolerance)?,
         models: ModelMap::parse(&arguments.models)?,
+        exact: arguments.exact,
         ..CheckOptions::default()
     };
     let (base, new) = (Side::open(&arguments.baseline)?, Side::of_run(&arguments.run)?);
+    if let Some(run) = &base.run {
+        refuse_unfinished(run)?;
+    }
     let checked = check_run(base.named(), new.named(), &options)?;
     let records = if arguments.exact { check_records(&base, &new, &options.models)? } else { Vec::new() };
     let title = format!("{} against {}", new.name, base.name);

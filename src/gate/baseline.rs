@@ -1,13 +1,16 @@
 //! The regression baseline file: a run's identity, its metrics, and the values of every sample that they come from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::plan::CustomTaskFile;
 use crate::record::{DataIdentity, ModelIdentity, Protocol};
+use crate::report::Arithmetic;
 use untrusted_input::{clipped, read_bounded};
 
 /// Version of the file format; raised when a field changes its meaning.
@@ -18,6 +21,7 @@ const MAX_BYTES: u64 = 1_000_000_000;
 
 /// A run's values for a gate, small enough for a repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RegressionBaseline {
     /// Version of the file format.
     pub baseline_version: u32,
@@ -42,6 +46,7 @@ pub struct RegressionBaseline {
 
 /// A task of a regression baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BaselineTask {
     /// Name of the task.
     pub task: String,
@@ -70,6 +75,7 @@ pub enum SampleIds {
 
 /// Metrics and values of a model on a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BaselineModel {
     /// Label of the model.
     pub model: String,
@@ -79,6 +85,7 @@ pub struct BaselineModel {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<usize>,
     /// The values that the metrics are computed from.
+    #[serde(deserialize_with = "distinct_names")]
     pub values: BTreeMap<String, Column>,
     /// sha256 of the model's sample results, as lines of the journal.
     pub records_sha256: String,
@@ -86,6 +93,7 @@ pub struct BaselineModel {
 
 /// A metric and its value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BaselineMetric {
     /// Name.
     pub metric: String,
@@ -119,6 +127,37 @@ impl<'de> Deserialize<'de> for Column {
     }
 }
 
+/// A map of which no name is twice: JSON readers would silently take the last.
+fn distinct_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Column>, D::Error> {
+    struct Columns;
+    impl<'de> Visitor<'de> for Columns {
+        type Value = BTreeMap<String, Column>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("columns by name")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            let mut columns = BTreeMap::new();
+            while let Some((name, column)) = access.next_entry::<String, Column>()? {
+                if columns.contains_key(&name) {
+                    return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+                }
+                columns.insert(name, column);
+            }
+            Ok(columns)
+        }
+    }
+    deserializer.deserialize_map(Columns)
+}
+
+/// The field that every version of the file has.
+#[derive(Deserialize)]
+struct Version {
+    #[serde(default)]
+    baseline_version: Option<serde_json::Value>,
+}
+
 impl SampleIds {
     pub(super) fn new(ids: Vec<String>) -> Self {
         let is_numbered = ids.iter().enumerate().all(|(number, id)| *id == format!("{number:05}"));
@@ -145,7 +184,7 @@ impl RegressionBaseline {
     ///
     /// # Errors
     ///
-    /// The file is not a baseline, has another version, or its columns differ in length.
+    /// The file is not a baseline, has another version, or contradicts itself ([`RegressionBaseline::check`]).
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         Self::parse(path)
             .map_err(|cause| anyhow!("cannot read {}: {}", path.display(), clipped(&cause.to_string())))
@@ -153,23 +192,29 @@ impl RegressionBaseline {
 
     fn parse(path: &Path) -> anyhow::Result<Self> {
         let bytes = read_bounded(path, MAX_BYTES)?;
-        let value: serde_json::Value = serde_json::from_slice(&bytes)
+        let version: Version = serde_json::from_slice(&bytes)
             .map_err(|cause| anyhow!("{cause}; name a run directory or a file of `gpt2-eval baseline`"))?;
-        let version = value.get("baseline_version").and_then(serde_json::Value::as_u64);
-        if version != Some(u64::from(BASELINE_VERSION)) {
-            let found = version.map_or_else(|| "missing".to_owned(), |version| version.to_string());
+        let version =
+            version.baseline_version.map_or_else(|| "missing".to_owned(), |found| found.to_string());
+        if version != BASELINE_VERSION.to_string() {
             bail!(
-                "its baseline_version is {found}, this program reads {BASELINE_VERSION}; make it again with `gpt2-eval \
+                "its baseline_version is {version}, this program reads {BASELINE_VERSION}; make it again with `gpt2-eval \
                  baseline`"
             );
         }
-        let baseline: Self = serde_json::from_value(value)?;
-        for task in &baseline.tasks {
-            task.check().map_err(|reason| {
-                anyhow!("{}: {reason}; make it again with `gpt2-eval baseline`", task.task)
-            })?;
-        }
+        let baseline: Self = serde_json::from_slice(&bytes)?;
+        baseline.check().map_err(|reason| anyhow!("{reason}; make it again with `gpt2-eval baseline`"))?;
         Ok(baseline)
+    }
+
+    /// What computed it.
+    pub(super) fn arithmetic(&self) -> Arithmetic<'_> {
+        Arithmetic {
+            program_version: &self.program_version,
+            engine_version: self.engine_version,
+            precision: &self.dtype,
+            backend: &self.backend,
+        }
     }
 
     /// As JSON with one line per task and model, so that version control shows what changed.
@@ -193,45 +238,6 @@ impl RegressionBaseline {
 fn with_lines(head: &str, lines: &[String]) -> String {
     let head = head.strip_suffix("[]}").unwrap_or(head);
     format!("{head}[\n{}\n]}}", lines.join(",\n"))
-}
-
-impl BaselineTask {
-    /// Checks that names are printable and that all columns have one value per sample.
-    fn check(&self) -> Result<(), String> {
-        let count = self.samples.len();
-        let protocol = self.protocol.to_string();
-        let metrics = self.models.iter().flat_map(|model| &model.metrics).map(|metric| &metric.metric);
-        let models = self.models.iter().map(|model| &model.model);
-        // Names are printed to terminals, which interpret control characters.
-        let mut names = metrics.chain(models).chain([&self.task, &protocol]);
-        if let Some(name) = names.find(|name| name.chars().any(char::is_control)) {
-            return Err(format!("the name `{name}` has control characters"));
-        }
-        if let Some(clusters) = self.clusters.as_ref().filter(|clusters| clusters.len() != count) {
-            return Err(format!(
-                "`clusters` has {} numbers, not one for each of {count} samples",
-                clusters.len()
-            ));
-        }
-        for model in &self.models {
-            let label = &model.model;
-            let is_ascending = model.without.is_sorted_by(|a, b| a < b);
-            if !is_ascending || model.without.iter().any(|&index| index >= count) {
-                return Err(format!("{label}: `without` must be ascending indices below {count}"));
-            }
-            let rest = count - model.without.len();
-            // Without columns, nothing else in the file confirms the number of samples.
-            if rest > 0 && model.values.is_empty() {
-                return Err(format!("{label}: `values` is empty, but there are {rest} samples"));
-            }
-            for (name, column) in &model.values {
-                if column.0.len() != rest {
-                    return Err(format!("{label}: `{name}` has {} numbers, not {rest}", column.0.len()));
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

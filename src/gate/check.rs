@@ -2,21 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use super::baseline::RegressionBaseline;
-use super::pairing::{IfDifferent, LeftOut, ModelMap, Pair, common, pairs};
+use anyhow::{anyhow, bail};
+
+use super::baseline::{BaselineModel, BaselineTask, RegressionBaseline};
+use super::pairing::{Common, IfDifferent, LeftOut, ModelMap, Pair, common, pairs};
 use super::side::Side;
 use super::tolerance::{Tolerance, Tolerances};
 use crate::record::SampleResult;
+use crate::report::arithmetic_differences;
 use crate::tasks::Registry;
-use text_metrics::{Metric, Pairs, RESAMPLES, holm};
+use text_metrics::{Aggregate, Columns, Metric, Pairs, RESAMPLES, holm};
 
 /// Advice where run and baseline cannot be compared.
-const REFUSE: IfDifferent = IfDifferent::Refuse(
+const REFUSE: IfDifferent = IfDifferent::RefuseOtherProtocols(
     "measure the baseline's data and protocols, or make a new baseline with `gpt2-eval baseline`",
 );
 
 /// Maximum share of gates that fail although the run is not worse.
 const SIGNIFICANCE: f64 = 0.05;
+
+/// A metric that is worse than its tolerance by at most this share of its value is within it: 68 and 58 of 100 correct are
+/// 68 and 57.99999999999999 percent. Sums of a million samples agree to 1e-10 in any order.
+const ROUNDING: f64 = 1e-9;
 
 /// Maximum samples that a difference of records names.
 const MAX_NAMED: usize = 5;
@@ -30,11 +37,14 @@ pub struct CheckOptions {
     pub models: ModelMap,
     /// Number of resamples of every bootstrap.
     pub resamples: usize,
+    /// Whether every record is compared too: a task without a test is then no reason to refuse the gate.
+    pub exact: bool,
 }
 
 impl Default for CheckOptions {
     fn default() -> Self {
-        Self { tolerances: Tolerances::default(), models: ModelMap::default(), resamples: RESAMPLES }
+        let (tolerances, models) = (Tolerances::default(), ModelMap::default());
+        Self { tolerances, models, resamples: RESAMPLES, exact: false }
     }
 }
 
@@ -109,6 +119,12 @@ impl CheckedMetric {
         let difference = self.new? - self.base;
         Some(if self.higher_is_better { -difference } else { difference })
     }
+
+    /// Whether it is not worse than its tolerance allows.
+    fn is_tolerated(&self) -> bool {
+        let rounding = ROUNDING * self.base.abs().max(self.new.unwrap_or_default().abs());
+        self.worse_by().is_some_and(|worse_by| worse_by <= self.tolerance.allowed(self.base) + rounding)
+    }
 }
 
 /// Outcome of a gate.
@@ -118,6 +134,10 @@ pub struct Check {
     pub metrics: Vec<CheckedMetric>,
     /// Models and tasks of which samples are left out.
     pub left_out: Vec<(String, LeftOut)>,
+    /// Number of metrics of the run that the baseline lacks.
+    pub only_in_run: usize,
+    /// What else differs between baseline and run, one sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Check {
@@ -143,42 +163,151 @@ impl Check {
 ///
 /// # Errors
 ///
-/// Data, protocols or seeds differ, or a tolerance or model pair names what the baseline lacks.
+/// Data, protocols or seeds differ; a tolerance or model pair names what the baseline lacks; the baseline has no metric of
+/// a model and task, or the run none at all; or no metric of a model and task can be tested.
 pub fn check(
     (base_name, base): (&str, &RegressionBaseline),
     (new_name, new): (&str, &RegressionBaseline),
     options: &CheckOptions,
 ) -> anyhow::Result<Check> {
+    base.check_measured().map_err(|reason| {
+        anyhow!("{base_name}: {reason}: no gate can compare it; make the baseline of a run that has it")
+    })?;
+    if !new.has_metrics() {
+        bail!("{new_name}: the run has no metric of any task: nothing was measured, or every sample failed");
+    }
     options.tolerances.check(base)?;
     let pairs = pairs((base_name, base), (new_name, new), &options.models, REFUSE)?;
     let registry = Registry::new(&base.custom_tasks)?;
     let mut metrics = Vec::new();
     let mut left_out = Vec::new();
+    let mut notes = arithmetic_differences(&[(base_name, base.arithmetic()), (new_name, new.arithmetic())]);
     for pair in &pairs {
-        let (checked, skipped) = check_pair(pair, &registry, options);
-        if skipped != LeftOut::default() {
-            let name = format!("{} {} ({})", pair.new_label, pair.base_task.task, pair.base_task.protocol);
-            left_out.push((name, skipped));
+        let name = || format!("{} {}", pair.new_label, pair.base_task.name());
+        let common = pair.new.map(|new| common((pair.base_task, pair.base), new));
+        let other_units = match &common {
+            Some(common) => other_units(pair, common, &registry, is_same_tokenizer(pair, base, new))
+                .map_err(|reason| anyhow!("{}: {reason}", name()))?,
+            None => Vec::new(),
+        };
+        notes.extend(other_units.iter().map(|metric| {
+            format!("{}: {metric} is not tested: the tokenizers differ, and with them its units", name())
+        }));
+        let checked = check_pair(pair, common.as_ref(), &registry, options, &other_units);
+        if !options.exact
+            && checked.iter().all(|metric| metric.verdict == Verdict::Untested && metric.p_worse.is_none())
+        {
+            let reason = common.as_ref().map_or("it has no metric", why_untested);
+            bail!(
+                "{}: no metric can be tested: {reason}; measure more, leave the task out of the baseline, or compare the \
+                 records with --exact",
+                name()
+            );
+        }
+        for metric in &checked {
+            options.tolerances.check_limit(
+                (&metric.task, &metric.metric),
+                metric.base,
+                metric.higher_is_better,
+            )?;
+        }
+        if let Some(common) = common.filter(|common| common.left_out != LeftOut::default()) {
+            left_out.push((name(), common.left_out));
         }
         metrics.extend(checked);
     }
     decide(&mut metrics);
-    Ok(Check { metrics, left_out })
+    Ok(Check { metrics, left_out, only_in_run: only_in_run(&pairs, new), notes })
 }
 
-/// The metrics of a model's task, before the correction of p, and the samples left out.
-fn check_pair(pair: &Pair<'_>, registry: &Registry, options: &CheckOptions) -> (Vec<CheckedMetric>, LeftOut) {
-    let Pair { base_task, base, new_label, new } = *pair;
-    let common = new.map(|new| common((base_task, base), new));
-    let known: Vec<Metric> =
-        registry.find(&base_task.task).map(|task| task.metrics(&base_task.protocol)).unwrap_or_default();
+/// Number of metrics of the run that no metric of the baseline is compared with.
+fn only_in_run(pairs: &[Pair<'_>], new: &RegressionBaseline) -> usize {
+    let is_compared = |task: &BaselineTask, model: &BaselineModel, metric: &str| {
+        pairs.iter().any(|pair| {
+            let is_it = |(new_task, new_model): (&BaselineTask, &BaselineModel)| {
+                (&new_task.task, &new_task.protocol, &new_model.model)
+                    == (&task.task, &task.protocol, &model.model)
+            };
+            pair.new.is_some_and(is_it) && pair.base.metrics.iter().any(|known| known.metric == metric)
+        })
+    };
+    let models = new.tasks.iter().flat_map(|task| task.models.iter().map(move |model| (task, model)));
+    let metrics =
+        models.flat_map(|(task, model)| model.metrics.iter().map(move |metric| (task, model, metric)));
+    metrics.filter(|(task, model, metric)| !is_compared(task, model, &metric.metric)).count()
+}
+
+fn is_same_tokenizer(pair: &Pair<'_>, base: &RegressionBaseline, new: &RegressionBaseline) -> bool {
+    let tokenizer = |side: &RegressionBaseline, label: &str| {
+        let model = side.models.iter().find(|model| model.label == label);
+        model.map(|model| model.tokenizer_sha256.clone())
+    };
+    tokenizer(base, &pair.base.model) == tokenizer(new, pair.new_label)
+}
+
+/// Metrics whose units, such as words or tokens, are not the same number in both. With another tokenizer tokens are other
+/// units; else the data are the same, and the units of one side were changed: `Err` names them.
+fn other_units(
+    pair: &Pair<'_>,
+    common: &Common,
+    registry: &Registry,
+    is_same_tokenizer: bool,
+) -> Result<Vec<&'static str>, String> {
+    let mut found = Vec::new();
+    for metric in pair.base_task.known_metrics(registry) {
+        let (Aggregate::Perplexity { units, .. } | Aggregate::Bits { units, .. }) = metric.aggregate else {
+            continue;
+        };
+        let sum = |columns: &Columns| columns.get(units).map(|column| column.iter().sum::<f64>());
+        let Some((old, now)) = sum(&common.base).zip(sum(&common.new)) else { continue };
+        if (old - now).abs() <= ROUNDING * old.abs().max(now.abs()) {
+            continue;
+        }
+        if is_same_tokenizer {
+            return Err(format!(
+                "{} is per `{units}`, of which the same samples have {old} in the baseline and {now} in the run: one of \
+                 them was changed; measure it again",
+                metric.name
+            ));
+        }
+        found.push(metric.name);
+    }
+    Ok(found)
+}
+
+/// Why no metric of these samples has a test.
+fn why_untested(common: &Common) -> &'static str {
+    let first = common.clusters.first();
+    match common.clusters.len() {
+        1 => "baseline and run share one sample",
+        _ if first.is_some_and(|first| {
+            first.is_some() && common.clusters.iter().all(|cluster| cluster == first)
+        }) =>
+        {
+            "all samples are of one cluster, such as one story or one document"
+        }
+        _ => "its metrics are no sums over samples, or too few samples have a value",
+    }
+}
+
+/// The metrics of a model's task, before the correction of p.
+fn check_pair(
+    pair: &Pair<'_>,
+    common: Option<&Common>,
+    registry: &Registry,
+    options: &CheckOptions,
+    other_units: &[&str],
+) -> Vec<CheckedMetric> {
+    let Pair { base_task, base, new_label, .. } = *pair;
+    let known = base_task.known_metrics(registry);
     let checked = base.metrics.iter().map(|in_base| {
         let metric = known.iter().find(|metric| metric.name == in_base.metric);
-        let found = metric.zip(common.as_ref()).and_then(|(metric, common)| {
+        let found = metric.zip(common).and_then(|(metric, common)| {
             let pairs = Pairs { base: &common.base, new: &common.new, clusters: &common.clusters };
             metric.compare(pairs, options.resamples)
         });
-        let p = metric.zip(found.and_then(|found| found.test));
+        let is_testable = !other_units.contains(&in_base.metric.as_str());
+        let p = metric.zip(found.and_then(|found| found.test)).filter(|_| is_testable);
         CheckedMetric {
             model: new_label.to_owned(),
             task: base_task.task.clone(),
@@ -195,7 +324,7 @@ fn check_pair(pair: &Pair<'_>, registry: &Registry, options: &CheckOptions) -> (
             verdict: if found.is_some() { Verdict::Untested } else { Verdict::Missing },
         }
     });
-    (checked.collect(), common.as_ref().map(|common| common.left_out).unwrap_or_default())
+    checked.collect()
 }
 
 /// Corrects the p values and sets the verdicts.
@@ -214,8 +343,7 @@ fn decide(metrics: &mut [CheckedMetric]) {
         metric.verdict = if better < SIGNIFICANCE && worse_by < 0.0 {
             Verdict::Improved
         } else if worse < SIGNIFICANCE && worse_by > 0.0 {
-            let is_tolerated = worse_by <= metric.tolerance.allowed(metric.base);
-            if is_tolerated { Verdict::Tolerated } else { Verdict::Regressed }
+            if metric.is_tolerated() { Verdict::Tolerated } else { Verdict::Regressed }
         } else {
             Verdict::Passed
         };
@@ -277,4 +405,61 @@ fn record_difference(pair: &Pair<'_>, base: &Side, new: &Side) -> Option<String>
     let named = ids.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
     let more = if ids.len() > MAX_NAMED { ", …" } else { "" };
     Some(format!("{} records differ: {named}{more}", ids.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLES: usize = 500;
+
+    /// Accuracy by the number of correct samples, as the gate computes it.
+    fn accuracies() -> Vec<f64> {
+        let metric = Metric { name: "accuracy", aggregate: Aggregate::Accuracy { correct: "correct" } };
+        let column = |right: usize| (0..SAMPLES).map(|index| f64::from(u8::from(index < right))).collect();
+        let of =
+            |right| metric.value(&Columns::from([("correct".to_owned(), column(right))]), SAMPLES).unwrap();
+        (0..=SAMPLES).map(of).collect()
+    }
+
+    fn is_tolerated(base: f64, new: f64, tolerance: Tolerance) -> bool {
+        let metric = CheckedMetric {
+            model: String::new(),
+            task: String::new(),
+            protocol: String::new(),
+            metric: String::new(),
+            higher_is_better: true,
+            n: SAMPLES,
+            base,
+            new: Some(new),
+            ci95: None,
+            tolerance,
+            p_worse: None,
+            p_better: None,
+            verdict: Verdict::Untested,
+        };
+        metric.is_tolerated()
+    }
+
+    #[test]
+    fn a_drop_of_exactly_the_tolerance_is_within_it() {
+        let accuracy = accuracies();
+        for base in 1..=SAMPLES {
+            for drop in 1..=base {
+                // As a user types it: 0.2 points a sample.
+                let points = Tolerance::Absolute(format!("{}.{}", drop / 5, drop % 5 * 2).parse().unwrap());
+                let percent = Tolerance::Relative(100.0 * drop as f64 / base as f64);
+                for tolerance in [points, percent] {
+                    let at = |right: usize| is_tolerated(accuracy[base], accuracy[right], tolerance);
+                    assert!(at(base - drop), "{base} - {drop}, {tolerance}");
+                    assert!(
+                        drop == base || !at(base - drop - 1),
+                        "one more than {base} - {drop}, {tolerance}"
+                    );
+                }
+            }
+        }
+        assert!(!is_tolerated(68.0, 57.999_999, Tolerance::Absolute(10.0)), "rounding is far smaller");
+        assert!(is_tolerated(68.0, 68.0 - 1e-12, Tolerance::Absolute(0.0)));
+    }
 }

@@ -21,6 +21,13 @@ pub(crate) fn check_summary(check: &Check, records: &[CheckedRecords]) -> String
             parts.push(format!("{} {what}", thousands(count as u64)));
         }
     }
+    if check.only_in_run > 0 {
+        parts.push(format!("{} only in the run", thousands(check.only_in_run as u64)));
+    }
+    let left_out: usize = check.left_out.iter().map(|(_, left_out)| left_out.total()).sum();
+    if left_out > 0 {
+        parts.push(format!("{} samples left out", thousands(left_out as u64)));
+    }
     if !records.is_empty() {
         parts.push(format!("{different} of {} journals differ", records.len()));
     }
@@ -56,6 +63,7 @@ pub fn check_sections(check: &Check, records: &[CheckedRecords]) -> Vec<Section>
     for (name, left_out) in &check.left_out {
         footnotes.extend(left_out.describe().map(|counts| format!("{name}: {counts}")));
     }
+    footnotes.extend(check.notes.iter().cloned());
     let (title, rows) = (check_summary(check, records), check.metrics.iter().map(row).collect());
     let mut sections =
         vec![Section { footnotes, ..Section::new(title, 3, header.map(str::to_owned).to_vec(), rows) }];

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::changes::{Changes, changes};
 use super::pairing::{IfDifferent, LeftOut, ModelMap, Pair, common, pairs};
 use super::side::Side;
+use crate::report::arithmetic_differences;
 use crate::tasks::Registry;
 use text_metrics::{Metric, PairedTest, Pairs, RESAMPLES, TestMethod};
 
@@ -31,6 +32,8 @@ pub struct Comparison {
     pub tasks: Vec<ComparedTask>,
     /// Tasks that only one run has, in words.
     pub not_compared: Vec<String>,
+    /// Differences in what computed the runs, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// A model's task in both runs.
@@ -123,7 +126,9 @@ pub(crate) fn compare(base: &Side, new: &Side, options: &CompareOptions) -> anyh
             not_compared.push(format!("{} ({}) is only in {}", task.task, task.protocol, new.name));
         }
     }
-    Ok(Comparison { base: base.name.clone(), new: new.name.clone(), tasks, not_compared })
+    let arithmetic = [base, new].map(|side| (side.name.as_str(), side.measured.arithmetic()));
+    let notes = arithmetic_differences(&arithmetic);
+    Ok(Comparison { base: base.name.clone(), new: new.name.clone(), tasks, not_compared, notes })
 }
 
 fn compare_pair(

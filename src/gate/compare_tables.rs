@@ -3,8 +3,8 @@
 use super::changes::{ChangedAnswer, ChangedSample, Changes};
 use super::compare::{ComparedMetric, ComparedTask, Comparison};
 use crate::report::{
-    Cell, Screen, Section, add_new, arrow, difference, escape_markdown, interval, markdown, number, or_dash,
-    p_value, terminal,
+    Cell, Screen, Section, add_new, arrow, difference, escape_markdown, interval, markdown, markdown_line,
+    number, or_dash, p_value, terminal,
 };
 use crate::text::visible_white_space;
 use untrusted_input::thousands;
@@ -15,7 +15,8 @@ const NO_TEST: &str = "no p: the metric is not a sum over samples, or there are 
 /// For the terminal.
 pub(crate) fn comparison_text(comparison: &Comparison, screen: Screen) -> String {
     let mut text = format!("{}\n", heading(comparison));
-    text.extend(comparison.not_compared.iter().map(|line| format!("  {line}\n")));
+    let notes = comparison.notes.iter().chain(&comparison.not_compared);
+    text.extend(notes.map(|line| format!("  {line}\n")));
     text.push_str(&format!("\n{}", terminal(&sections(comparison), screen)));
     for (task, changes) in all_changes(comparison) {
         text.push_str(&format!("{}\n", changes_title(task, changes)));
@@ -29,10 +30,10 @@ pub(crate) fn comparison_text(comparison: &Comparison, screen: Screen) -> String
 
 /// As Markdown.
 pub(crate) fn comparison_markdown(comparison: &Comparison) -> String {
-    let mut text = markdown(&sections(comparison), &heading(comparison), &[]);
+    let mut text = markdown(&sections(comparison), &heading(comparison), &comparison.notes);
     if !comparison.not_compared.is_empty() {
         text.push_str("\nNot compared:\n\n");
-        text.extend(comparison.not_compared.iter().map(|line| format!("- {}\n", escape_markdown(line))));
+        text.extend(comparison.not_compared.iter().map(|line| format!("- {}\n", markdown_line(line))));
     }
     for (task, changes) in all_changes(comparison) {
         text.push_str(&format!("\n### {}\n", escape_markdown(&changes_title(task, changes))));

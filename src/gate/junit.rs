@@ -36,9 +36,16 @@ pub fn junit(check: &Check, records: &[CheckedRecords]) -> String {
         "tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{}\"",
         check.count(Verdict::Untested)
     );
+    let notes: String = check
+        .notes
+        .iter()
+        .map(|note| format!("      <property name=\"note\" value=\"{}\"/>\n", escape(note)))
+        .collect();
+    let properties =
+        if notes.is_empty() { notes } else { format!("    <properties>\n{notes}    </properties>\n") };
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"gpt2-eval check\" {counts}>\n  \
-         <testsuite name=\"{}\" {counts}>\n{cases}  </testsuite>\n</testsuites>\n",
+         <testsuite name=\"{}\" {counts}>\n{properties}{cases}  </testsuite>\n</testsuites>\n",
         escape(&check_summary(check, records))
     )
 }
@@ -56,7 +63,8 @@ fn failure(kind: &str, message: &str) -> String {
 /// The numbers of a metric in one sentence.
 fn explanation(metric: &CheckedMetric) -> String {
     let Some(new) = metric.new else {
-        return format!("{} is {} in the baseline and missing in the run", metric.metric, metric.base);
+        let base = rounded(metric.base);
+        return format!("{} is {base} in the baseline and missing in the run", metric.metric);
     };
     let p = match (metric.verdict, metric.p_better, metric.p_worse) {
         (Verdict::Improved, Some(p), _) => format!(", p that it is better {}", p_value(p)),
@@ -64,14 +72,20 @@ fn explanation(metric: &CheckedMetric) -> String {
         _ => String::new(),
     };
     format!(
-        "{} {}: baseline {}, run {new}, difference {}, {} samples, tolerance {}{p}",
+        "{} {}: baseline {}, run {}, difference {}, {} samples, tolerance {}{p}",
         metric.metric,
         metric.verdict.as_str(),
-        metric.base,
-        new - metric.base,
+        rounded(metric.base),
+        rounded(new),
+        rounded(rounded(new) - rounded(metric.base)),
         metric.n,
         metric.tolerance
     )
+}
+
+/// 12 significant digits: 58 of 100 are 58 percent, not 57.99999999999999.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.11e}").parse().unwrap_or(value)
 }
 
 #[cfg(test)]
@@ -107,7 +121,9 @@ mod tests {
             Verdict::Regressed,
             Verdict::Missing,
         ];
-        let check = Check { metrics: verdicts.map(metric).to_vec(), left_out: Vec::new() };
+        let notes = vec!["backends differ: flex in <a>, cuda in b".to_owned()];
+        let check =
+            Check { metrics: verdicts.map(metric).to_vec(), left_out: Vec::new(), only_in_run: 0, notes };
         let records = CheckedRecords {
             model: "m".to_owned(),
             task: "nq".to_owned(),
@@ -120,6 +136,8 @@ mod tests {
         let count = |name| suite.descendants().filter(|node| node.has_tag_name(name)).count();
         assert_eq!((suite.attribute("tests"), suite.attribute("failures")), (Some("7"), Some("3")));
         assert_eq!((count("testcase"), count("failure"), count("skipped")), (7, 3, 1));
+        let note = suite.descendants().find(|node| node.has_tag_name("property")).unwrap();
+        assert_eq!(note.attribute("value"), Some("backends differ: flex in <a>, cuda in b"));
         let failed = suite.descendants().find(|node| node.has_tag_name("failure")).unwrap();
         let message = failed.attribute("message").unwrap();
         assert!(
@@ -129,5 +147,12 @@ mod tests {
         );
         let case = failed.parent().unwrap();
         assert_eq!(case.attribute("classname"), Some("a\"<&>'\u{fffd}b.lambada:paper,data=sample"));
+    }
+
+    #[test]
+    fn percentages_are_as_a_reader_counts_them() {
+        let of =
+            CheckedMetric { base: 68.0, new: Some(100.0 * (58.0 / 100.0)), ..metric(Verdict::Tolerated) };
+        assert!(explanation(&of).contains("baseline 68, run 58, difference -10, "), "{}", explanation(&of));
     }
 }

@@ -12,6 +12,7 @@ mod side;
 #[cfg(test)]
 mod simulation;
 mod tolerance;
+mod validity;
 
 pub use baseline::RegressionBaseline;
 pub use check::{CheckOptions, check};

@@ -20,7 +20,15 @@ impl ModelMap {
             Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.to_owned(), new.to_owned())),
             _ => Err(anyhow!("--models {given}: expected OLD=NEW")),
         };
-        given.iter().map(pair).collect::<Result<_, _>>().map(Self)
+        let pairs: Vec<(String, String)> = given.iter().map(pair).collect::<Result<_, _>>()?;
+        for (index, (old, new)) in pairs.iter().enumerate() {
+            if let Some((_, other)) =
+                pairs[..index].iter().find(|(known, other)| known == old && other != new)
+            {
+                bail!("--models {old}={other} and {old}={new} disagree: give one of them");
+            }
+        }
+        Ok(Self(pairs))
     }
 
     /// Every model of `base` with its label in `new`: as the map says, else the same label; where each run has one model,
@@ -76,6 +84,8 @@ pub(super) struct Pair<'a> {
 pub(super) enum IfDifferent {
     /// An error that ends with this advice.
     Refuse(&'static str),
+    /// The same, and an error too if the new run has a task only under other protocols.
+    RefuseOtherProtocols(&'static str),
     /// Compares protocols of the same name, whatever their options, on the samples of the same name.
     Compare,
 }
@@ -90,8 +100,11 @@ pub(super) fn pairs<'a>(
     if_different: IfDifferent,
 ) -> anyhow::Result<Vec<Pair<'a>>> {
     let labels = models.pairs(base, new)?;
-    let differences = differences(base, new);
-    if let IfDifferent::Refuse(advice) = if_different
+    let mut differences = differences(base, new);
+    if matches!(if_different, IfDifferent::RefuseOtherProtocols(_)) {
+        differences.extend(other_protocols(base, new));
+    }
+    if let IfDifferent::Refuse(advice) | IfDifferent::RefuseOtherProtocols(advice) = if_different
         && !differences.is_empty()
     {
         let lines = differences.join("\n");
@@ -127,6 +140,29 @@ fn similar<'a>(
     let alone = base.tasks.iter().filter(of_task).filter(|known| same(known, new).is_none()).count() == 1;
     let mut others = new.tasks.iter().filter(of_task).filter(|known| same(known, base).is_none());
     others.next().filter(|_| alone && others.next().is_none())
+}
+
+/// Tasks that the new run has only under other protocols, one line each.
+fn other_protocols(base: &RegressionBaseline, new: &RegressionBaseline) -> Vec<String> {
+    let mut lines = Vec::new();
+    for task in &base.tasks {
+        let others: Vec<String> = new
+            .tasks
+            .iter()
+            .filter(|other| other.task == task.task)
+            .map(|other| other.protocol.to_string())
+            .collect();
+        if !others.is_empty() && same(task, new).or_else(|| similar(task, base, new)).is_none() {
+            let (old, now) = (task.protocol.to_string(), others.join(" and "));
+            lines.push(format!(
+                "  {} protocol: {} in the first, only {} in the second",
+                task.task,
+                clipped(&old),
+                clipped(&now)
+            ));
+        }
+    }
+    lines
 }
 
 /// Differences that make the runs' numbers incomparable, one line per field.
@@ -183,6 +219,11 @@ impl LeftOut {
             .map(|(count, what)| format!("{} {what}", thousands(count as u64)))
             .collect();
         (!parts.is_empty()).then(|| format!("samples left out: {}", parts.join(", ")))
+    }
+
+    /// All samples that are left out.
+    pub fn total(&self) -> usize {
+        self.only_in_base + self.only_in_new + self.failed_in_base + self.failed_in_new
     }
 
     /// Samples of the base without a result in the new run.

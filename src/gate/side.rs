@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use anyhow::{Context, anyhow, bail};
 use sha2::{Digest, Sha256};
 
 use super::baseline::{
@@ -62,10 +63,23 @@ impl Side {
 
 impl RegressionBaseline {
     /// Summarizes a run.
+    ///
+    /// `Err` names a model, task or sample with values that no run writes.
     pub(crate) fn of_run(run: &FinishedRun) -> anyhow::Result<Self> {
+        let summary = Self::summary(run)?;
+        summary.check().map_err(|reason| {
+            anyhow!("{}: {reason}; its files were changed: run it again with --fresh", run.path.display())
+        })?;
+        Ok(summary)
+    }
+
+    fn summary(run: &FinishedRun) -> anyhow::Result<Self> {
         let identity = &run.manifest.identity;
         let tasks = run.tasks.iter().zip(&identity.data);
-        let tasks = tasks.map(|(task, data)| BaselineTask::of(task, data.clone(), &identity.models));
+        let tasks = tasks.map(|(task, data)| {
+            BaselineTask::of(task, data.clone(), &identity.models)
+                .with_context(|| format!("{}: {}", run.path.display(), task.measured.task))
+        });
         Ok(Self {
             baseline_version: BASELINE_VERSION,
             program_version: run.manifest.environment.program_version.clone(),
@@ -141,10 +155,15 @@ impl BaselineModel {
         }
         let mut columns = Columns::new();
         for name in needed {
-            let column: Option<Vec<f64>> =
-                good.values().map(|record| record.values.get(&name).copied()).collect();
-            // Without a complete column the metrics that need it are not computed.
-            columns.extend(column.map(|column| (name, column)));
+            let column: Vec<f64> =
+                good.values().filter_map(|record| record.values.get(&name).copied()).collect();
+            if column.len() == good.len() {
+                columns.insert(name, column);
+            } else if let Some(without) =
+                good.values().find(|record| !column.is_empty() && !record.values.contains_key(&name))
+            {
+                bail!("sample {} of {label} has no value `{name}`, which the others have", without.id);
+            }
         }
         let value = |metric: &Metric| {
             let value = metric.value(&columns, good.len())?;

@@ -53,17 +53,52 @@ struct Rule {
 
 impl Tolerances {
     /// Reads `task.metric=0.5%` (relative) and `task.metric=0.5` (in the metric's unit), with `*` for any task or metric.
+    ///
+    /// `Err` names a malformed rule, or two of the same names with other amounts.
     pub(crate) fn parse(given: &[String]) -> anyhow::Result<Self> {
-        given.iter().map(|given| Rule::parse(given)).collect::<Result<_, _>>().map(Self)
+        let rules: Vec<Rule> = given.iter().map(|given| Rule::parse(given)).collect::<Result<_, _>>()?;
+        for (index, rule) in rules.iter().enumerate() {
+            let same = |other: &&Rule| (&other.task, &other.metric) == (&rule.task, &rule.metric);
+            if let Some(other) =
+                rules[..index].iter().filter(same).find(|other| other.tolerance != rule.tolerance)
+            {
+                bail!(
+                    "--tolerance {} and --tolerance {} disagree: give one of them",
+                    other.given,
+                    rule.given
+                );
+            }
+        }
+        Ok(Self(rules))
     }
 
-    /// The tolerance of a metric. Rules that name task and metric come first, then those of the task, of the metric, and
-    /// of everything; the last of equal rules counts.
+    /// The tolerance of a metric.
     pub(super) fn of(&self, task: &str, metric: &str) -> Tolerance {
+        self.rule(task, metric).map_or(Tolerance::Absolute(0.0), |rule| rule.tolerance)
+    }
+
+    /// The rule of a metric. Those that name task and metric come first, then those of the task, of the metric, and of
+    /// everything.
+    fn rule(&self, task: &str, metric: &str) -> Option<&Rule> {
         let fits = |named: &Option<String>, name: &str| named.as_deref().is_none_or(|named| named == name);
         let rules = self.0.iter().filter(|rule| fits(&rule.task, task) && fits(&rule.metric, metric));
-        let most_specific = rules.max_by_key(|rule| (rule.task.is_some(), rule.metric.is_some()));
-        most_specific.map_or(Tolerance::Absolute(0.0), |rule| rule.tolerance)
+        rules.max_by_key(|rule| (rule.task.is_some(), rule.metric.is_some()))
+    }
+
+    /// `Err` if a metric with the value `base` could not fail whatever the run is. All metrics of which more is better are
+    /// percentages.
+    pub(super) fn check_limit(
+        &self,
+        (task, metric): (&str, &str),
+        base: f64,
+        higher_is_better: bool,
+    ) -> anyhow::Result<()> {
+        let Some(rule) = self.rule(task, metric) else { return Ok(()) };
+        let (Tolerance::Absolute(amount) | Tolerance::Relative(amount)) = rule.tolerance;
+        if higher_is_better && amount >= 100.0 || !rule.tolerance.allowed(base).is_finite() {
+            bail!("--tolerance {}: {task}.{metric} could not fail: give a smaller amount", rule.given);
+        }
+        Ok(())
     }
 
     /// `Err` for a rule that names a task or metric that the baseline lacks.
@@ -138,8 +173,35 @@ mod tests {
         assert_eq!(rules.of("ptb", "bits_per_byte"), Tolerance::Absolute(1.0));
         assert_eq!(Tolerances::default().of("ptb", "bits_per_byte").allowed(3.0), 0.0);
         assert_eq!(Tolerance::Relative(0.5).allowed(200.0), 1.0);
-        let last = tolerances(&["ptb.*=1", "ptb.*=4"]).unwrap();
-        assert_eq!(last.of("ptb", "perplexity"), Tolerance::Absolute(4.0));
+    }
+
+    #[test]
+    fn rules_of_the_same_names_agree() {
+        for pair in [["ptb.*=1", "ptb.*=4"], ["*.*=4", "*.*=4%"], ["a.b=0", "a.b=0.5%"]] {
+            let message = tolerances(&[pair[0], "x.y=3", pair[1]]).unwrap_err().to_string();
+            assert_eq!(
+                message,
+                format!("--tolerance {} and --tolerance {} disagree: give one of them", pair[0], pair[1])
+            );
+        }
+        let twice = tolerances(&["ptb.*=4", "ptb.*=4.0"]).unwrap();
+        assert_eq!(twice.of("ptb", "perplexity"), Tolerance::Absolute(4.0));
+    }
+
+    #[test]
+    fn a_rule_cannot_switch_a_metric_off() {
+        let limit = |rule: &str, base, higher_is_better| {
+            tolerances(&[rule]).unwrap().check_limit(("a", "m"), base, higher_is_better)
+        };
+        for (rule, higher_is_better) in
+            [("*.m=100", true), ("a.*=100%", true), ("*.*=1e308%", false), ("a.m=1e300%", true)]
+        {
+            let message = limit(rule, 1e9, higher_is_better).unwrap_err().to_string();
+            assert_eq!(message, format!("--tolerance {rule}: a.m could not fail: give a smaller amount"));
+        }
+        for (rule, higher_is_better) in [("*.m=99.9", true), ("*.m=640%", false), ("b.m=100", true)] {
+            limit(rule, 50.0, higher_is_better).unwrap();
+        }
     }
 
     #[test]

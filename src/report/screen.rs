@@ -4,6 +4,9 @@ use std::io::IsTerminal;
 
 use comfy_table::Table;
 
+/// Width of a terminal that says that it has no columns, as serial consoles and some containers do.
+const USUAL_WIDTH: u16 = 80;
+
 /// The output that tables are laid out for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Screen {
@@ -21,8 +24,13 @@ impl Screen {
     pub fn of_standard_output() -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let variable = |name: &str| std::env::var(name).ok();
-        Self { width: Table::new().width(), has_colours: has_colours(is_terminal, variable) }
+        let width = Table::new().width().map(sensible);
+        Self { width, has_colours: has_colours(is_terminal, variable) }
     }
+}
+
+fn sensible(width: u16) -> u16 {
+    if width == 0 { USUAL_WIDTH } else { width }
 }
 
 /// Follows <https://no-color.org> and <https://bixense.com/clicolors>.
@@ -45,6 +53,11 @@ mod tests {
         has_colours(is_terminal, |name| {
             set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
+    }
+
+    #[test]
+    fn a_terminal_without_columns_has_the_usual_width() {
+        assert_eq!((sensible(0), sensible(1), sensible(200)), (80, 1, 200));
     }
 
     #[test]

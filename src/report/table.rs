@@ -31,7 +31,7 @@ impl Tone {
 pub struct Cell {
     pub text: String,
     pub tone: Tone,
-    /// Whether no other model has a better value in its column.
+    /// Whether it is the best value of its column, and no other model's value prints the same.
     pub is_best: bool,
 }
 
@@ -85,16 +85,30 @@ impl Section {
     }
 }
 
-/// The best of at least two `values`.
-pub fn best(values: impl Iterator<Item = f64>, higher_is_better: bool) -> Option<f64> {
-    let values: Vec<f64> = values.collect();
-    let better = if higher_is_better { f64::max } else { f64::min };
-    values.iter().copied().reduce(better).filter(|_| values.len() > 1)
+/// Index of the best of at least two values with their printed forms. `None` if another value prints the same: a reader
+/// could not see why one of them is marked.
+pub fn best(values: &[(f64, String)], higher_is_better: bool) -> Option<usize> {
+    let is_better = |one: f64, other: f64| if higher_is_better { one > other } else { one < other };
+    let first = values.first().filter(|_| values.len() > 1)?;
+    let (mut index, mut best) = (0, first);
+    for (other, value) in values.iter().enumerate() {
+        if is_better(value.0, best.0) {
+            (index, best) = (other, value);
+        }
+    }
+    let alike = values.iter().filter(|(_, printed)| *printed == best.1).count();
+    (alike == 1).then_some(index)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::numbers::number;
+
+    fn best_of(values: &[f64], higher_is_better: bool) -> Option<usize> {
+        let printed: Vec<(f64, String)> = values.iter().map(|&value| (value, number(value))).collect();
+        best(&printed, higher_is_better)
+    }
 
     #[test]
     fn the_direction_decides() {
@@ -102,8 +116,17 @@ mod tests {
         assert_eq!(Tone::of_difference(0.5, false), Tone::Worse);
         assert_eq!(Tone::of_difference(-0.5, false), Tone::Better);
         assert_eq!(Tone::of_difference(0.0, false), Tone::Plain);
-        assert_eq!(best([1.0, 3.0].into_iter(), true), Some(3.0));
-        assert_eq!(best([1.0, 3.0].into_iter(), false), Some(1.0));
-        assert_eq!(best([1.0].into_iter(), true), None, "alone");
+        assert_eq!(best_of(&[1.0, 3.0], true), Some(1));
+        assert_eq!(best_of(&[1.0, 3.0], false), Some(0));
+        assert_eq!(best_of(&[1.0], true), None, "alone");
+        assert_eq!(best_of(&[], true), None);
+    }
+
+    #[test]
+    fn values_that_print_the_same_are_not_marked() {
+        assert_eq!(best_of(&[3.0, 1.0, 3.0], true), None, "equal");
+        assert_eq!(best_of(&[54.171, 54.168, 20.0], true), None, "both print 54.17");
+        assert_eq!(best_of(&[54.171, 54.168, 20.0], false), Some(2), "the others print the same");
+        assert_eq!(best_of(&[54.18, 54.17], true), Some(0));
     }
 }

@@ -100,11 +100,13 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
     Section { title, terms, header, keys, spans, rows, footnotes }
 }
 
-/// Whether no other model is better under the same protocol.
+/// Whether every other model's value under the same protocol is worse, and prints otherwise.
 fn is_best(score: &Score, scores: &[&Score]) -> bool {
     let alike = scores.iter().filter(|other| other.metric == score.metric && other.parameters.is_some());
-    let values = alike.map(|other| other.value);
-    score.parameters.is_some() && best(values, score.higher_is_better) == Some(score.value)
+    let alike: Vec<&Score> = alike.copied().collect();
+    let values: Vec<(f64, String)> = alike.iter().map(|other| (other.value, number(other.value))).collect();
+    let best = best(&values, score.higher_is_better).and_then(|index| alike.get(index));
+    score.parameters.is_some() && best.is_some_and(|best| best.model == score.model)
 }
 
 /// Adds the value with its error, and in columns with paper values the paper's and the difference.
@@ -232,6 +234,18 @@ pub(super) mod tests {
         assert_eq!(section.terms, "0 shots, n = 60");
         assert!(section.footnotes[0].starts_with("† measured on the bundled sample of 60 records"));
         assert_eq!(section.footnotes[1], "a footnote");
+    }
+
+    #[test]
+    fn values_that_print_the_same_are_not_marked() {
+        let (headings, mut scores) = example();
+        scores[0].value = 35.504;
+        let section = sections(&headings, &scores, &[]).remove(0);
+        assert_eq!(
+            (&*section.rows[0][3].text, &*section.rows[1][3].text),
+            ("35.50 ± 0.50†", "35.50 ± 0.50†")
+        );
+        assert!(!section.rows[0][3].is_best && !section.rows[1][3].is_best);
     }
 
     #[test]

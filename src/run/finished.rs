@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::RunError;
 use super::directory::MAX_MANIFEST_BYTES;
-use super::journal::damaged;
+use super::journal::{damaged, second_result, unknown_sample};
 use crate::record::{HeuristicResult, Manifest, MeasuredTask, PromptRecord, SCHEMA_VERSION, SampleResult};
 use crate::tasks::{HeuristicBaseline, Registry, TaskConfig};
 use text_metrics::{Breakdown, Metric};
@@ -84,15 +84,15 @@ impl FinishedRun {
         let mut tasks = Vec::new();
         for measured in &manifest.tasks {
             let mut task = FinishedTask::new(measured.clone(), &registry)?;
-            task.prompts = read_lines(&path.join("prompts").join(&measured.journal))?;
+            task.prompts = values(read_lines(&path.join("prompts").join(&measured.journal))?);
             let prompts = task.prompts.iter().enumerate();
             let order: BTreeMap<&str, usize> =
                 prompts.map(|(index, prompt)| (prompt.id.as_str(), index)).collect();
             for model in &manifest.identity.models {
                 let file = path.join("samples").join(&model.label).join(&measured.journal);
-                task.records.push(in_order(read_lines(&file)?, &order));
+                task.records.push(in_order(&file, read_lines(&file)?, &order)?);
             }
-            task.baselines = by_method(read_lines(&path.join("baselines").join(&measured.journal))?);
+            task.baselines = by_method(values(read_lines(&path.join("baselines").join(&measured.journal))?));
             tasks.push(task);
         }
         Ok(Self { path: path.to_owned(), manifest, tasks })
@@ -145,6 +145,9 @@ pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
     if manifest.tasks.len() != manifest.identity.tasks.len() {
         return Err(read_error("`tasks` and `identity.tasks` have different lengths".to_owned()));
     }
+    if manifest.tasks.len() != manifest.identity.data.len() {
+        return Err(read_error("`tasks` and `identity.data` have different lengths".to_owned()));
+    }
     let labels = manifest.identity.models.iter().map(|model| &model.label);
     let journals = manifest.tasks.iter().map(|task| &task.journal);
     for name in labels.chain(journals) {
@@ -155,8 +158,9 @@ pub(super) fn read_manifest(path: &Path) -> Result<Manifest, RunError> {
     Ok(manifest)
 }
 
-/// The values of a file of JSON lines; none if there is no file. An unterminated last line is dropped.
-fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
+/// The values of a file of JSON lines with their lines, from 1; none if there is no file. An unterminated last line is
+/// dropped.
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(usize, T)>, RunError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -167,20 +171,39 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
     lines
         .filter(|(_, line)| !line.is_empty())
         .map(|(index, line)| {
-            serde_json::from_slice(line).map_err(|error| damaged(path, index + 1, &error.to_string()))
+            let value = serde_json::from_slice(line);
+            let value = value.map_err(|error| damaged(path, index + 1, &error.to_string()))?;
+            Ok((index + 1, value))
         })
         .collect()
 }
 
+fn values<T>(lines: Vec<(usize, T)>) -> Vec<T> {
+    lines.into_iter().map(|(_, value)| value).collect()
+}
+
 /// Records in the order of the data, each sample once. The journal of an unfinished task has them in the order in which
-/// they were computed, and has a sample that was retried twice: its last record counts.
-fn in_order(records: Vec<SampleResult>, order: &BTreeMap<&str, usize>) -> Vec<SampleResult> {
+/// they were computed, and has a failed sample that was retried twice: its last record counts.
+///
+/// `Err` for any other sample that is there twice, and for one that is not in `order`, where the run has its prompts.
+fn in_order(
+    path: &Path,
+    records: Vec<(usize, SampleResult)>,
+    order: &BTreeMap<&str, usize>,
+) -> Result<Vec<SampleResult>, RunError> {
     let mut last: BTreeMap<(usize, String), SampleResult> = BTreeMap::new();
-    for record in records {
-        let index = order.get(record.id.as_str()).copied().unwrap_or(usize::MAX);
-        last.insert((index, record.id.clone()), record);
+    for (line, record) in records {
+        let index = order.get(record.id.as_str()).copied();
+        if index.is_none() && !order.is_empty() {
+            return Err(unknown_sample(path, line, &record.id));
+        }
+        let key = (index.unwrap_or(usize::MAX), record.id.clone());
+        if last.get(&key).is_some_and(|earlier| earlier.error.is_none()) {
+            return Err(second_result(path, line, &record.id));
+        }
+        last.insert(key, record);
     }
-    last.into_values().collect()
+    Ok(last.into_values().collect())
 }
 
 /// Methods in the order of their first line, with their values in the order of the file.

@@ -42,7 +42,7 @@ impl Journal {
             Err(error) => return Err(RunError::read(path, error)),
         };
         let (records, good_bytes) = read_records(path, &existing)?;
-        let mut by_id = BTreeMap::new();
+        let mut by_id: BTreeMap<String, SampleResult> = BTreeMap::new();
         for (line, record) in records {
             if expected_key(&record.id) != Some(record.key.as_str()) {
                 return Err(RunError::Journal(format!(
@@ -50,6 +50,9 @@ impl Journal {
                     path.display(),
                     clipped(&record.id)
                 )));
+            }
+            if by_id.get(&record.id).is_some_and(|earlier| earlier.error.is_none()) {
+                return Err(second_result(path, line, &record.id));
             }
             by_id.insert(record.id.clone(), record);
         }
@@ -100,6 +103,18 @@ impl Journal {
 /// A line of the journal, or of another file of JSON lines in a run directory, is not valid.
 pub(super) fn damaged(path: &Path, line: usize, reason: &str) -> RunError {
     RunError::Journal(format!("{}:{line}: damaged line: {}; {REMEDY}", path.display(), clipped(reason)))
+}
+
+/// A sample has a result that is not a retry: only failed samples are computed again.
+pub(super) fn second_result(path: &Path, line: usize, id: &str) -> RunError {
+    let id = clipped(id);
+    RunError::Journal(format!("{}:{line}: a second result of sample {id}; {REMEDY}", path.display()))
+}
+
+/// A sample is not one of the run's.
+pub(super) fn unknown_sample(path: &Path, line: usize, id: &str) -> RunError {
+    let id = clipped(id);
+    RunError::Journal(format!("{}:{line}: the run has no sample {id}; {REMEDY}", path.display()))
 }
 
 /// The results in a journal's content with their lines, and how many bytes they take.

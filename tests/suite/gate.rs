@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::common::{gpt2_eval, refused};
 
 /// Exit code, standard output and standard error.
-fn outcome(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub fn outcome(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = gpt2_eval(directory).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
@@ -15,14 +15,14 @@ fn outcome(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), stdout, stderr)
 }
 
-fn run(directory: &Path, tasks: &str, sizes: &str, out: &str, more: &[&str]) {
+pub fn run(directory: &Path, tasks: &str, sizes: &str, out: &str, more: &[&str]) {
     let mut arguments = vec!["--tasks", tasks, "--sizes", sizes, "--data", "sample", "--quiet", "--out", out];
     arguments.extend(more);
     let (code, _, stderr) = outcome(directory, &arguments);
     assert_eq!(code, 0, "{stderr}");
 }
 
-fn json(path: &Path) -> Value {
+pub fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
@@ -36,7 +36,7 @@ fn shifted(baseline: &Value, shift: f64) -> String {
 }
 
 /// The first model of a task.
-fn model<'a>(baseline: &'a mut Value, task: &str) -> &'a mut Value {
+pub fn model<'a>(baseline: &'a mut Value, task: &str) -> &'a mut Value {
     let tasks = baseline["tasks"].as_array_mut().unwrap();
     &mut tasks.iter_mut().find(|known| known["task"] == task).unwrap()["models"][0]
 }

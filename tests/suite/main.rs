@@ -16,6 +16,7 @@ mod documentation;
 mod failures;
 mod formats;
 mod gate;
+mod gate_refusals;
 mod golden_generation;
 mod golden_harness;
 mod golden_log_probs;

@@ -12,8 +12,46 @@ const MAX_TASKS: usize = 4;
 /// Leading digits of a sha256 in a warning.
 const SHA256_DIGITS: usize = 8;
 
-/// Name and value of a field of whole runs.
-type Field = (&'static str, fn(&ExportedRun<'_>) -> String);
+/// Versions and number format that computed a run, which its regression baseline keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arithmetic<'a> {
+    pub program_version: &'a str,
+    pub engine_version: u32,
+    pub precision: &'a str,
+    pub backend: &'a str,
+}
+
+type Field = (&'static str, fn(&Arithmetic<'_>) -> String);
+
+const FIELDS: [Field; 3] = [
+    ("program versions", |of| of.program_version.to_owned()),
+    ("versions of the engine", |of| of.engine_version.to_string()),
+    ("precisions", |of| of.precision.to_owned()),
+];
+
+/// A baseline has no device. Where runs are compared, devices imply their backends.
+const BACKENDS: Field = ("backends", |of| of.backend.to_owned());
+
+/// One sentence per difference in what computed the named runs.
+pub(crate) fn arithmetic_differences(runs: &[(&str, Arithmetic<'_>)]) -> Vec<String> {
+    let differing = |(name, value): Field| {
+        let values: Vec<(String, &str)> = runs.iter().map(|(run, of)| (value(of), *run)).collect();
+        differing(&values).map(|values| format!("{name} differ: {values}"))
+    };
+    FIELDS.into_iter().chain([BACKENDS]).filter_map(differing).collect()
+}
+
+impl<'a> Arithmetic<'a> {
+    fn of(run: &'a ExportedRun<'_>) -> Self {
+        let identity = &run.manifest.identity;
+        Self {
+            program_version: &run.manifest.environment.program_version,
+            engine_version: identity.engine_version,
+            precision: &identity.dtype,
+            backend: &identity.backend,
+        }
+    }
+}
 
 /// One sentence per difference: first of tasks, then of whole runs.
 pub(super) fn differences(runs: &[ExportedRun<'_>]) -> Vec<String> {
@@ -38,21 +76,20 @@ pub(super) fn differences(runs: &[ExportedRun<'_>]) -> Vec<String> {
                 .map(|values| format!("{task}: the task configs differ (sha256): {values}")),
         );
     }
-    let fields: [Field; 5] = [
-        ("program versions", |run| run.manifest.environment.program_version.clone()),
-        ("versions of the engine", |run| run.manifest.identity.engine_version.to_string()),
-        ("precisions", |run| run.manifest.identity.dtype.clone()),
-        ("devices", |run| run.manifest.environment.device.clone()),
-        ("seeds", |run| run.manifest.identity.seed.to_string()),
-    ];
-    for (name, value) in fields {
-        warnings.extend(of_runs(runs, name, value));
+    for (name, value) in FIELDS {
+        warnings.extend(of_runs(runs, name, &|run| value(&Arithmetic::of(run))));
     }
+    warnings.extend(of_runs(runs, "devices", &|run| run.manifest.environment.device.clone()));
+    warnings.extend(of_runs(runs, "seeds", &|run| run.manifest.identity.seed.to_string()));
     warnings
 }
 
 /// A warning if two runs that share a task differ in a field of whole runs.
-fn of_runs(runs: &[ExportedRun<'_>], name: &str, value: fn(&ExportedRun<'_>) -> String) -> Option<String> {
+fn of_runs(
+    runs: &[ExportedRun<'_>],
+    name: &str,
+    value: &dyn Fn(&ExportedRun<'_>) -> String,
+) -> Option<String> {
     let mut tasks: Vec<&str> = Vec::new();
     let mut concerned: Vec<&str> = Vec::new();
     for (index, run) in runs.iter().enumerate() {

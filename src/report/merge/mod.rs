@@ -7,6 +7,7 @@ use super::distinct::{add_new, distinct};
 use super::{Export, ExportedRun, Heading, Results};
 use crate::record::{GroupScore, Score};
 use differences::differences;
+pub(crate) use differences::{Arithmetic, arithmetic_differences};
 use names::Names;
 
 impl<'a> Export<'a> {

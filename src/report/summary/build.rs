@@ -4,6 +4,7 @@ use super::columns::{GROUPS, Known, OTHER};
 use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
 use crate::record::Score;
 use crate::report::distinct::distinct;
+use crate::report::numbers::short_number;
 use crate::report::table::best;
 use crate::report::{Caveat, Heading, is_reading};
 
@@ -97,9 +98,15 @@ impl Wanted<'_> {
                 models.iter().filter_map(|model| self.cell(model, &own, scores)).collect();
             let mut all = scores.iter().filter(|score| own.iter().any(|heading| is_of(score, heading)));
             let higher_is_better = all.any(|score| score.metric == self.metric && score.higher_is_better);
-            let most = best(cells.iter().filter_map(|cell| cell.value), higher_is_better);
-            for cell in &mut cells {
-                cell.is_best = most.is_some() && cell.value == most;
+            let measured: Vec<usize> =
+                (0..cells.len()).filter(|&index| cells[index].value.is_some()).collect();
+            let values: Vec<(f64, String)> = cells
+                .iter()
+                .filter_map(|cell| cell.value)
+                .map(|value| (value, short_number(value)))
+                .collect();
+            if let Some(index) = best(&values, higher_is_better).and_then(|best| measured.get(best)) {
+                cells[*index].is_best = true;
             }
             if cells.is_empty() {
                 continue;
