@@ -73,7 +73,7 @@ pub struct SummaryCell {
     pub difference: Option<f64>,
     /// Symbols of the caveats.
     pub symbols: String,
-    /// Whether no other model of the column is better.
+    /// Whether every other model of the column is worse, and prints otherwise.
     pub is_best: bool,
 }
 
