@@ -1,20 +1,17 @@
-//! Decides whether a run is worse than its regression baseline, metric by metric or record by record.
-
-use std::collections::BTreeMap;
+//! Decides whether a run is worse than its regression baseline, metric by metric.
 
 use anyhow::{anyhow, bail};
 
 use super::baseline::{BaselineModel, BaselineTask, RegressionBaseline};
 use super::pairing::{Common, IfDifferent, LeftOut, ModelMap, Pair, common, pairs};
-use super::side::Side;
 use super::tolerance::{Tolerance, Tolerances};
-use crate::record::SampleResult;
+use super::units::{is_same_layout, other_units};
 use crate::report::arithmetic_differences;
 use crate::tasks::Registry;
-use text_metrics::{Aggregate, Columns, Metric, Pairs, RESAMPLES, holm};
+use text_metrics::{Metric, Pairs, RESAMPLES, holm};
 
 /// Advice where run and baseline cannot be compared.
-const REFUSE: IfDifferent = IfDifferent::RefuseOtherProtocols(
+pub(super) const REFUSE: IfDifferent = IfDifferent::RefuseOtherProtocols(
     "measure the baseline's data and protocols, or make a new baseline with `gpt2-eval baseline`",
 );
 
@@ -23,10 +20,7 @@ const SIGNIFICANCE: f64 = 0.05;
 
 /// A metric that is worse than its tolerance by at most this share of its value is within it: 68 and 58 of 100 correct are
 /// 68 and 57.99999999999999 percent. Sums of a million samples agree to 1e-10 in any order.
-const ROUNDING: f64 = 1e-9;
-
-/// Maximum samples that a difference of records names.
-const MAX_NAMED: usize = 5;
+pub(super) const ROUNDING: f64 = 1e-9;
 
 /// Options of a gate.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,18 +180,22 @@ pub fn check(
         let name = || format!("{} {}", pair.new_label, pair.base_task.name());
         let common = pair.new.map(|new| common((pair.base_task, pair.base), new));
         let other_units = match &common {
-            Some(common) => other_units(pair, common, &registry, is_same_tokenizer(pair, base, new))
+            Some(common) => other_units(pair, common, &registry, is_same_layout(pair, base, new))
                 .map_err(|reason| anyhow!("{}: {reason}", name()))?,
             None => Vec::new(),
         };
         notes.extend(other_units.iter().map(|metric| {
-            format!("{}: {metric} is not tested: the tokenizers differ, and with them its units", name())
+            format!("{}: {metric} is not tested: another tokenizer or context gives it other units", name())
         }));
         let checked = check_pair(pair, common.as_ref(), &registry, options, &other_units);
         if !options.exact
             && checked.iter().all(|metric| metric.verdict == Verdict::Untested && metric.p_worse.is_none())
         {
-            let reason = common.as_ref().map_or("it has no metric", why_untested);
+            let reason = match &common {
+                Some(_) if !other_units.is_empty() => "another tokenizer or context gives them other units",
+                Some(common) => why_untested(common),
+                None => "it has no metric",
+            };
             bail!(
                 "{}: no metric can be tested: {reason}; measure more, leave the task out of the baseline, or compare the \
                  records with --exact",
@@ -235,44 +233,6 @@ fn only_in_run(pairs: &[Pair<'_>], new: &RegressionBaseline) -> usize {
     let metrics =
         models.flat_map(|(task, model)| model.metrics.iter().map(move |metric| (task, model, metric)));
     metrics.filter(|(task, model, metric)| !is_compared(task, model, &metric.metric)).count()
-}
-
-fn is_same_tokenizer(pair: &Pair<'_>, base: &RegressionBaseline, new: &RegressionBaseline) -> bool {
-    let tokenizer = |side: &RegressionBaseline, label: &str| {
-        let model = side.models.iter().find(|model| model.label == label);
-        model.map(|model| model.tokenizer_sha256.clone())
-    };
-    tokenizer(base, &pair.base.model) == tokenizer(new, pair.new_label)
-}
-
-/// Metrics whose units, such as words or tokens, are not the same number in both. With another tokenizer tokens are other
-/// units; else the data are the same, and the units of one side were changed: `Err` names them.
-fn other_units(
-    pair: &Pair<'_>,
-    common: &Common,
-    registry: &Registry,
-    is_same_tokenizer: bool,
-) -> Result<Vec<&'static str>, String> {
-    let mut found = Vec::new();
-    for metric in pair.base_task.known_metrics(registry) {
-        let (Aggregate::Perplexity { units, .. } | Aggregate::Bits { units, .. }) = metric.aggregate else {
-            continue;
-        };
-        let sum = |columns: &Columns| columns.get(units).map(|column| column.iter().sum::<f64>());
-        let Some((old, now)) = sum(&common.base).zip(sum(&common.new)) else { continue };
-        if (old - now).abs() <= ROUNDING * old.abs().max(now.abs()) {
-            continue;
-        }
-        if is_same_tokenizer {
-            return Err(format!(
-                "{} is per `{units}`, of which the same samples have {old} in the baseline and {now} in the run: one of \
-                 them was changed; measure it again",
-                metric.name
-            ));
-        }
-        found.push(metric.name);
-    }
-    Ok(found)
 }
 
 /// Why no metric of these samples has a test.
@@ -350,66 +310,10 @@ fn decide(metrics: &mut [CheckedMetric]) {
     }
 }
 
-/// Whether a model's records of a task are the same in run and baseline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedRecords {
-    /// Label of the model in the run.
-    pub model: String,
-    pub task: String,
-    /// Protocol with its options.
-    pub protocol: String,
-    /// The difference in words; `None` if the records are the same.
-    pub difference: Option<String>,
-}
-
-/// Compares every record of a run with the baseline's by sha256. Where both are run directories, it names the first
-/// samples that differ.
-pub(crate) fn check_records(
-    base: &Side,
-    new: &Side,
-    models: &ModelMap,
-) -> anyhow::Result<Vec<CheckedRecords>> {
-    let pairs = pairs(base.named(), new.named(), models, REFUSE)?;
-    let checked = pairs.iter().map(|pair| CheckedRecords {
-        model: pair.new_label.to_owned(),
-        task: pair.base_task.task.clone(),
-        protocol: pair.base_task.protocol.to_string(),
-        difference: record_difference(pair, base, new),
-    });
-    Ok(checked.collect())
-}
-
-fn by_id(records: &[SampleResult]) -> BTreeMap<&str, &SampleResult> {
-    records.iter().map(|record| (record.id.as_str(), record)).collect()
-}
-
-fn record_difference(pair: &Pair<'_>, base: &Side, new: &Side) -> Option<String> {
-    let Some((new_task, new_model)) = pair.new else {
-        return Some("the run has no records of this task and model".to_owned());
-    };
-    if pair.base.records_sha256 == new_model.records_sha256 {
-        return None;
-    }
-    let old = base.records(pair.base_task, &pair.base.model);
-    let now = new.records(new_task, &new_model.model);
-    let Some((old, now)) = old.zip(now) else {
-        return Some("records differ; give a run directory as the baseline to see which".to_owned());
-    };
-    let (old_by_id, new_by_id) = (by_id(old), by_id(now));
-    let changed = old.iter().filter(|record| new_by_id.get(record.id.as_str()) != Some(record));
-    let added = now.iter().filter(|record| !old_by_id.contains_key(record.id.as_str()));
-    let ids: Vec<&str> = changed.chain(added).map(|record| record.id.as_str()).collect();
-    if ids.is_empty() {
-        return Some("the records are the same in another order".to_owned());
-    }
-    let named = ids.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
-    let more = if ids.len() > MAX_NAMED { ", …" } else { "" };
-    Some(format!("{} records differ: {named}{more}", ids.len()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use text_metrics::{Aggregate, Columns};
 
     const SAMPLES: usize = 500;
 

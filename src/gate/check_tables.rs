@@ -1,6 +1,7 @@
 //! A gate's outcome as tables.
 
-use super::check::{Check, CheckedMetric, CheckedRecords, Verdict};
+use super::check::{Check, CheckedMetric, Verdict};
+use super::records::CheckedRecords;
 use crate::report::{Section, arrow, difference, interval, number, or_dash, p_value};
 use untrusted_input::thousands;
 

@@ -1,7 +1,8 @@
 //! A gate's outcome as JUnit XML, which CI systems show as tests.
 
-use super::check::{Check, CheckedMetric, CheckedRecords, Verdict};
+use super::check::{Check, CheckedMetric, Verdict};
 use super::check_tables::check_summary;
+use super::records::CheckedRecords;
 use crate::report::{escape, p_value};
 
 /// One test per model, task and metric, and one per model and task whose records were compared.
