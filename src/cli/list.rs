@@ -54,6 +54,9 @@ fn describe_task(text: &mut String, task: &dyn AnyTask, data: Option<&Path>) {
     for protocol in &config.protocols {
         text.push_str(&format!("    :{:<11} {}\n", protocol.name, protocol.description));
     }
+    if let Some(cluster) = &config.cluster {
+        text.push_str(&format!("    cluster      {cluster}\n"));
+    }
     if config.groups.iter().any(|group| group == CUSTOM_GROUP) {
         let names: Vec<&str> = config.data.files.iter().map(|file| file.name.as_str()).collect();
         text.push_str(&format!("    data         {} beside its task config\n", names.join(", ")));

@@ -176,15 +176,20 @@ pub(super) fn needed(planned: &[PlannedTask]) -> Vec<Needed> {
         let Some(task) = tasks::find(&planned.task) else { continue };
         let config = task.config();
         let measured = measured_split(planned, config);
-        let takes_shots = config
-            .protocol(&planned.protocol.name)
-            .is_some_and(|protocol| protocol.options.iter().any(|option| option == "shots"));
+        let Some(protocol) = config.protocol(&planned.protocol.name) else { continue };
+        let takes_shots = protocol.options.iter().any(|option| option == "shots");
+        let files = |split, protocol| config.data.downloads(split, protocol).map(|file| &file.name);
         let examples = DataConfig::example_splits(measured)
-            .filter(|split| takes_shots && config.data.downloads(*split).next().is_some())
+            .filter(|split| takes_shots && files(*split, &protocol.name).next().is_some())
             .take(1);
         for split in std::iter::once(measured).chain(examples) {
-            if !all.iter().any(|known| known.task == config.name && known.split == split) {
-                all.push(Needed { task: &config.name, data: &config.data, split });
+            let is_same = |known: &Needed| {
+                known.task == config.name
+                    && known.split == split
+                    && files(split, known.protocol).eq(files(split, &protocol.name))
+            };
+            if !all.iter().any(is_same) {
+                all.push(Needed { task: &config.name, data: &config.data, split, protocol: &protocol.name });
             }
         }
     }
@@ -200,6 +205,24 @@ pub(super) fn measured_split(planned: &PlannedTask, config: &TaskConfig) -> Spli
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn protocols_need_their_own_files() {
+        let files = |given: &[&str]| -> Vec<Vec<&'static str>> {
+            let planned: Vec<PlannedTask> =
+                given.iter().map(|name| task_of(name, &Registry::default()).unwrap()).collect();
+            let needed = needed(&planned);
+            let names = |needed: &Needed| {
+                needed.data.downloads(needed.split, needed.protocol).map(|file| file.name.as_str()).collect()
+            };
+            needed.iter().map(names).collect()
+        };
+        let both = files(&["winograd", "winograd:harness"]);
+        assert_eq!(both.len(), 2);
+        assert_eq!(both[0][0], "winograd/winograd_wsc.jsonl");
+        assert!(!both[1].is_empty() && !both[1].contains(&"winograd/winograd_wsc.jsonl"));
+        assert_eq!(files(&["lambada", "lambada:harness"]).len(), 1);
+    }
 
     #[test]
     fn tasks_protocols_and_groups() {

@@ -72,9 +72,26 @@ pub struct FileConfig {
     pub upstream: Option<UpstreamConfig>,
     /// The companion as its authors publish it.
     pub with_upstream: Option<UpstreamConfig>,
+    /// The protocols that the file is for; all if empty. Others read it only if there is no file for them.
+    #[serde(default)]
+    pub protocols: Vec<String>,
+}
+
+impl FileConfig {
+    pub(crate) fn is_for(&self, protocol: &str) -> bool {
+        self.protocols.is_empty() || self.protocols.iter().any(|known| known == protocol)
+    }
 }
 
 impl DataConfig {
+    /// The same data with the files for this protocol before the others.
+    pub(crate) fn for_protocol(&self, protocol: &str) -> Self {
+        let mut data = self.clone();
+        // The sort is stable.
+        data.files.sort_by_key(|file| !file.is_for(protocol));
+        data
+    }
+
     /// Those of `files` that hold `split`.
     pub(super) fn of_split<'a>(
         &self,
@@ -94,9 +111,15 @@ impl DataConfig {
         )
     }
 
-    /// The split's files that can be downloaded, in order of preference.
-    pub(crate) fn downloads(&self, split: Split) -> impl Iterator<Item = &FileConfig> {
-        self.of_split(&self.files, split).filter(|file| file.hub.is_some() || file.upstream.is_some())
+    /// The split's files for this protocol that can be downloaded, in order of preference.
+    pub(crate) fn downloads<'a>(
+        &'a self,
+        split: Split,
+        protocol: &'a str,
+    ) -> impl Iterator<Item = &'a FileConfig> {
+        self.of_split(&self.files, split)
+            .filter(|file| file.hub.is_some() || file.upstream.is_some())
+            .filter(move |file| file.is_for(protocol))
     }
 
     /// Splits that have a file or a bundled sample.

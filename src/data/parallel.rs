@@ -1,7 +1,7 @@
 //! Parallel text: two files that are translations of each other, line by line, or segment by segment in the SGML format of
 //! the WMT evaluations.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{DataError, DataFile};
 
@@ -10,6 +10,8 @@ use super::{DataError, DataFile};
 pub struct SentencePair {
     /// Line of the sentence in its file, from 1.
     pub line: usize,
+    /// The document of the sentence, in SGML.
+    pub document: Option<Arc<str>>,
     pub source: String,
     pub target: String,
 }
@@ -17,7 +19,7 @@ pub struct SentencePair {
 struct Segment {
     line: usize,
     /// Document and segment number, in SGML.
-    key: Option<(Rc<str>, String)>,
+    key: Option<(Arc<str>, String)>,
     text: String,
 }
 
@@ -55,7 +57,8 @@ pub fn read_parallel(file: &DataFile) -> Result<Vec<SentencePair>, DataError> {
                 let reason = format!("{}, but {} has {}", shown(&target), file.name, shown(&source));
                 return Err(companion.record_error(target.line, reason));
             }
-            Ok(SentencePair { line: source.line, source: source.text, target: target.text })
+            let document = source.key.map(|(document, _)| document).filter(|document| !document.is_empty());
+            Ok(SentencePair { line: source.line, document, source: source.text, target: target.text })
         })
         .collect()
 }
@@ -65,7 +68,7 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
     let is_sgm = text.trim_start().starts_with('<') && text.contains("<seg");
     let mut found = Vec::new();
     // Shared by its segments, because its name may be long.
-    let mut document: Rc<str> = Rc::default();
+    let mut document: Arc<str> = Arc::default();
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
         let mut segment = |key, text: &str| {
@@ -90,7 +93,7 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
             return Err(file.record_error(number, "two segments on one line; expected one"));
         }
         let id = attribute(inside, "id").unwrap_or_default().to_owned();
-        segment(Some((Rc::clone(&document), id)), text)?;
+        segment(Some((Arc::clone(&document), id)), text)?;
     }
     if found.is_empty() {
         return Err(DataError::Empty { file: file.name.clone() });
@@ -135,7 +138,12 @@ mod tests {
         let pairs = read(FRENCH, &english).unwrap();
         assert_eq!(
             pairs[0],
-            SentencePair { line: 3, source: "R&D\u{a0}: oui".into(), target: "R&D: yes".into() }
+            SentencePair {
+                line: 3,
+                document: Some("d1".into()),
+                source: "R&D\u{a0}: oui".into(),
+                target: "R&D: yes".into()
+            }
         );
         assert_eq!(pairs.len(), 2);
     }

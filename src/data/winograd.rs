@@ -1,5 +1,5 @@
-//! Winograd schemas in their four published formats: the XML collection, JSON lines with the pronoun's location,
-//! WinoGrande's with `_`, and contexts with the candidates filled in.
+//! Winograd schemas in their four published formats: contexts with the candidates filled in, the XML collection, JSON lines
+//! with the pronoun's location, and WinoGrande's with `_`.
 
 use serde::Deserialize;
 
@@ -28,7 +28,9 @@ pub enum WinogradForm {
         location: usize,
         options: [String; 2],
     },
-    /// The sentence up to and including each candidate, and the rest.
+    /// Candidates that replace `_`.
+    Blank { before: String, after: String, options: [String; 2] },
+    /// The sentence up to and including each candidate, and the rest, as people wrote them.
     Substituted { contexts: [String; 2], rest: String },
 }
 
@@ -71,7 +73,6 @@ fn read_lines(file: &DataFile) -> Result<Vec<WinogradSchema>, DataError> {
                     let Some((before, after)) = sentence.split_once('_') else {
                         return Err(file.record_error(line, format!("the sentence {sentence:?} has no `_`")));
                     };
-                    let contexts = [option1, option2].map(|option| format!("{before}{option}"));
                     let label = match answer.as_str() {
                         "1" => 0,
                         "2" => 1,
@@ -80,14 +81,13 @@ fn read_lines(file: &DataFile) -> Result<Vec<WinogradSchema>, DataError> {
                             return Err(file.record_error(line, reason));
                         }
                     };
-                    (WinogradForm::Substituted { contexts, rest: after.to_owned() }, label)
+                    let (before, after) = (before.to_owned(), after.to_owned());
+                    (WinogradForm::Blank { before, after, options: [option1, option2] }, label)
                 }
-                Line::Contexts { context_options, continuation, gold } => {
-                    // A continuation that starts with punctuation follows without a space.
-                    let joins = continuation.starts_with(|c: char| c.is_ascii_punctuation());
-                    let rest = if joins { continuation } else { format!(" {continuation}") };
-                    (WinogradForm::Substituted { contexts: context_options, rest }, gold)
-                }
+                Line::Contexts { context_options, continuation, gold } => (
+                    WinogradForm::Substituted { contexts: context_options, rest: format!(" {continuation}") },
+                    gold,
+                ),
             };
             Ok(WinogradSchema { line, form, label })
         })
@@ -172,13 +172,20 @@ mod tests {
         let blank = br#"{"qID":"1","sentence":"Ann fed Bo because _ was hungry.","option1":"Ann","option2":"Bo","answer":"2"}"#;
         let schema = read(blank).unwrap().remove(0);
         assert_eq!(schema.label, 1);
+        let expected = WinogradForm::Blank {
+            before: "Ann fed Bo because ".to_owned(),
+            after: " was hungry.".to_owned(),
+            options: ["Ann".to_owned(), "Bo".to_owned()],
+        };
+        assert_eq!(schema.form, expected);
+        let contexts = br#"{"context_options":["Ann fed Bo because Ann","Ann fed Bo because Bo"],"continuation":"was hungry.","gold":1}"#;
+        let schema = read(contexts).unwrap().remove(0);
+        assert_eq!(schema.label, 1);
         let expected = WinogradForm::Substituted {
             contexts: ["Ann fed Bo because Ann".to_owned(), "Ann fed Bo because Bo".to_owned()],
             rest: " was hungry.".to_owned(),
         };
         assert_eq!(schema.form, expected);
-        let contexts = br#"{"context_options":["Ann fed Bo because Ann","Ann fed Bo because Bo"],"continuation":"was hungry.","gold":1}"#;
-        assert_eq!(read(contexts).unwrap()[0].form, expected);
     }
 
     #[test]

@@ -44,6 +44,11 @@ impl Caveat {
             }
             None => {}
         }
+        if label.options.get("sentences").map(String::as_str) == Some("rules") {
+            let text = "the sentences are made by rules from pronouns or blanks; the published ones, which people corrected, \
+                        could not be had: not comparable with the paper";
+            caveats.push(caveat("†", text.to_owned(), text));
+        }
         if let Some(shard) = label.options.get("shard") {
             caveats.push(caveat(
                 "¶",

@@ -3,10 +3,11 @@
 //! The score of a candidate is Σ log P(candidate and the rest of the query | the story and the query up to the blank),
 //! without length normalisation.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use super::choice::{choice_baselines, correct, first_largest, log_likelihood_request, log_likelihoods};
-use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse, clusters};
 use crate::data::{BLANK, BundledFile, CbtQuestion, DataError, DataFile, read_cbt};
 use crate::record::{CandidateSet, Protocol};
 use crate::tasks::detokenize::{BOOK, rewrite};
@@ -41,6 +42,13 @@ fn around_the_blank(question: &CbtQuestion) -> (String, String) {
     }
 }
 
+/// The sentences of the story, and the query with its answer: questions about one story share some of them.
+fn passage(question: &CbtQuestion) -> Vec<Cow<'_, str>> {
+    let answer = question.candidates.get(question.answer).map_or("", String::as_str);
+    let query = question.query.replacen(BLANK, answer, 1);
+    question.sentences.iter().map(|sentence| Cow::from(sentence.as_str())).chain([Cow::from(query)]).collect()
+}
+
 /// Index of the candidate that occurs most often in the story and the query; the first of equals.
 fn most_frequent(question: &CbtQuestion) -> usize {
     let sentences = question.sentences.iter().chain([&question.query]);
@@ -62,12 +70,16 @@ impl Task for Cbt {
     }
 
     fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<CbtQuestion>>, DataError> {
-        Ok(read_cbt(file)?
+        let questions = read_cbt(file)?;
+        let clusters = clusters::of_shared_sentences(questions.iter().map(passage));
+        let id = |index| format!("{index:05}");
+        Ok(questions
             .into_iter()
+            .zip(clusters)
             .enumerate()
-            .map(|(index, question)| Item {
-                id: format!("{index:05}"),
-                cluster: None,
+            .map(|(index, (question, cluster))| Item {
+                id: id(index),
+                cluster: cluster.map(id),
                 line: question.line,
                 doc: question,
             })
@@ -81,7 +93,7 @@ impl Task for Cbt {
         format!("{before}{answer}{after}\n\n")
     }
 
-    fn expected(&self, doc: &CbtQuestion) -> Vec<String> {
+    fn expected(&self, doc: &CbtQuestion, _: &Protocol) -> Vec<String> {
         doc.candidates.get(doc.answer).cloned().into_iter().collect()
     }
 
@@ -131,6 +143,32 @@ impl Task for Cbt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn overlapping_stories_are_a_cluster() {
+        let story = |first: usize, query: &str| {
+            let line = |n: usize| format!("sentence {n} of the long tale about a miller .");
+            let sentences: String = (0..20).map(|n| format!("{} {}\n", n + 1, line(first + n))).collect();
+            format!("{sentences}21 {query}\tb\t\ta|b|c|d|e|f|g|h|i|j\n\n")
+        };
+        // The query of the first question, with its answer, is a sentence of the third one.
+        let texts = [
+            story(0, "the tale about XXXXX miller , who had a cat ."),
+            story(100, "XXXXX slept ."),
+            story(200, "XXXXX slept .").replacen(
+                "1 sentence 200 of the long tale about a miller .",
+                "1 the tale about b miller , who had a cat .",
+                1,
+            ),
+            story(110, "XXXXX slept ."),
+            story(300, "XXXXX slept ."),
+        ];
+        let mut file = DataFile::bundled("cbt.txt", b"");
+        file.bytes = Cow::Owned(texts.concat().into_bytes());
+        let items = COMMON_NOUNS.docs(&file, &Protocol::new("paper")).unwrap();
+        let clusters: Vec<Option<&str>> = items.iter().map(|item| item.cluster.as_deref()).collect();
+        assert_eq!(clusters, [Some("00000"), Some("00001"), Some("00000"), Some("00001"), None]);
+    }
 
     #[test]
     fn candidates_are_inserted_into_de_tokenized_text() {

@@ -93,7 +93,7 @@ impl Task for CnnDailyMail {
         }
     }
 
-    fn expected(&self, doc: &Article) -> Vec<String> {
+    fn expected(&self, doc: &Article, _: &Protocol) -> Vec<String> {
         vec![doc.highlights.join("\n")]
     }
 

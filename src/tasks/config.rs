@@ -25,6 +25,8 @@ pub struct TaskConfig {
     pub groups: Vec<String>,
     /// Sources of the data and of the protocol.
     pub citation: String,
+    /// Name of the group of samples that share text, such as `story`, where the data have such groups.
+    pub cluster: Option<String>,
     /// The first is the default.
     pub protocols: Vec<ProtocolConfig>,
     pub data: DataConfig,

@@ -87,7 +87,7 @@ impl Task for Coqa {
         format!("{} {answer}\n\n", last.dialogue(protocol))
     }
 
-    fn expected(&self, doc: &Turn) -> Vec<String> {
+    fn expected(&self, doc: &Turn, _: &Protocol) -> Vec<String> {
         doc.answers().into_iter().map(str::to_owned).collect()
     }
 

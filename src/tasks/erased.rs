@@ -52,7 +52,7 @@ pub trait TaskSamples: Send + Sync {
     }
     /// Stable id.
     fn id(&self, index: usize) -> &str;
-    /// Story or article.
+    /// The pair, story or document of a sample, where it is not alone in it.
     fn cluster(&self, index: usize) -> Option<&str>;
     /// File and line, for messages.
     fn location(&self, index: usize) -> String;
@@ -72,7 +72,7 @@ pub trait TaskSamples: Send + Sync {
     fn examples_sha256(&self) -> Option<String>;
     /// Whether the measured file is the published one.
     fn provenance(&self) -> Provenance;
-    /// Options that the data add to the protocol in outputs: `data=…` and `shots_from=…`.
+    /// Options that the data add to the protocol in outputs: `data=…`, `sentences=…`, `shots_from=…` and `cluster=…`.
     fn label(&self) -> BTreeMap<String, String>;
 }
 
@@ -113,7 +113,7 @@ impl<T: Task + 'static> AnyTask for T {
     ) -> Result<Box<dyn TaskSamples>, DataError> {
         let config = Task::config(self);
         let TaskConfig { name, data, .. } = config;
-        let open = |split| Task::open(self, source.data, split);
+        let open = |split| Task::open(self, source.data, split, protocol);
         let file =
             open(source.split)?.ok_or_else(|| DataFile::not_found(name, data, source.data, source.split))?;
         let items = self.docs(&file, protocol)?;
@@ -223,7 +223,7 @@ impl<T: Task> TaskSamples for Loaded<T> {
     }
 
     fn expected(&self, index: usize) -> Vec<String> {
-        self.task.expected(&self.items[index].doc)
+        self.task.expected(&self.items[index].doc, &self.protocol)
     }
 
     fn candidate_sets(&self, index: usize) -> Vec<CandidateSet> {
@@ -267,12 +267,17 @@ impl<T: Task> TaskSamples for Loaded<T> {
     }
 
     fn label(&self) -> BTreeMap<String, String> {
-        let mut label = BTreeMap::new();
+        let mut label = self.task.label(&self.file, &self.items, &self.protocol);
         if !matches!(self.provenance(), Provenance::Complete | Provenance::Custom) {
             label.insert("data".to_owned(), self.provenance().as_str().to_owned());
         }
         if self.shots > 0 && self.training.is_none() {
             label.insert("shots_from".to_owned(), self.split.as_str().to_owned());
+            // Says which samples lend each other no examples.
+            let cluster = Task::config(self.task).cluster.as_ref();
+            if let Some(cluster) = cluster.filter(|_| self.items.iter().any(|item| item.cluster.is_some())) {
+                label.insert("cluster".to_owned(), cluster.clone());
+            }
         }
         label
     }

@@ -4,6 +4,7 @@
 
 mod cbt;
 mod choice;
+mod clusters;
 mod cnn_dailymail;
 mod config;
 mod coqa;
@@ -23,6 +24,8 @@ pub use custom::{CUSTOM_GROUP, CustomTaskConfig, FieldPath, Record, TaskConfigEr
 pub use erased::{AnyTask, Source, TaskSamples};
 pub use perplexity::PAPER_STRIDE;
 pub use registry::Registry;
+
+use std::collections::BTreeMap;
 
 use crate::data::{BundledFile, DataError, DataFile, Split};
 use crate::plan::DataSource;
@@ -68,7 +71,7 @@ pub struct UnexpectedResponse {
 pub struct Item<Doc> {
     /// Stable id within the data, the same in every run.
     pub id: String,
-    /// Story or article of the sample, where samples are not independent.
+    /// The cluster of the sample, such as its story, where samples are not independent.
     pub cluster: Option<String>,
     /// Line of its record in the data file, from 1.
     pub line: usize,
@@ -105,14 +108,30 @@ pub trait Task: Sync {
     /// The bundled sample files that the task config names, in the format of the test set.
     fn samples(&self) -> &'static [BundledFile];
 
-    /// Opens the file of a split; `Ok(None)` if there is none.
-    fn open(&self, source: &DataSource, split: Split) -> Result<Option<DataFile>, DataError> {
+    /// Opens the protocol's file of a split; `Ok(None)` if there is none.
+    fn open(
+        &self,
+        source: &DataSource,
+        split: Split,
+        protocol: &Protocol,
+    ) -> Result<Option<DataFile>, DataError> {
         let TaskConfig { name, data, .. } = self.config();
-        DataFile::open(name, data, self.samples(), source, split)
+        DataFile::open(name, &data.for_protocol(&protocol.name), self.samples(), source, split)
     }
 
     /// Reads all samples. `Err` names file and line.
     fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<Self::Doc>>, DataError>;
+
+    /// Options that the content of the data adds to the protocol in outputs.
+    fn label(
+        &self,
+        file: &DataFile,
+        items: &[Item<Self::Doc>],
+        protocol: &Protocol,
+    ) -> BTreeMap<String, String> {
+        let _ = (file, items, protocol);
+        BTreeMap::new()
+    }
 
     /// A sample with its answer as a few-shot example, with the separator after it. Pure. Called only if the protocol
     /// takes `shots`.
@@ -123,8 +142,8 @@ pub trait Task: Sync {
 
     /// The references or the correct candidate, for readers of the samples. Empty where the request has the target. Pure;
     /// never scored.
-    fn expected(&self, doc: &Self::Doc) -> Vec<String> {
-        let _ = doc;
+    fn expected(&self, doc: &Self::Doc, protocol: &Protocol) -> Vec<String> {
+        let _ = (doc, protocol);
         Vec::new()
     }
 

@@ -91,7 +91,7 @@ impl Task for NaturalQuestions {
         format!("{} {}\n", prompt_of(&doc.question, protocol), doc.answer.first().map_or("", String::as_str))
     }
 
-    fn expected(&self, doc: &Question) -> Vec<String> {
+    fn expected(&self, doc: &Question, _: &Protocol) -> Vec<String> {
         doc.answer.clone()
     }
 

@@ -7,6 +7,7 @@ use super::{Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataError, DataFile, SentencePair, read_parallel};
 use crate::record::Protocol;
 use gpt2_model::request::{Decoding, Request, Response, Trim};
+use sha2::{Digest as _, Sha256};
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric};
 use text_metrics::{Language, moses_tokenize, sentences};
@@ -14,6 +15,8 @@ use untrusted_input::strip;
 
 /// Maximum tokens of a translation under `paper`.
 const TRANSLATION_TOKENS: usize = 100;
+/// Maximum bytes of the name of a cluster.
+const MAX_CLUSTER_BYTES: usize = 100;
 /// lm-evaluation-harness's default.
 const HARNESS_TOKENS: usize = 256;
 
@@ -64,6 +67,15 @@ const FRENCH_AND_ENGLISH: &[BundledFile] = &[
     ("examples.en", include_bytes!("../../tasks/wmt14-fr-en/examples.en")),
 ];
 
+/// The document's name, or the checksum of a long one, because every record repeats it.
+fn cluster_of(document: &str) -> String {
+    if document.len() <= MAX_CLUSTER_BYTES {
+        document.to_owned()
+    } else {
+        hex::encode(Sha256::digest(document))
+    }
+}
+
 impl Translation {
     /// `source =` (openai/gpt-2#20), or lm-evaluation-harness's two lines.
     fn prompt(&self, source: &str, protocol: &Protocol) -> String {
@@ -87,10 +99,14 @@ impl Task for Translation {
     }
 
     fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<SentencePair>>, DataError> {
-        Ok(read_parallel(file)?
-            .into_iter()
-            .enumerate()
-            .map(|(index, doc)| Item { id: format!("{index:05}"), cluster: None, line: doc.line, doc })
+        let pairs = read_parallel(file)?.into_iter().enumerate();
+        Ok(pairs
+            .map(|(index, doc)| Item {
+                id: format!("{index:05}"),
+                cluster: doc.document.as_deref().map(cluster_of),
+                line: doc.line,
+                doc,
+            })
             .collect())
     }
 
@@ -99,7 +115,7 @@ impl Task for Translation {
         format!("{} {}{between}", self.prompt(&doc.source, protocol), doc.target)
     }
 
-    fn expected(&self, doc: &SentencePair) -> Vec<String> {
+    fn expected(&self, doc: &SentencePair, _: &Protocol) -> Vec<String> {
         vec![doc.target.clone()]
     }
 
@@ -146,8 +162,37 @@ mod tests {
     use super::super::generation::tests::completion;
     use super::*;
 
+    #[test]
+    fn documents_are_clusters() {
+        let long = "d".repeat(MAX_CLUSTER_BYTES + 1);
+        let text = format!(
+            "<doc docid=\"d1\">\n<seg id=\"1\">a</seg>\n<seg id=\"2\">b</seg>\n</doc>\n<doc docid=\"{long}\">\n\
+             <seg id=\"1\">c</seg>\n</doc>\n"
+        );
+        let file = |text: &str| {
+            let mut file = DataFile::bundled("x", b"");
+            file.bytes = text.as_bytes().to_vec().into();
+            file
+        };
+        let clusters = |text: &str| -> Vec<Option<String>> {
+            let mut pair = file(text);
+            pair.companion = Some(Box::new(file(text)));
+            let items = FRENCH_ENGLISH.docs(&pair, &Protocol::new("paper")).unwrap();
+            items.into_iter().map(|item| item.cluster).collect()
+        };
+        let found = clusters(&text);
+        assert_eq!(found[..2], [Some("d1".to_owned()), Some("d1".to_owned())]);
+        assert_eq!(found[2].as_deref().map(str::len), Some(64));
+        assert_eq!(clusters("a\nb\n"), [None, None]);
+    }
+
     fn pair() -> SentencePair {
-        SentencePair { line: 1, source: "Il pleut.".to_owned(), target: "It rains.".to_owned() }
+        SentencePair {
+            line: 1,
+            document: None,
+            source: "Il pleut.".to_owned(),
+            target: "It rains.".to_owned(),
+        }
     }
 
     fn prompt(protocol: &str) -> String {

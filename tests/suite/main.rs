@@ -39,4 +39,5 @@ mod several_runs;
 mod shards;
 mod texts;
 mod view;
+mod winograd;
 mod writers;

@@ -20,6 +20,8 @@ pub(crate) struct Needed {
     pub task: &'static str,
     pub data: &'static DataConfig,
     pub split: Split,
+    /// Protocols of a task may need different files.
+    pub protocol: &'static str,
 }
 
 /// Where a file is published.
@@ -107,7 +109,7 @@ fn sources_of(needed: &[Needed]) -> anyhow::Result<Vec<Vec<DatasetSource>>> {
     let mut splits = Vec::new();
     let mut by_hand = String::new();
     for needed in needed {
-        let files = || needed.data.downloads(needed.split);
+        let files = || needed.data.downloads(needed.split, needed.protocol);
         let hub = files().filter(|file| file.hub.is_some()).map(|file| hub_source(needed.data, file));
         let upstream = files().filter_map(upstream_source).map(Ok);
         let mut sources = hub.chain(upstream).collect::<anyhow::Result<Vec<DatasetSource>>>()?;
@@ -149,7 +151,8 @@ fn upstream_source(file: &'static FileConfig) -> Option<DatasetSource> {
 
 /// A line for a split that has no dataset source.
 fn by_hand_line(needed: &Needed) -> String {
-    let Some(file) = needed.data.of_split(&needed.data.files, needed.split).next() else {
+    let mut files = needed.data.of_split(&needed.data.files, needed.split);
+    let Some(file) = files.find(|file| file.is_for(needed.protocol)) else {
         return format!("\n  {}: no file of the split `{}`", needed.task, needed.split.as_str());
     };
     let sha256 = file.sha256.as_ref().map(|sha256| format!(", sha256 {sha256}")).unwrap_or_default();

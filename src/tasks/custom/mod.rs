@@ -126,6 +126,7 @@ fn task_config(custom: &CustomTaskConfig) -> TaskConfig {
         with_hub: None,
         upstream: None,
         with_upstream: None,
+        protocols: Vec::new(),
         records: None,
     };
     let mut files = vec![file(&custom.data.file, Split::Test)];
@@ -136,6 +137,7 @@ fn task_config(custom: &CustomTaskConfig) -> TaskConfig {
         measures: custom.measures.clone(),
         groups: vec![CUSTOM_GROUP.to_owned()],
         citation: custom.citation.clone(),
+        cluster: None,
         protocols: vec![protocol],
         data: DataConfig { split: Split::Test, files, hub: None, samples: Vec::new() },
     }
@@ -153,7 +155,7 @@ impl Task for CustomTask {
     }
 
     /// The file below `--data` if it exists, else the one beside the task config.
-    fn open(&self, source: &DataSource, split: Split) -> Result<Option<DataFile>, DataError> {
+    fn open(&self, source: &DataSource, split: Split, _: &Protocol) -> Result<Option<DataFile>, DataError> {
         let file = match split {
             Split::Test => &self.custom.data.file,
             Split::Train => match &self.custom.data.train {
@@ -209,7 +211,7 @@ impl Task for CustomTask {
         format!("{example}{}", self.prompt().map_or("", |prompt| prompt.separator.as_str()))
     }
 
-    fn expected(&self, doc: &Sample) -> Vec<String> {
+    fn expected(&self, doc: &Sample, _: &Protocol) -> Vec<String> {
         match (&self.custom.query, doc) {
             (Query::Choice(query), Sample::Choice(record, question)) => {
                 query.choices(record).get(question.answer).cloned().into_iter().collect()

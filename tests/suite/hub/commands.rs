@@ -310,7 +310,7 @@ fn messages_say_the_next_step() {
     refused("--tasks enwik8 --sizes tiny", &["enwik8.zip: HTTP 404", "gpt2-eval show", "--data DIR"]);
     refused("--tasks lambada --model hf:a/b/c --data sample", &["not a name of a repository on the hub"]);
     refused("--tasks lambada --model hf:no/body --data sample", &["no such repository", "HF_TOKEN"]);
-    refused("--tasks winograd --sizes tiny", &["WSCollection.xml: HTTP 404", "--data DIR"]);
+    refused("--tasks winograd --sizes tiny", &["winograd_wsc.jsonl: HTTP 404", "--data DIR"]);
     refused("fetch", &["nothing to fetch"]);
     server.add_small("only/config", "config.json", b"{}");
     refused(

@@ -1,22 +1,24 @@
 //! Winograd schemas (Levesque et al. 2012; Trinh & Le 2018; Radford et al. 2019, §3.4): what a pronoun refers to.
 
+mod harness;
+mod sentences;
+mod words;
+
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::choice::{choice_baselines, correct, log_likelihood_request, log_likelihoods};
-use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
-use crate::data::{BundledFile, DataError, DataFile, WinogradForm, WinogradSchema, read_winograd};
+use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse, clusters};
+use crate::data::{
+    BundledFile, DataError, DataFile, Provenance, WinogradForm, WinogradSchema, read_winograd,
+};
 use crate::record::{CandidateSet, Protocol};
 use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Metric};
 
 static CONFIG: LazyLock<TaskConfig> =
-    LazyLock::new(|| TaskConfig::bundled(include_str!("../../tasks/winograd/task.toml")));
-
-/// First words of candidates that are lower-cased within a sentence: lm-evaluation-harness's list.
-const LOWERED: [&str; 11] = ["A", "An", "The", "She", "He", "It", "They", "My", "His", "Her", "Their"];
-/// Pronouns whose candidates get `'s`.
-const POSSESSIVE: [&str; 5] = ["my", "his", "her", "our", "their"];
+    LazyLock::new(|| TaskConfig::bundled(include_str!("../../../tasks/winograd/task.toml")));
 
 pub(super) struct Winograd;
 
@@ -27,36 +29,39 @@ struct Substituted {
     rest: String,
 }
 
-/// Replaces the pronoun by each candidate, as lm-evaluation-harness's `wsc273` does: `'s` for a possessive, lower case
-/// within a sentence, double spaces collapsed without adjusting the pronoun's offset.
-fn substitute(text: &str, pronoun: &str, location: usize, options: &[String; 2]) -> Substituted {
-    let characters: Vec<char> = text.replace("  ", " ").chars().collect();
-    let location = location.min(characters.len());
-    let end = (location + pronoun.chars().count()).min(characters.len());
-    // As in Python, a negative index counts from the end: for a pronoun at the start, the end of the sentence is checked.
-    let before = if location >= 2 { location - 2 } else { (characters.len() + location).saturating_sub(2) };
-    let starts_sentence = characters.get(before) == Some(&'.');
-    let prefix: String = characters[..location].iter().collect();
-    let contexts = options.clone().map(|mut option| {
-        if POSSESSIVE.contains(&pronoun.to_lowercase().as_str()) {
-            option.push_str("'s");
-        }
-        let first = option.split_whitespace().next().unwrap_or_default().to_owned();
-        if !starts_sentence && LOWERED.contains(&first.as_str()) {
-            option = option.replace(&first, &first.to_lowercase());
-        }
-        format!("{prefix}{option}")
-    });
-    Substituted { contexts, rest: characters[end..].iter().collect() }
+fn is_harness(protocol: &Protocol) -> bool {
+    protocol.name == "harness"
 }
 
-fn substituted(schema: &WinogradSchema) -> Substituted {
+/// The published sentences, or those that the protocol makes from a pronoun or a blank.
+fn substituted(schema: &WinogradSchema, protocol: &Protocol) -> Substituted {
     match &schema.form {
-        WinogradForm::Pronoun { text, pronoun, location, options } => {
-            substitute(text, pronoun, *location, options)
+        WinogradForm::Pronoun { text, pronoun, location, options } if is_harness(protocol) => {
+            harness::substitute(text, pronoun, *location, options)
         }
+        WinogradForm::Pronoun { text, pronoun, location, options } => {
+            sentences::replace_pronoun(text, pronoun, *location, options)
+        }
+        WinogradForm::Blank { before, after, options } => sentences::fill_blank(before, after, options),
         WinogradForm::Substituted { contexts, rest } => {
             Substituted { contexts: contexts.clone(), rest: rest.clone() }
+        }
+    }
+}
+
+/// The sentence without its candidates, by which schemas of one pair are told.
+fn frame(schema: &WinogradSchema) -> String {
+    match &schema.form {
+        WinogradForm::Pronoun { text, pronoun, location, .. } => {
+            let before: String = text.chars().take(*location).collect();
+            let after: String = text.chars().skip(location + pronoun.chars().count()).collect();
+            format!("{before} {after}")
+        }
+        WinogradForm::Blank { before, after, .. } => format!("{before} {after}"),
+        WinogradForm::Substituted { contexts: [first, second], rest } => {
+            let common = first.split_whitespace().zip(second.split_whitespace());
+            let before: Vec<&str> = common.take_while(|(a, b)| a == b).map(|(word, _)| word).collect();
+            format!("{} {rest}", before.join(" "))
         }
     }
 }
@@ -77,40 +82,60 @@ impl Task for Winograd {
     }
 
     fn samples(&self) -> &'static [BundledFile] {
-        &[("sample.jsonl", include_bytes!("../../tasks/winograd/sample.jsonl"))]
+        &[("sample.jsonl", include_bytes!("../../../tasks/winograd/sample.jsonl"))]
     }
 
     fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<WinogradSchema>>, DataError> {
-        read_winograd(file)?
+        let schemas = read_winograd(file)?;
+        let frames: Vec<String> = schemas.iter().map(frame).collect();
+        let clusters = clusters::of_similar_texts(&frames);
+        let id = |index| format!("{index:05}");
+        schemas
             .into_iter()
+            .zip(clusters)
             .enumerate()
-            .map(|(index, schema)| {
+            .map(|(index, (schema, cluster))| {
                 let line = schema.line;
-                if protocol.name == "harness" && matches!(schema.form, WinogradForm::Substituted { .. }) {
+                if is_harness(protocol) && !matches!(schema.form, WinogradForm::Pronoun { .. }) {
                     let reason =
                         "protocol `harness` needs the pronoun and its location, which this format lacks; use protocol `paper`";
                     return Err(file.record_error(line, reason));
                 }
-                Ok(Item { id: format!("{index:05}"), cluster: None, line, doc: schema })
+                Ok(Item { id: id(index), cluster: cluster.map(id), line, doc: schema })
             })
             .collect()
     }
 
+    /// `sentences=rules` under `paper`, unless all sentences are published ones or those of the bundled sample.
+    fn label(
+        &self,
+        file: &DataFile,
+        items: &[Item<WinogradSchema>],
+        protocol: &Protocol,
+    ) -> BTreeMap<String, String> {
+        let is_published =
+            |item: &Item<WinogradSchema>| matches!(item.doc.form, WinogradForm::Substituted { .. });
+        let is_made = !is_harness(protocol) && !items.iter().all(is_published);
+        let label = (is_made && file.provenance != Provenance::Sample)
+            .then(|| ("sentences".to_owned(), "rules".to_owned()));
+        label.into_iter().collect()
+    }
+
     /// The sentence with the correct candidate.
-    fn few_shot_example(&self, doc: &WinogradSchema, _: &Protocol) -> String {
-        let Substituted { contexts, rest } = substituted(doc);
+    fn few_shot_example(&self, doc: &WinogradSchema, protocol: &Protocol) -> String {
+        let Substituted { contexts, rest } = substituted(doc, protocol);
         let correct = contexts.get(doc.label).map_or("", String::as_str);
         format!("{correct}{}\n\n", joined(&rest))
     }
 
-    fn expected(&self, doc: &WinogradSchema) -> Vec<String> {
-        let Substituted { contexts, rest } = substituted(doc);
+    fn expected(&self, doc: &WinogradSchema, protocol: &Protocol) -> Vec<String> {
+        let Substituted { contexts, rest } = substituted(doc, protocol);
         contexts.get(doc.label).map(|correct| format!("{correct}{}", joined(&rest))).into_iter().collect()
     }
 
     fn candidate_sets(&self, doc: &WinogradSchema, protocol: &Protocol) -> Vec<CandidateSet> {
         let partial = CandidateSet::consecutive(0, 2, doc.label);
-        if protocol.name == "harness" {
+        if is_harness(protocol) {
             return vec![partial];
         }
         vec![partial, CandidateSet::consecutive(2, 2, doc.label)]
@@ -120,11 +145,11 @@ impl Task for Winograd {
     /// the rest, which already begins with one.
     fn requests(&self, doc: &WinogradSchema, setting: &Setting<'_>) -> Vec<Request> {
         let Setting { protocol, few_shot_examples, .. } = setting;
-        let Substituted { contexts, rest } = substituted(doc);
+        let Substituted { contexts, rest } = substituted(doc, protocol);
         let request = |context: &str, continuation: String| {
             log_likelihood_request(format!("{few_shot_examples}{context}"), continuation)
         };
-        if protocol.name == "harness" {
+        if is_harness(protocol) {
             return contexts.iter().map(|context| request(context, format!(" {rest}"))).collect();
         }
         let rest = joined(&rest);
@@ -141,7 +166,7 @@ impl Task for Winograd {
         let scores = log_likelihoods(responses)?;
         let (partial, full) = scores.split_at(scores.len().min(2));
         let mut values = SampleValues::from([("correct_partial".to_owned(), correct(partial, doc.label))]);
-        if protocol.name != "harness" {
+        if !is_harness(protocol) {
             values.insert("correct_full".to_owned(), correct(full, doc.label));
         }
         Ok(values)
@@ -154,11 +179,8 @@ impl Task for Winograd {
         protocol: &Protocol,
         seed: u64,
     ) -> Vec<HeuristicBaseline> {
-        let values: &[&str] = if protocol.name == "harness" {
-            &["correct_partial"]
-        } else {
-            &["correct_partial", "correct_full"]
-        };
+        let values: &[&str] =
+            if is_harness(protocol) { &["correct_partial"] } else { &["correct_partial", "correct_full"] };
         // The index that is correct most often.
         let first = items.iter().filter(|item| item.doc.label == 0).count();
         let majority = usize::from(2 * first < items.len());
@@ -167,7 +189,7 @@ impl Task for Winograd {
 
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
         let accuracy = |name, correct| Metric { name, aggregate: Aggregate::Accuracy { correct } };
-        if protocol.name == "harness" {
+        if is_harness(protocol) {
             return vec![accuracy("accuracy", "correct_partial")];
         }
         vec![accuracy("accuracy_partial", "correct_partial"), accuracy("accuracy_full", "correct_full")]
@@ -177,28 +199,6 @@ impl Task for Winograd {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn contexts(text: &str, pronoun: &str, options: [&str; 2]) -> [String; 2] {
-        let location = text.find(&format!(" {pronoun} ")).map_or(0, |at| at + 1);
-        substitute(text, pronoun, location, &options.map(str::to_owned)).contexts
-    }
-
-    #[test]
-    fn articles_are_lowered_within_a_sentence_only() {
-        assert_eq!(
-            contexts("It broke because it was old.", "it", ["The vase", "Ann"]),
-            ["It broke because the vase", "It broke because Ann"]
-        );
-        assert_eq!(contexts("It fell. It broke .", "It", ["The vase", "Ann"])[0], "It fell. The vase");
-    }
-
-    #[test]
-    fn possessive_pronouns_add_s_to_candidates() {
-        assert_eq!(
-            contexts("Ann fed Bo in her house.", "her", ["Ann", "Bo"]),
-            ["Ann fed Bo in Ann's", "Ann fed Bo in Bo's"]
-        );
-    }
 
     #[test]
     fn no_space_before_punctuation() {
