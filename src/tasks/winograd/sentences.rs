@@ -104,7 +104,10 @@ impl Gap<'_> {
         let word = plain(next);
         let begins_with_letter = next.trim_start_matches(['"', '“']).starts_with(char::is_alphabetic);
         let is_adverb = word.ends_with("ly") && !is_any(NOUNS_IN_LY, &word);
-        let is_noun = begins_with_letter && !is_adverb && !is_any(FUNCTION_WORDS, &word);
+        // `against her will.`
+        let ends_clause = next.ends_with(|c: char| c.is_ascii_punctuation());
+        let is_function_word = is_any(FUNCTION_WORDS, &word) && !(ends_clause && is_any(AUXILIARIES, &word));
+        let is_noun = begins_with_letter && !is_adverb && !is_function_word;
         match self.pronoun.as_deref() {
             Some("her") => is_noun,
             Some(pronoun) => POSSESSIVES.contains(&pronoun),
@@ -208,7 +211,10 @@ fn make_definite(words: &mut Vec<String>, other: &[&str]) {
     });
     let is_shared = POSSESSIVES.contains(&determiner.as_str())
         && other.first().is_some_and(|other| other.to_lowercase() == determiner);
-    let describes_an_act = rest.first().is_some_and(|word| word.ends_with("ing"));
+    // `her asking for more`, but not `this building`.
+    let describes_an_act = POSSESSIVES.contains(&determiner.as_str())
+        && rest.len() > 1
+        && rest.first().is_some_and(|word| word.ends_with("ing"));
     let of_speaker = matches!(determiner.as_str(), "my" | "our")
         && rest.iter().any(|word| RELATIVES.contains(&word.trim_end_matches("'s")));
     if is_shared || describes_an_act || of_speaker {

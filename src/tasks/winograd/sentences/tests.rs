@@ -103,6 +103,14 @@ fn mentioned_things_are_definite() {
         ["someone", "Kurt"],
         ["Ida waved, but someone left.", "Ida waved, but Kurt left."],
     );
+    check(
+        "Ida saw her asking for this building and [it] shone.",
+        ["her asking for", "this building"],
+        [
+            "Ida saw her asking for this building and her asking for shone.",
+            "Ida saw her asking for this building and the building shone.",
+        ],
+    );
     // The words of a blank are as the authors chose them.
     check(
         "The fox saw boots and _ were red.",
@@ -179,7 +187,9 @@ fn her_is_possessive_before_a_noun_only() {
         candidates,
         ["Ida met the nurse in Ida's family home.", "Ida met the nurse in the nurse's family home."],
     );
-    for after in [".", " about it.", " quickly.", ", and left."] {
+    let against = sentences("Kurt kept the key against [her] will.", candidates);
+    assert_eq!(against[1], "Kurt kept the key against the nurse's will.");
+    for after in [".", " will be glad.", " about it.", " quickly.", ", and left."] {
         let sentences = sentences(&format!("Kurt told [her]{after}"), candidates);
         assert_eq!(sentences, [format!("Kurt told Ida{after}"), format!("Kurt told the nurse{after}")]);
     }
