@@ -54,7 +54,6 @@ pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<Report> {
         tolerances: Tolerances::parse(&arguments.tolerance)?,
         models: ModelMap::parse(&arguments.models)?,
         exact: arguments.exact,
-        ..CheckOptions::default()
     };
     let (base, new) = (Side::open(&arguments.baseline)?, Side::of_run(&arguments.run)?);
     if let Some(run) = &base.run {

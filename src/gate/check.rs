@@ -8,7 +8,7 @@ use super::tolerance::{Tolerance, Tolerances};
 use super::units::{is_same_layout, other_units};
 use crate::report::arithmetic_differences;
 use crate::tasks::Registry;
-use text_metrics::{Metric, Pairs, RESAMPLES, holm};
+use text_metrics::{Metric, Pairs, holm};
 
 /// Advice where run and baseline cannot be compared.
 pub(super) const REFUSE: IfDifferent = IfDifferent::RefuseOtherProtocols(
@@ -23,23 +23,14 @@ const SIGNIFICANCE: f64 = 0.05;
 pub(super) const ROUNDING: f64 = 1e-9;
 
 /// Options of a gate.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CheckOptions {
     /// How much worse metrics may be.
     pub tolerances: Tolerances,
     /// Pairs of models with different labels.
     pub models: ModelMap,
-    /// Number of resamples of every bootstrap.
-    pub resamples: usize,
     /// Whether every record is compared too: a task without a test is then no reason to refuse the gate.
     pub exact: bool,
-}
-
-impl Default for CheckOptions {
-    fn default() -> Self {
-        let (tolerances, models) = (Tolerances::default(), ModelMap::default());
-        Self { tolerances, models, resamples: RESAMPLES, exact: false }
-    }
 }
 
 /// Outcome for a metric.
@@ -264,7 +255,7 @@ fn check_pair(
         let metric = known.iter().find(|metric| metric.name == in_base.metric);
         let found = metric.zip(common).and_then(|(metric, common)| {
             let pairs = Pairs { base: &common.base, new: &common.new, clusters: &common.clusters };
-            metric.compare(pairs, options.resamples)
+            metric.compare(pairs)
         });
         let is_testable = !other_units.contains(&in_base.metric.as_str());
         let p = metric.zip(found.and_then(|found| found.test)).filter(|_| is_testable);

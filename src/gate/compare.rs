@@ -8,7 +8,7 @@ use super::pairing::{IfDifferent, LeftOut, ModelMap, Pair, common, pairs};
 use super::side::Side;
 use crate::report::arithmetic_differences;
 use crate::tasks::Registry;
-use text_metrics::{Metric, PairedTest, Pairs, RESAMPLES, TestMethod};
+use text_metrics::{Metric, PairedTest, Pairs, TestMethod};
 
 /// Options of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,13 +73,13 @@ pub struct ComparedMetric {
     pub ci95_low: Option<f64>,
     /// Upper end of its 95 % interval.
     pub ci95_high: Option<f64>,
-    /// `mcnemar` or `bootstrap`; `None` for metrics without a paired test, and with too few samples.
+    /// `mcnemar` or `hall`; `None` for metrics without a paired test, and with too few samples.
     pub test: Option<&'static str>,
     /// Two-sided p of the test.
     pub p: Option<f64>,
-    /// Samples that are correct in the base only, for `mcnemar`.
+    /// Samples that are correct in the base only, for accuracies.
     pub lost: Option<u64>,
-    /// Samples that are correct in the new run only, for `mcnemar`.
+    /// Samples that are correct in the new run only, for accuracies.
     pub won: Option<u64>,
 }
 
@@ -162,12 +162,11 @@ fn compare_pair(
 }
 
 fn compared(metric: &Metric, pairs: Pairs<'_>) -> Option<ComparedMetric> {
-    let found = metric.compare(pairs, RESAMPLES)?;
-    let (test, flips) = match found.test.map(|test| test.method) {
-        Some(TestMethod::McNemar(flips)) => (Some("mcnemar"), Some(flips)),
-        Some(TestMethod::Bootstrap) => (Some("bootstrap"), None),
-        None => (None, None),
-    };
+    let found = metric.compare(pairs)?;
+    let test = found.test.map(|test| match test.method {
+        TestMethod::McNemar => "mcnemar",
+        TestMethod::Hall => "hall",
+    });
     Some(ComparedMetric {
         metric: metric.name.to_owned(),
         higher_is_better: metric.higher_is_better(),
@@ -178,7 +177,7 @@ fn compared(metric: &Metric, pairs: Pairs<'_>) -> Option<ComparedMetric> {
         ci95_high: found.ci95.map(|(_, high)| high),
         test,
         p: found.test.as_ref().map(PairedTest::two_sided),
-        lost: flips.map(|flips| flips.lost),
-        won: flips.map(|flips| flips.won),
+        lost: found.flips.map(|flips| flips.lost),
+        won: found.flips.map(|flips| flips.won),
     })
 }

@@ -1,4 +1,6 @@
 //! Failure rates of the gate on simulated runs: at most 1 in 20 if the model is not worse, nearly all if it is.
+//!
+//! `crates/text-metrics/examples/levels.rs` prints the rates of single metrics for more distributions.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +14,6 @@ use super::baseline::{
 use super::check::{CheckOptions, Verdict, check};
 use crate::record::{DataIdentity, ModelIdentity, Protocol};
 
-const SAMPLES: usize = 5000;
-
-/// 200 instead of the gate's 10,000 to save time: p is then a multiple of 1/201, with the same guarantee.
-const RESAMPLES: usize = 200;
-
 /// How the new model differs from the base.
 #[derive(Clone, Copy)]
 struct Quality {
@@ -26,10 +23,35 @@ struct Quality {
     won: f64,
     /// Mean decrease of the new model's log-likelihoods, nats.
     shift: f64,
+    /// How the log-likelihoods of the samples change around that mean.
+    gains: Gains,
+    samples: usize,
+}
+
+/// Distributions of the gain of a sample, each with a mean of 0.
+#[derive(Debug, Clone, Copy)]
+enum Gains {
+    /// With a deviation of 0.7 nats.
+    Normal,
+    /// Many samples lose a little, some gain more.
+    Exponential,
+    /// Most samples lose a little, few gain much.
+    Lognormal,
+}
+
+impl Gains {
+    fn draw(self, numbers: &mut ChaCha8Rng) -> f64 {
+        match self {
+            Self::Normal => 0.7 * normal(numbers),
+            Self::Exponential => -(1.0 - uniform(numbers)).ln() - 1.0,
+            Self::Lognormal => normal(numbers).exp() - 0.5f64.exp(),
+        }
+    }
 }
 
 /// 6 % of the samples flip, half of them each way.
-const EQUAL: Quality = Quality { lost: 0.03, won: 0.03, shift: 0.0 };
+const EQUAL: Quality =
+    Quality { lost: 0.03, won: 0.03, shift: 0.0, gains: Gains::Normal, samples: 5000 };
 
 fn uniform(numbers: &mut ChaCha8Rng) -> f64 {
     (numbers.next_u64() >> 11) as f64 / (1u64 << 53) as f64
@@ -42,12 +64,13 @@ fn normal(numbers: &mut ChaCha8Rng) -> f64 {
 
 /// A run of `lambada:harness` with these columns.
 fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> RegressionBaseline {
+    let samples = correct.len();
     let hash = || "0".repeat(64);
     let metric = |name: &str| BaselineMetric { metric: name.to_owned(), value: 0.0 };
     let values = BTreeMap::from([
         ("correct".to_owned(), Column(correct)),
         ("log_likelihood".to_owned(), Column(log_likelihoods)),
-        ("words".to_owned(), Column(vec![1.0; SAMPLES])),
+        ("words".to_owned(), Column(vec![1.0; samples])),
     ]);
     let model = BaselineModel {
         model: "m".to_owned(),
@@ -60,7 +83,7 @@ fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> RegressionBaseline {
         task: "lambada".to_owned(),
         sha256: hash(),
         examples_sha256: None,
-        records: SAMPLES,
+        records: samples,
         provenance: "complete".to_owned(),
     };
     let identity = ModelIdentity {
@@ -74,7 +97,7 @@ fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> RegressionBaseline {
         task: "lambada".to_owned(),
         protocol: Protocol::new("harness"),
         data,
-        samples: SampleIds::Numbered(SAMPLES),
+        samples: SampleIds::Numbered(samples),
         clusters: None,
         models: vec![model],
     };
@@ -91,12 +114,11 @@ fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> RegressionBaseline {
     }
 }
 
-/// Two runs. The base has 60 % accuracy. Log-likelihoods are exponentially distributed over samples, plus normal noise
-/// of half a nat for each model.
+/// Two runs. The base has 60 % accuracy. Log-likelihoods are exponentially distributed over samples.
 fn runs(quality: Quality, seed: u64) -> (RegressionBaseline, RegressionBaseline) {
     let mut numbers = ChaCha8Rng::seed_from_u64(seed);
     let (mut correct, mut log_likelihoods) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-    for _ in 0..SAMPLES {
+    for _ in 0..quality.samples {
         let quantile = uniform(&mut numbers);
         let both = 0.6 - quality.lost;
         let is_won = (0.6..0.6 + quality.won).contains(&quantile);
@@ -104,8 +126,8 @@ fn runs(quality: Quality, seed: u64) -> (RegressionBaseline, RegressionBaseline)
         correct[0].push(f64::from(u8::from(base)));
         correct[1].push(f64::from(u8::from(new)));
         let sample = 3.0 * (1.0 - uniform(&mut numbers)).ln();
-        log_likelihoods[0].push(sample + 0.5 * normal(&mut numbers));
-        log_likelihoods[1].push(sample - quality.shift + 0.5 * normal(&mut numbers));
+        log_likelihoods[0].push(sample);
+        log_likelihoods[1].push(sample - quality.shift + quality.gains.draw(&mut numbers));
     }
     let ([base_correct, new_correct], [base, new]) = (correct, log_likelihoods);
     (run(base_correct, base), run(new_correct, new))
@@ -113,7 +135,7 @@ fn runs(quality: Quality, seed: u64) -> (RegressionBaseline, RegressionBaseline)
 
 /// Counts the pairs of runs in which `metric` (`None`: any metric) regresses.
 fn failures(quality: Quality, count: u64, metric: Option<&str>) -> usize {
-    let options = CheckOptions { resamples: RESAMPLES, ..CheckOptions::default() };
+    let options = CheckOptions::default();
     (0..count)
         .into_par_iter()
         .filter(|&seed| {
@@ -133,6 +155,17 @@ fn equal_models_fail_in_at_most_one_of_twenty_gates() {
     assert!(failed <= 50, "{failed} of 1000");
     // A gate that never fails would pass the assertion above.
     assert!(failed >= 10, "{failed} of 1000");
+}
+
+#[test]
+fn equal_models_with_skewed_gains_fail_in_at_most_one_of_twenty_gates() {
+    for gains in [Gains::Exponential, Gains::Lognormal] {
+        for samples in [100, 500] {
+            let failed = failures(Quality { gains, samples, ..EQUAL }, 1000, None);
+            println!("{failed} of 1000 fail: {gains:?}, {samples} samples");
+            assert!(failed <= 50, "{failed} of 1000: {gains:?}, {samples} samples");
+        }
+    }
 }
 
 #[test]

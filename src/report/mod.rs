@@ -23,6 +23,7 @@ mod summary;
 mod table;
 mod task_tables;
 mod terminal;
+mod uncertainty;
 
 pub(crate) use distinct::add_new;
 pub(crate) use escape::escape;

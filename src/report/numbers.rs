@@ -17,29 +17,6 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// For narrow columns: no decimals from ten thousand, three digits and an exponent from a million.
-pub fn short_number(value: f64) -> String {
-    match value.abs() {
-        small if small < 1e4 => number(value),
-        whole if whole < 999_999.5 => {
-            let sign = if value < 0.0 { "−" } else { "" };
-            format!("{sign}{}", thousands(whole.round() as u64))
-        }
-        _ => format!("{value:.2e}"),
-    }
-}
-
-/// [`short_number`] and its standard error, without decimals if the value has none.
-pub fn short_with_error(value: f64, stderr: Option<f64>) -> String {
-    let Some(stderr) = stderr else { return short_number(value) };
-    let error = if value.abs() >= 1e4 && stderr < 1e4 {
-        thousands(stderr.round() as u64)
-    } else {
-        short_number(stderr)
-    };
-    format!("{} ± {error}", short_number(value))
-}
-
 /// A number with its sign.
 pub fn difference(value: f64) -> String {
     if value < 0.0 { number(value) } else { format!("+{}", number(value)) }
@@ -76,13 +53,6 @@ mod tests {
         assert_eq!(number(0.0), "0.00");
         assert_eq!(number(0.001_234), "1.23e-3");
         assert_eq!(number(1e30), "1.000e30");
-        assert_eq!(short_number(9_999.5), "9,999.50");
-        assert_eq!(short_number(530_881.5), "530,882");
-        assert_eq!(short_number(2_346_902.6), "2.35e6");
-        assert_eq!(short_with_error(13_594.2, Some(3_879.91)), "13,594 ± 3,880");
-        assert_eq!(short_with_error(35.126, Some(0.5)), "35.13 ± 0.50");
-        assert_eq!(short_with_error(2_346_902.6, Some(8e6)), "2.35e6 ± 8.00e6");
-        assert_eq!(short_with_error(1.0, None), "1.00");
         assert_eq!(difference(-0.5), "−0.50");
         assert_eq!(difference(0.5), "+0.50");
     }

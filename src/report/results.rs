@@ -173,9 +173,9 @@ impl Results {
         &self.made_by
     }
 
-    /// The line above tables: what made them, and the meaning of ±.
+    /// The line above tables: what made them, and the meaning of ± and of intervals.
     pub(super) fn byline(&self) -> String {
-        format!("{}; ± is the standard error", self.made_by)
+        format!("{}; ± is the standard error, [low, high] the 95 % interval", self.made_by)
     }
 
     /// Differences between the runs that affect a comparison; empty for a single run.

@@ -4,6 +4,7 @@ use super::Heading;
 use super::distinct::{add_new, distinct};
 use super::numbers::{arrow, difference, number};
 use super::table::{Cell, Section, Tone, best};
+use super::uncertainty::with_error;
 use crate::record::{GroupScore, Score};
 use untrusted_input::thousands;
 
@@ -112,7 +113,10 @@ fn is_best(score: &Score, scores: &[&Score]) -> bool {
 /// Adds the value with its error, and in columns with paper values the paper's and the difference.
 fn cells(row: &mut Vec<Cell>, score: Option<&Score>, has_paper: bool, is_best: bool, heading: &Heading) {
     let symbols = score.map(|score| heading.symbols_of(score)).unwrap_or_default();
-    let value = score.map(|score| value_with_error(score, &symbols));
+    let value = score.map(|score| {
+        let interval = score.ci95_low.zip(score.ci95_high);
+        format!("{}{symbols}", with_error(score.value, score.stderr, interval))
+    });
     row.push(Cell { is_best, ..value.map_or_else(|| Cell::from("–"), Cell::from) });
     if !has_paper {
         return;
@@ -127,11 +131,6 @@ fn cells(row: &mut Vec<Cell>, score: Option<&Score>, has_paper: bool, is_best: b
         format!("{}{symbols}", difference(change)),
         Tone::of_difference(change, score.higher_is_better),
     ));
-}
-
-fn value_with_error(score: &Score, symbols: &str) -> String {
-    let error = score.stderr.map(|stderr| format!(" ± {}", number(stderr))).unwrap_or_default();
-    format!("{}{error}{symbols}", number(score.value))
 }
 
 /// One table per breakdown of a task: a row per group, a column per model and metric.

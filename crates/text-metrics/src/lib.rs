@@ -8,8 +8,8 @@
 //! | [`coqa_score`], [`squad_f1`], [`squad_exact_match`] | the CoQA and `SQuAD` 1.1 evaluation scripts | 0 to 1 |
 //! | [`coqa_harness_score`], [`harness_nq_exact_match`] | lm-evaluation-harness 0.4.13 | 0 to 1 |
 //! | [`moses_tokenize`] | sacremoses 0.2.0, `escape=False` | |
-//! | [`Estimate`] | lm-evaluation-harness's standard error of an accuracy; Wilson's interval; the bootstrap | the metric's |
-//! | [`Metric::compare`] | McNemar's exact test, Newcombe's interval, the paired bootstrap | p values |
+//! | [`Estimate`] | lm-evaluation-harness's standard error of an accuracy; Wilson's interval; the jackknife and Hall's interval | the metric's |
+//! | [`Metric::compare`] | McNemar's exact test, Newcombe's interval, Hall's test | p values |
 //!
 //! `tests/golden` compares with these references. No function fails: without samples, or where a value is not finite, an
 //! estimate is `None`; text without words scores 0.
@@ -24,9 +24,9 @@
 
 mod answers;
 mod bleu;
-mod bootstrap;
 mod breakdown;
 mod estimate;
+mod jackknife;
 mod metric;
 mod moses;
 mod paired;
@@ -35,9 +35,10 @@ mod rouge;
 mod rows;
 mod sentences;
 mod significance;
+mod skewness;
+mod student;
 
 pub use bleu::{BleuStatistics, BleuTokenizer};
-pub use bootstrap::RESAMPLES;
 pub use breakdown::{Breakdown, Grouping};
 pub use estimate::Estimate;
 pub use metric::{Aggregate, Columns, Metric, Sample};

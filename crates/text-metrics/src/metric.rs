@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bleu::BleuStatistics;
-use super::estimate::Estimate;
+use super::estimate::{Estimate, wilson_95};
 use super::rows::{Summands, by_cluster, total};
 use crate::SampleValues;
 
@@ -30,7 +30,8 @@ pub struct Metric {
 
 /// How the values of samples become a metric. The fields name sample values.
 ///
-/// Errors and intervals come from the bootstrap, over clusters where there are any, except for accuracies.
+/// Errors are those between clusters where samples share one. Accuracies have Wilson's interval. All else has the jackknife's
+/// error and Hall's interval, on a logarithmic scale for perplexities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aggregate {
     /// 100 · Σ correct / n, percent; 95 % interval by Wilson.
@@ -100,9 +101,17 @@ impl Metric {
     pub fn estimate(&self, samples: &[Sample<'_>]) -> Option<Estimate> {
         let column = |name: &str| column(samples, name);
         match self.aggregate {
-            Aggregate::Accuracy { correct } => Estimate::accuracy(&column(correct)?),
+            Aggregate::Accuracy { correct } => {
+                let clusters: Vec<Option<&str>> = samples.iter().map(|sample| sample.cluster).collect();
+                Estimate::accuracy(&column(correct)?, &clusters)
+            }
             Aggregate::MostConfident { correct, confidence, percent } => {
-                Estimate::accuracy(&most_confident(column(confidence)?, column(correct)?, percent))
+                let correct = column(correct)?;
+                let (values, clusters): (Vec<f64>, Vec<_>) = most_confident(&column(confidence)?, percent)
+                    .into_iter()
+                    .map(|index| (correct[index], samples[index].cluster))
+                    .unzip();
+                Estimate::accuracy(&values, &clusters)
             }
             Aggregate::SeedDeviation { prefix } => {
                 let value = seed_deviation(prefix, column)?;
@@ -114,7 +123,7 @@ impl Metric {
                 let rows = summands.rows(samples.len(), column)?;
                 let width = summands.width();
                 let clusters = by_cluster(&rows, width, samples.iter().map(|sample| sample.cluster));
-                Estimate::of_sums(&rows, &clusters, width, |all| sums.of_sums(all))
+                Estimate::of_sums(&rows, &clusters, width, sums)
             }
         }
     }
@@ -124,7 +133,9 @@ impl Metric {
         let column = |name: &str| columns.get(name).cloned().filter(|column| column.len() == count);
         let value = match self.aggregate {
             Aggregate::MostConfident { correct, confidence, percent } => {
-                Estimate::accuracy(&most_confident(column(confidence)?, column(correct)?, percent))?.value
+                let correct = column(correct)?;
+                let chosen = most_confident(&column(confidence)?, percent);
+                100.0 * chosen.iter().map(|&index| correct[index]).sum::<f64>() / chosen.len() as f64
             }
             Aggregate::SeedDeviation { prefix } => seed_deviation(prefix, column)?,
             sums => {
@@ -179,17 +190,52 @@ impl Aggregate {
     }
 }
 
+impl Aggregate {
+    /// The metric on the scale on which its error is symmetric: the logarithm of a perplexity, all else as it is.
+    pub(super) fn on_scale(self, sums: &[f64]) -> f64 {
+        match self {
+            Self::Perplexity { .. } if sums[1] > 0.0 => -sums[0] / sums[1],
+            _ => self.of_sums(sums),
+        }
+    }
+
+    /// The value of the metric at a point of its scale, within the metric's range.
+    pub(super) fn of_scale(self, point: f64) -> f64 {
+        match self {
+            Self::Perplexity { .. } => point.exp(),
+            Self::Bits { .. } | Self::SeedDeviation { .. } => point.max(0.0),
+            _ => point.clamp(0.0, 100.0),
+        }
+    }
+
+    /// Change of the metric per change on its scale.
+    pub(super) fn slope(self, value: f64) -> f64 {
+        if matches!(self, Self::Perplexity { .. }) { value } else { 1.0 }
+    }
+
+    /// The 95 % interval where all of `count` independent samples are equal. If all have the lowest or the highest possible
+    /// value of a mean, Wilson's interval says what the others may have.
+    pub(super) fn constant_interval(self, value: f64, count: usize) -> (f64, f64) {
+        if matches!(self, Self::Mean { .. }) && (value <= 0.0 || value >= 100.0) {
+            let (low, high) = wilson_95(value / 100.0, count);
+            return (100.0 * low, 100.0 * high);
+        }
+        (value, value)
+    }
+}
+
 /// One value of every sample.
 fn column(samples: &[Sample<'_>], name: &str) -> Option<Vec<f64>> {
     samples.iter().map(|sample| sample.values.get(name).copied()).collect()
 }
 
-/// `correct` of the `percent` % of samples with the highest confidence.
-fn most_confident(confidence: Vec<f64>, correct: Vec<f64>, percent: u8) -> Vec<f64> {
-    let mut pairs: Vec<(f64, f64)> = confidence.into_iter().zip(correct).collect();
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let most = ((pairs.len() * usize::from(percent) + 50) / 100).max(1);
-    pairs.into_iter().take(most).map(|(_, correct)| correct).collect()
+/// Indices of the `percent` % of samples with the highest confidence, the highest first.
+fn most_confident(confidence: &[f64], percent: u8) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..confidence.len()).collect();
+    order.sort_by(|&a, &b| confidence[b].total_cmp(&confidence[a]));
+    let most = ((order.len() * usize::from(percent) + 50) / 100).max(1);
+    order.truncate(most);
+    order
 }
 
 /// 100 · the standard deviation of the means of all repeats; `None` with fewer than two.

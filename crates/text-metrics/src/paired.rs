@@ -1,13 +1,10 @@
 //! Two models on the same samples: the difference of a metric, its interval and its test.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
-use rayon::prelude::*;
-
-use super::bootstrap::{middle_95, resample};
+use super::jackknife::pseudo_values;
 use super::metric::{Aggregate, Columns, Metric};
 use super::rows::{by_cluster, total};
-use super::significance::{PairedTest, TestMethod, mcnemar};
+use super::significance::{Flips, PairedTest, TestMethod, contingency, newcombe_interval};
+use super::skewness::{Moments, p_below_zero};
 
 /// The values of the same samples under two models, in the same order.
 #[derive(Debug, Clone, Copy)]
@@ -31,25 +28,38 @@ pub struct PairedDifference {
     pub ci95: Option<(f64, f64)>,
     /// `None` for metrics that have no test, and with fewer than two independent samples.
     pub test: Option<PairedTest>,
+    /// For accuracies.
+    pub flips: Option<Flips>,
     /// Number of samples.
     pub n: usize,
 }
 
 impl Metric {
     /// Compares the metric of both models. Accuracies of independent samples get McNemar's test and Newcombe's interval;
-    /// all else gets the bootstrap of samples or clusters, with the same resamples for both models. `None` without samples
-    /// or if a value cannot be computed.
-    pub fn compare(&self, pairs: Pairs<'_>, resamples: usize) -> Option<PairedDifference> {
+    /// all else gets Hall's test of the effects of samples or clusters. `None` without samples or if a value cannot be
+    /// computed.
+    pub fn compare(&self, pairs: Pairs<'_>) -> Option<PairedDifference> {
         let n = pairs.clusters.len();
         let (base, new) = (self.value(pairs.base, n)?, self.value(pairs.new, n)?);
-        let is_clustered = pairs.clusters.iter().any(Option::is_some);
-        let (ci95, test) = match self.aggregate {
-            Aggregate::Accuracy { correct } if !is_clustered => {
-                mcnemar(pairs.base.get(correct)?, pairs.new.get(correct)?)
+        let mut found = PairedDifference { base, new, ci95: None, test: None, flips: None, n };
+        if let Aggregate::Accuracy { correct } = self.aggregate {
+            let counts = contingency(pairs.base.get(correct)?, pairs.new.get(correct)?);
+            let flips = Flips { lost: counts[1], won: counts[2] };
+            found.flips = Some(flips);
+            if are_independent(pairs.clusters) {
+                if n > 1 {
+                    let (low, high) = newcombe_interval(counts);
+                    found.ci95 = Some((100.0 * low, 100.0 * high));
+                    found.test = Some(flips.test());
+                }
+                return Some(found);
             }
-            aggregate => paired_bootstrap(aggregate, pairs, resamples).unzip(),
-        };
-        Some(PairedDifference { base, new, ci95, test, n })
+        }
+        if let Some(rows) = PairedRows::new(self.aggregate, pairs) {
+            found.ci95 = rows.interval_95(base, new);
+            found.test = rows.test();
+        }
+        Some(found)
     }
 
     /// One-sided p value for "the new model is worse".
@@ -63,90 +73,118 @@ impl Metric {
     }
 }
 
-/// With fewer samples or clusters that differ between the models, [`paired_bootstrap`] understates p: two of two
-/// resample to nothing but themselves. Then p is at least that of [`swaps`].
-const MIN_CHANGED: usize = 200;
-
-/// Resamples both models together. A one-sided p value is the share of the resampled differences that are 0 or on the
-/// other side of 0.
-fn paired_bootstrap(
-    aggregate: Aggregate,
-    pairs: Pairs<'_>,
-    resamples: usize,
-) -> Option<((f64, f64), PairedTest)> {
-    let summands = aggregate.summands()?;
-    let count = pairs.clusters.len();
-    let side = |columns: &Columns| summands.rows(count, |name| columns.get(name).cloned());
-    let (base, new) = (side(pairs.base)?, side(pairs.new)?);
-    let half = summands.width();
-    let rows: Vec<f64> = base
-        .chunks_exact(half)
-        .zip(new.chunks_exact(half))
-        .flat_map(|(base, new)| base.iter().chain(new).copied())
-        .collect();
-    let rows = by_cluster(&rows, 2 * half, pairs.clusters.iter().copied());
-    let difference = |sums: &[f64]| aggregate.of_sums(&sums[half..]) - aggregate.of_sums(&sums[..half]);
-    let mut values = resample(&rows, 2 * half, resamples, difference)?;
-    let share = |is_there: &dyn Fn(f64) -> bool| {
-        let there = values.iter().filter(|&&value| is_there(value)).count();
-        (there + 1) as f64 / (resamples + 1) as f64
-    };
-    let (mut below, mut above) = (share(&|value| value >= 0.0), share(&|value| value <= 0.0));
-    let changed = rows.chunks_exact(2 * half).filter(|row| row[..half] != row[half..]).count();
-    if changed < MIN_CHANGED {
-        let (least_below, least_above) = swaps(&rows, half, resamples, difference);
-        (below, above) = (below.max(least_below), above.max(least_above));
-    }
-    let test = PairedTest { method: TestMethod::Bootstrap, below, above };
-    Some((middle_95(&mut values)?, test))
+/// Whether no two samples share a cluster.
+fn are_independent(clusters: &[Option<usize>]) -> bool {
+    let mut named: Vec<usize> = clusters.iter().flatten().copied().collect();
+    named.sort_unstable();
+    named.windows(2).all(|pair| pair[0] != pair[1])
 }
 
-/// Differs from the bootstrap's seed.
-const SWAP_SEED: u64 = 20_190_215;
-
-/// The randomization test (Noreen 1989): if the models are alike, swapping the two halves of a row changes nothing.
-/// Returns p of the difference below and above. It is valid for any number of rows, and exact where at most `resamples`
-/// ways to swap them exist.
-fn swaps(
-    rows: &[f64],
+/// Summands of both models, by sample or cluster.
+struct PairedRows {
+    aggregate: Aggregate,
+    /// Of each row, the base's summands, then the new model's.
+    rows: Vec<f64>,
+    /// Numbers of one model.
     half: usize,
-    resamples: usize,
-    difference: impl Fn(&[f64]) -> f64 + Sync,
-) -> (f64, f64) {
-    let width = 2 * half;
-    let (changed, same): (Vec<&[f64]>, Vec<&[f64]>) =
-        rows.chunks_exact(width).partition(|row| row[..half] != row[half..]);
-    let rest = total(&same.concat(), width);
-    let swapped = |is_swapped: &mut dyn FnMut(usize) -> bool| {
-        let mut sums = rest.clone();
-        for (index, row) in changed.iter().enumerate() {
-            let from = if is_swapped(index) { half } else { 0 };
-            for (column, sum) in sums.iter_mut().enumerate() {
-                *sum += row[(column + from) % width];
-            }
-        }
-        difference(&sums)
-    };
-    let observed = swapped(&mut |_| false);
-    // Sums that are equal in exact arithmetic differ in their last bits.
-    let slack = 1e-9 * observed.abs();
-    let sides = |value: f64| (usize::from(value <= observed + slack), usize::from(value >= observed - slack));
-    let add = |a: (usize, usize), b: (usize, usize)| (a.0 + b.0, a.1 + b.1);
-    let ways = u32::try_from(changed.len()).ok().and_then(|changed| 1usize.checked_shl(changed));
-    if let Some(ways) = ways.filter(|&ways| ways <= resamples) {
-        let all = (0..ways).map(|way| sides(swapped(&mut |index| way >> index & 1 == 1)));
-        let (below, above) = all.fold((0, 0), add);
-        return (below as f64 / ways as f64, above as f64 / ways as f64);
+}
+
+/// Up to this number of changed rows, [`swaps`] goes through all ways to swap them: at most 16,384.
+const MAX_SWAPPED: usize = 14;
+
+impl PairedRows {
+    fn new(aggregate: Aggregate, pairs: Pairs<'_>) -> Option<Self> {
+        let summands = aggregate.summands()?;
+        let count = pairs.clusters.len();
+        let side = |columns: &Columns| summands.rows(count, |name| columns.get(name).cloned());
+        let (base, new) = (side(pairs.base)?, side(pairs.new)?);
+        let half = summands.width();
+        let rows: Vec<f64> = base
+            .chunks_exact(half)
+            .zip(new.chunks_exact(half))
+            .flat_map(|(base, new)| base.iter().chain(new).copied())
+            .collect();
+        let rows = by_cluster(&rows, 2 * half, pairs.clusters.iter().copied());
+        Some(Self { aggregate, rows, half })
     }
-    let (below, above) = (0..resamples)
-        .into_par_iter()
-        .map(|number| {
-            let mut numbers = ChaCha8Rng::seed_from_u64(SWAP_SEED.wrapping_add(number as u64));
-            sides(swapped(&mut |_| numbers.next_u32() >> 31 == 1))
-        })
-        .reduce(|| (0, 0), add);
-    let share = |there: usize| (there + 1) as f64 / (resamples + 1) as f64;
-    (share(below), share(above))
+
+    /// New minus base, on the metric's scale.
+    fn difference(&self, sums: &[f64]) -> f64 {
+        let (base, new) = sums.split_at(self.half);
+        self.aggregate.on_scale(new) - self.aggregate.on_scale(base)
+    }
+
+    /// The interval of `new - base`. Of a perplexity it is the interval of the ratio, times the base's value.
+    fn interval_95(&self, base: f64, new: f64) -> Option<(f64, f64)> {
+        let width = 2 * self.half;
+        let pseudo = pseudo_values(&self.rows, width, |sums| self.difference(sums));
+        let (low, high) = Moments::of(&pseudo)?.interval_95(self.difference(&total(&self.rows, width)));
+        let ends = if low == high {
+            (new - base, new - base)
+        } else if matches!(self.aggregate, Aggregate::Perplexity { .. }) {
+            (base * low.exp_m1(), base * high.exp_m1())
+        } else {
+            (low, high)
+        };
+        (ends.0.is_finite() && ends.1.is_finite()).then_some(ends)
+    }
+
+    /// Hall's test of the effects of the changed rows. If the models are equally good, the effects have a mean of 0.
+    fn test(&self) -> Option<PairedTest> {
+        let width = 2 * self.half;
+        if self.rows.len() / width < 2 {
+            return None;
+        }
+        let changed: Vec<&[f64]> = self
+            .rows
+            .chunks_exact(width)
+            .filter(|row| row[..self.half] != row[self.half..])
+            .collect();
+        let effects = self.effects(&changed);
+        if effects.iter().any(|effect| !effect.is_finite()) {
+            return None;
+        }
+        let mut below = p_below_zero(&effects);
+        let mut above = p_below_zero(&effects.iter().map(|effect| -effect).collect::<Vec<_>>());
+        if changed.len() <= MAX_SWAPPED {
+            let (least_below, least_above) = swaps(&effects);
+            (below, above) = (below.max(least_below), above.max(least_above));
+        }
+        Some(PairedTest { method: TestMethod::Hall, below, above })
+    }
+
+    /// The share of each row in the difference: half of its change if the two models' summands of the row are swapped.
+    /// For a mean it is the row's own difference divided by the number of samples.
+    fn effects(&self, rows: &[&[f64]]) -> Vec<f64> {
+        let width = 2 * self.half;
+        let sums = total(&self.rows, width);
+        let observed = self.difference(&sums);
+        let mut swapped = sums.clone();
+        let effect = |row: &&[f64]| {
+            for (column, sum) in swapped.iter_mut().enumerate() {
+                *sum = sums[column] - row[column] + row[(column + self.half) % width];
+            }
+            0.5 * (observed - self.difference(&swapped))
+        };
+        rows.iter().map(effect).collect()
+    }
+}
+
+/// The randomization test (Noreen 1989): if the models are alike, every effect might as well have the other sign. Returns
+/// the shares of all combinations of signs whose sum is at most, and at least, the observed one.
+fn swaps(effects: &[f64]) -> (f64, f64) {
+    let observed: f64 = effects.iter().sum();
+    // Sums that are equal in exact arithmetic differ in their last bits.
+    let slack = 1e-9 * effects.iter().map(|effect| effect.abs()).sum::<f64>();
+    let ways = 1usize << effects.len();
+    let (mut below, mut above) = (0usize, 0usize);
+    for way in 0..ways {
+        let signed = effects.iter().enumerate();
+        let sum: f64 = signed.map(|(index, effect)| if way >> index & 1 == 1 { -effect } else { *effect }).sum();
+        below += usize::from(sum <= observed + slack);
+        above += usize::from(sum >= observed - slack);
+    }
+    (below as f64 / ways as f64, above as f64 / ways as f64)
 }
 
 #[cfg(test)]
@@ -169,7 +207,7 @@ mod tests {
         let new = base.iter().enumerate().map(|(i, &value)| value + if i % 2 == 0 { 0.06 } else { -0.04 });
         let (base, new) = (columns(&[("f1", base.clone())]), columns(&[("f1", new.collect())]));
         let clusters = vec![None; 400];
-        let found = metric.compare(Pairs { base: &base, new: &new, clusters: &clusters }, 10_000).unwrap();
+        let found = metric.compare(Pairs { base: &base, new: &new, clusters: &clusters }).unwrap();
         assert!(close(found.new - found.base, 1.0) || (found.new - found.base - 1.0).abs() < 1e-9);
         let (low, high) = found.ci95.unwrap();
         // 100 · 2 · 1.96 · 0.05 / 20.
@@ -179,9 +217,9 @@ mod tests {
 
         // Clusters are fewer observations than samples.
         let stories: Vec<Option<usize>> = (0..400).map(|index| Some(index / 2 % 4)).collect();
-        let found = metric.compare(Pairs { base: &base, new: &new, clusters: &stories }, 10_000).unwrap();
+        let found = metric.compare(Pairs { base: &base, new: &new, clusters: &stories }).unwrap();
         assert!(found.test.unwrap().above > 1.0 / 17.0, "four stories: {found:?}");
-        let same = metric.compare(Pairs { base: &base, new: &base, clusters: &clusters }, 1000).unwrap();
+        let same = metric.compare(Pairs { base: &base, new: &base, clusters: &clusters }).unwrap();
         assert_eq!((same.ci95, same.test.unwrap().two_sided()), (Some((0.0, 0.0)), 1.0));
     }
 
@@ -195,18 +233,21 @@ mod tests {
                 ("u", vec![1.0; count]),
             ])
         };
-        // `count` heads in a row.
-        for (count, expected) in [(2, 0.25), (3, 0.125), (5, 1.0 / 32.0), (13, 1.0 / 8192.0)] {
+        // Hall's p of one to five equal losses is above that of as many heads in a row, which is the p of 13 losses.
+        for (count, expected) in
+            [(2, 0.254_681_908_494_197), (3, 0.232_899_093_752_047_45), (5, 0.154_946_601_284_179_14), (13, 1.0 / 8192.0)]
+        {
             let (base, new) = (side(0.0, count), side(0.5, count));
             let clusters = vec![None; count];
             let found =
-                metric.compare(Pairs { base: &base, new: &new, clusters: &clusters }, 10_000).unwrap();
-            assert_eq!(metric.p_worse(&found.test.unwrap()), expected, "{count}");
+                metric.compare(Pairs { base: &base, new: &new, clusters: &clusters }).unwrap();
+            let p = metric.p_worse(&found.test.unwrap());
+            assert!((p / expected - 1.0).abs() < 1e-9, "{count}: {p}");
         }
         let clusters = vec![None; 1];
         let (base, new) = (side(0.0, 1), side(0.5, 1));
-        let alone = metric.compare(Pairs { base: &base, new: &new, clusters: &clusters }, 1000).unwrap();
+        let alone = metric.compare(Pairs { base: &base, new: &new, clusters: &clusters }).unwrap();
         assert_eq!((alone.ci95, alone.test), (None, None));
-        assert_eq!(metric.compare(Pairs { base: &base, new: &side(0.0, 2), clusters: &clusters }, 10), None);
+        assert_eq!(metric.compare(Pairs { base: &base, new: &side(0.0, 2), clusters: &clusters }), None);
     }
 }

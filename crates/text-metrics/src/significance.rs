@@ -1,6 +1,6 @@
 //! Tests of two paired samples: McNemar's exact test, Newcombe's interval and Holm's correction.
 
-use super::estimate::wilson_interval;
+use super::estimate::wilson_95;
 
 /// p values of a paired test under the hypothesis that the two models are alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,9 +17,9 @@ pub struct PairedTest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TestMethod {
     /// McNemar's exact test (1947).
-    McNemar(Flips),
-    /// The paired bootstrap.
-    Bootstrap,
+    McNemar,
+    /// Student's t test with Hall's correction for skewness (1992).
+    Hall,
 }
 
 /// Numbers of samples that exactly one of the models has correct.
@@ -42,7 +42,7 @@ impl Flips {
     /// McNemar's exact test: each sample that flipped is lost or won with probability ½.
     pub fn test(self) -> PairedTest {
         let of = |count| binomial_tail(self.lost + self.won, count);
-        PairedTest { method: TestMethod::McNemar(self), below: of(self.lost), above: of(self.won) }
+        PairedTest { method: TestMethod::McNemar, below: of(self.lost), above: of(self.won) }
     }
 }
 
@@ -68,29 +68,25 @@ fn binomial_tail(tosses: u64, least: u64) -> f64 {
     (first + sum.ln()).exp()
 }
 
-/// Newcombe's interval and McNemar's test of two columns of 0 and 1; the interval in percentage points.
-pub(super) fn mcnemar(base: &[f64], new: &[f64]) -> (Option<(f64, f64)>, Option<PairedTest>) {
+/// Counts of samples by their results: correct with both models, with the base only, with the new one only, with neither.
+pub(super) fn contingency(base: &[f64], new: &[f64]) -> [u64; 4] {
     let is_correct = |value: f64| value > 0.5;
-    // Both correct, lost, won, both wrong.
     let mut counts = [0u64; 4];
     for (&base, &new) in base.iter().zip(new) {
         counts[2 * usize::from(!is_correct(base)) + usize::from(!is_correct(new))] += 1;
     }
-    let flips = Flips { lost: counts[1], won: counts[2] };
-    let (low, high) = newcombe_interval(counts);
-    (Some((100.0 * low, 100.0 * high)), Some(flips.test()))
+    counts
 }
 
 /// 95 % interval of the difference (new minus base) of two paired proportions: Newcombe's method 10 (1998), which combines
-/// both Wilson intervals with the correlation. `counts` are the samples that are correct with both, with the base only,
-/// with the new only, and with neither.
-fn newcombe_interval(counts: [u64; 4]) -> (f64, f64) {
+/// both Wilson intervals with the correlation. `counts` are those of [`contingency`].
+pub(super) fn newcombe_interval(counts: [u64; 4]) -> (f64, f64) {
     let [both, lost, won, neither] = counts.map(|count| count as f64);
     let n = both + lost + won + neither;
     let (base, new) = ((both + lost) / n, (both + won) / n);
     let all = counts.iter().sum::<u64>() as usize;
     let ((base_low, base_high), (new_low, new_high)) =
-        (wilson_interval(base, all), wilson_interval(new, all));
+        (wilson_95(base, all), wilson_95(new, all));
     let margins = (both + lost) * (won + neither) * (both + won) * (lost + neither);
     let product = both * neither - lost * won;
     let corrected = if product > 0.0 { (product - n / 2.0).max(0.0) } else { product };

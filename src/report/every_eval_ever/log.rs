@@ -13,7 +13,6 @@ use crate::record::{Manifest, ModelIdentity, Score};
 use crate::report::exporter::ExportedRun;
 use crate::run::FinishedTask;
 use crate::text::command_line;
-use text_metrics::RESAMPLES;
 
 /// The scores of a model, without a reference to samples; `None` if it has no scores.
 pub(super) fn evaluation_log(
@@ -66,7 +65,6 @@ fn evaluation_result(manifest: &Manifest, task: &FinishedTask, score: &Score) ->
     let metric = task.metrics.iter().find(|metric| metric.name == score.metric)?;
     let (metric_config, methods) = metric_config(metric, task.description());
     let interval = score.ci95_low.zip(score.ci95_high);
-    let is_bootstrap = methods.is_some_and(|methods| methods.is_bootstrap);
     let uncertainty = Uncertainty {
         standard_error: score
             .stderr
@@ -79,7 +77,6 @@ fn evaluation_result(manifest: &Manifest, task: &FinishedTask, score: &Score) ->
             method: methods.interval,
         }),
         num_samples: score.n,
-        num_bootstrap_samples: (is_bootstrap && score.stderr.is_some()).then_some(RESAMPLES),
     };
     let mut details = details([("failed_samples", score.failed.to_string())]);
     if let Some(paper) = score.paper {

@@ -8,25 +8,22 @@ use text_metrics::{Aggregate, Metric};
 pub(super) struct Methods {
     pub standard_error: &'static str,
     pub interval: &'static str,
-    pub is_bootstrap: bool,
 }
 
-const ANALYTIC: Methods =
-    Methods { standard_error: "analytic", interval: "Wilson score", is_bootstrap: false };
-const BOOTSTRAP: Methods =
-    Methods { standard_error: "bootstrap", interval: "bootstrap percentile", is_bootstrap: true };
+const PROPORTION: Methods = Methods { standard_error: "analytic", interval: "Wilson score" };
+const OF_SUMS: Methods = Methods { standard_error: "jackknife", interval: "Hall's skewness-corrected t" };
 
 /// The metric in the schema's terms, and how its error is computed; `None` if it has no error.
 pub(super) fn metric_config(metric: &Metric, description: &str) -> (MetricConfig, Option<Methods>) {
     let percent = |kind, methods| (kind, "percent", 0.0, Bound::Number(100.0), methods);
     let (kind, unit, lowest, highest, methods) = match metric.aggregate {
-        Aggregate::Accuracy { .. } if metric.name == "exact_match" => percent("exact_match", Some(ANALYTIC)),
-        Aggregate::Accuracy { .. } | Aggregate::MostConfident { .. } => percent("accuracy", Some(ANALYTIC)),
-        Aggregate::Mean { .. } => percent(metric.name, Some(BOOTSTRAP)),
-        Aggregate::Bleu { .. } => percent("bleu", Some(BOOTSTRAP)),
+        Aggregate::Accuracy { .. } if metric.name == "exact_match" => percent("exact_match", Some(PROPORTION)),
+        Aggregate::Accuracy { .. } | Aggregate::MostConfident { .. } => percent("accuracy", Some(PROPORTION)),
+        Aggregate::Mean { .. } => percent(metric.name, Some(OF_SUMS)),
+        Aggregate::Bleu { .. } => percent("bleu", Some(OF_SUMS)),
         Aggregate::SeedDeviation { .. } => percent("standard_deviation", None),
-        Aggregate::Perplexity { .. } => ("perplexity", "perplexity", 1.0, Bound::INFINITE, Some(BOOTSTRAP)),
-        Aggregate::Bits { .. } => (metric.name, "bits", 0.0, Bound::INFINITE, Some(BOOTSTRAP)),
+        Aggregate::Perplexity { .. } => ("perplexity", "perplexity", 1.0, Bound::INFINITE, Some(OF_SUMS)),
+        Aggregate::Bits { .. } => (metric.name, "bits", 0.0, Bound::INFINITE, Some(OF_SUMS)),
     };
     // Only a metric that is exactly its kind has the common id.
     let metric_id = if kind == metric.name { kind.to_owned() } else { format!("gpt2_eval.{}", metric.name) };

@@ -153,16 +153,13 @@ pub struct Uncertainty {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence_interval: Option<ConfidenceInterval>,
     pub num_samples: usize,
-    /// Only for a bootstrap.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub num_bootstrap_samples: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StandardError {
     /// In the metric's unit.
     pub value: f64,
-    /// `analytic` or `bootstrap`.
+    /// `analytic` or `jackknife`.
     pub method: &'static str,
 }
 

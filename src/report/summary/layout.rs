@@ -2,7 +2,8 @@
 
 use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
 use crate::report::distinct::distinct;
-use crate::report::numbers::{arrow, difference, number, short_with_error};
+use crate::report::numbers::{arrow, difference, number};
+use crate::report::uncertainty::with_error;
 use crate::report::{Cell, Section, Tone};
 use untrusted_input::thousands;
 
@@ -57,10 +58,8 @@ impl SummaryColumn {
 
 fn value(cell: &SummaryCell) -> Cell {
     let Some(value) = cell.value else { return format!("–{}", cell.symbols).into() };
-    Cell {
-        is_best: cell.is_best,
-        ..format!("{}{}", short_with_error(value, cell.stderr), cell.symbols).into()
-    }
+    let shown = with_error(value, cell.stderr, cell.ci95_low.zip(cell.ci95_high));
+    Cell { is_best: cell.is_best, ..format!("{shown}{}", cell.symbols).into() }
 }
 
 fn published(cell: &SummaryCell) -> Cell {

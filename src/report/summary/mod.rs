@@ -63,6 +63,10 @@ pub struct SummaryCell {
     pub value: Option<f64>,
     /// Its standard error.
     pub stderr: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub ci95_low: Option<f64>,
+    /// Upper end of its 95 % interval.
+    pub ci95_high: Option<f64>,
     /// Number of samples.
     pub n: usize,
     /// The paper's value.

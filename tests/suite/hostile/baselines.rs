@@ -34,7 +34,7 @@ fn baselines() {
     let valid = valid();
     std::fs::write(&path, &valid).unwrap();
     let run = RegressionBaseline::read(&path).unwrap();
-    let options = CheckOptions { resamples: 50, ..CheckOptions::default() };
+    let options = CheckOptions::default();
     let passed = check(("base", &run), ("run", &run), &options).unwrap();
     assert!(!passed.is_failure() && passed.metrics.len() == 2);
     let name = path.display().to_string();
