@@ -1,4 +1,4 @@
-//! Speed of the bootstrap: 10,000 resamples of a metric of 5,000 samples.
+//! Speed of the errors: the jackknife of a metric of 5,000 samples.
 //!
 //! `cargo bench --bench statistics`.
 

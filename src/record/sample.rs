@@ -58,6 +58,9 @@ pub struct HeuristicResult {
     pub method: String,
     /// Id of the sample.
     pub id: String,
+    /// The story, article or pair that the sample belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Values that the metrics are computed from.
     pub values: SampleValues,
 }

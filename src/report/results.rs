@@ -90,9 +90,10 @@ impl Results {
             caveats: Caveat::of_label(label, *records),
             ..Heading::default()
         });
-        for HeuristicBaseline { name, values } in &task.baselines {
+        for HeuristicBaseline { name, values, clusters } in &task.baselines {
+            let both = values.iter().zip(clusters);
             let samples: Vec<Sample<'_>> =
-                values.iter().map(|values| Sample { values, cluster: None }).collect();
+                both.map(|(values, cluster)| Sample { values, cluster: cluster.as_deref() }).collect();
             self.scores.extend(Scored { task, model: name, parameters: None, failed: 0 }.scores(&samples));
         }
     }

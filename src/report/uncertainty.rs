@@ -3,7 +3,7 @@
 use super::numbers::number;
 use untrusted_input::thousands;
 
-/// The value, then ± its standard error, then nothing or the 95 % interval: `35.5 ± 0.7` or `1,200 [430, 3,400]`.
+/// The value with ± its standard error, or with its 95 % interval: `35.13 ± 0.70` or `1,200 [430, 3,400]`.
 ///
 /// ± is printed only if the interval is about two standard errors to each side. Few samples, a value near its limit and a
 /// logarithmic scale make the interval wider or asymmetric: then the interval is printed.
@@ -15,7 +15,12 @@ pub fn with_error(value: f64, stderr: Option<f64>, ci95: Option<(f64, f64)>) -> 
         }
         _ if stderr > 0.0 => {
             let unit = last_digit(stderr);
-            format!("{} ± {}", rounded(value, unit), rounded(stderr, unit))
+            let error = if value.abs() >= LARGE && stderr >= 1000.0 {
+                format!("{stderr:.1e}")
+            } else {
+                rounded(stderr, unit)
+            };
+            format!("{} ± {error}", rounded(value, unit))
         }
         _ => format!("{} ± 0", number(value)),
     }
@@ -38,13 +43,19 @@ fn last_digit(error: f64) -> i32 {
     if error > 0.0 { error.log10().floor() as i32 - 1 } else { -2 }
 }
 
+/// Numbers from here have an exponent.
+const LARGE: f64 = 999_999.5;
+
+/// Decimals of numbers with an exponent.
+const MAX_DECIMALS: i32 = 4;
+
 /// `value` to a multiple of 10^`exponent`, with thousands separators; with an exponent from a million, and where more than
 /// five decimals would be needed.
 fn rounded(value: f64, exponent: i32) -> String {
     let sign = if value < 0.0 { "−" } else { "" };
     let size = value.abs();
-    if size > 0.0 && (size >= 999_999.5 || exponent < -5) {
-        let digits = (size.log10().floor() as i32 - exponent).max(0) as usize;
+    if size > 0.0 && (size >= LARGE || exponent < -5) {
+        let digits = (size.log10().floor() as i32 - exponent).clamp(0, MAX_DECIMALS) as usize;
         return format!("{sign}{size:.digits$e}");
     }
     if exponent > 0 {
@@ -71,7 +82,7 @@ mod tests {
         assert_eq!(shown(35.126, 3.14), "35.1 ± 3.1");
         assert_eq!(shown(135.126, 31.4), "135 ± 31");
         assert_eq!(shown(13_594.2, 1_879.91), "13,600 ± 1,900");
-        assert_eq!(shown(2_346_902.6, 81_234.0), "2.347e6 ± 81,000");
+        assert_eq!(shown(2_346_902.6, 81_234.0), "2.347e6 ± 8.1e4");
         assert_eq!(shown(0.976_912, 0.001_234), "0.9769 ± 0.0012");
         assert_eq!(shown(0.058_218, 0.013_4), "0.058 ± 0.013");
         assert_eq!(shown(7e-7, 1.2e-7), "7.0e-7 ± 1.2e-7");

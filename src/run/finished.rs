@@ -209,10 +209,16 @@ fn in_order(
 /// Methods in the order of their first line, with their values in the order of the file.
 fn by_method(records: Vec<HeuristicResult>) -> Vec<HeuristicBaseline> {
     let mut baselines: Vec<HeuristicBaseline> = Vec::new();
-    for HeuristicResult { method, values, .. } in records {
+    for HeuristicResult { method, cluster, values, .. } in records {
         match baselines.iter_mut().find(|baseline| baseline.name == method) {
-            Some(baseline) => baseline.values.push(values),
-            None => baselines.push(HeuristicBaseline { name: method, values: vec![values] }),
+            Some(baseline) => {
+                baseline.values.push(values);
+                baseline.clusters.push(cluster);
+            }
+            None => baselines.push(HeuristicBaseline {
+                clusters: vec![cluster],
+                ..HeuristicBaseline::new(&method, vec![values])
+            }),
         }
     }
     baselines

@@ -110,10 +110,11 @@ impl LoadedTask {
     /// The lines of `baselines/<journal>`.
     pub(super) fn heuristic_results(&self) -> Vec<HeuristicResult> {
         let mut results = Vec::new();
-        for HeuristicBaseline { name, values } in &self.baselines {
-            for (sample, values) in self.samples.iter().zip(values) {
+        for HeuristicBaseline { name, values, clusters } in &self.baselines {
+            for ((sample, values), cluster) in self.samples.iter().zip(values).zip(clusters) {
                 let id = self.id(sample).to_owned();
-                results.push(HeuristicResult { method: name.clone(), id, values: values.clone() });
+                let (cluster, values) = (cluster.clone(), values.clone());
+                results.push(HeuristicResult { method: name.clone(), id, cluster, values });
             }
         }
         results

@@ -177,13 +177,14 @@ fn write(shards: &[ReadShard], first: &ReadShard, out: &Path) -> Result<(), RunE
         for name in methods {
             let values = in_order(shards, number, |shard| {
                 let mut baselines = shard.run.tasks[number].baselines.iter();
-                baselines
-                    .find(|baseline| baseline.name == name)
-                    .map_or_else(Vec::new, |all| all.values.clone())
+                baselines.find(|baseline| baseline.name == name).map_or_else(Vec::new, |all| {
+                    all.values.iter().cloned().zip(all.clusters.iter().cloned()).collect()
+                })
             })?;
-            baselines.extend(prompts.iter().zip(values).map(|(prompt, values)| HeuristicResult {
+            baselines.extend(prompts.iter().zip(values).map(|(prompt, (values, cluster))| HeuristicResult {
                 method: name.to_owned(),
                 id: prompt.id.clone(),
+                cluster,
                 values,
             }));
         }

@@ -62,8 +62,8 @@ pub(super) fn choice_baselines<Doc>(
         random.push(named(below(candidates, seed, "random choice", &item.id) == answer));
     }
     vec![
-        HeuristicBaseline { name: "Majority".to_owned(), values: majority },
-        HeuristicBaseline { name: "Random".to_owned(), values: random },
+        HeuristicBaseline::new("Majority", majority),
+        HeuristicBaseline::new("Random", random),
     ]
 }
 

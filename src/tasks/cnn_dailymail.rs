@@ -200,8 +200,8 @@ impl Task for CnnDailyMail {
             })
             .collect();
         vec![
-            HeuristicBaseline { name: "Lede-3".to_owned(), values: lede },
-            HeuristicBaseline { name: "Random-3".to_owned(), values: random },
+            HeuristicBaseline::new("Lede-3", lede),
+            HeuristicBaseline::new("Random-3", random),
         ]
     }
 }

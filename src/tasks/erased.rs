@@ -240,6 +240,7 @@ impl<T: Task> TaskSamples for Loaded<T> {
         for baseline in &mut baselines {
             baseline.values =
                 selected.iter().filter_map(|&index| baseline.values.get(index).cloned()).collect();
+            baseline.clusters = selected.iter().map(|&index| self.items[index].cluster.clone()).collect();
         }
         baselines
     }

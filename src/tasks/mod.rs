@@ -96,6 +96,14 @@ pub struct HeuristicBaseline {
     /// Name in tables, as in the paper.
     pub name: String,
     pub values: Vec<SampleValues>,
+    /// The cluster of each sample; the registry fills it in.
+    pub clusters: Vec<Option<String>>,
+}
+
+impl HeuristicBaseline {
+    pub(crate) fn new(name: &str, values: Vec<SampleValues>) -> Self {
+        Self { name: name.to_owned(), values, clusters: Vec::new() }
+    }
 }
 
 /// A task of the paper, or a custom task.

@@ -186,7 +186,7 @@ impl Task for NaturalQuestions {
                 SampleValues::from([("correct".to_owned(), squad_exact_match(guess, &answers))])
             })
             .collect();
-        vec![HeuristicBaseline { name: "Most frequent answer".to_owned(), values }]
+        vec![HeuristicBaseline::new("Most frequent answer", values)]
     }
 }
 

@@ -244,7 +244,11 @@ pub(super) mod tests {
                     metric: known.metric.to_owned(),
                     value: paper
                         .map_or(if higher_is_better { 1.25 } else { 2_346_902.6 }, |paper| paper + 0.37),
-                    stderr: Some(paper.map_or(0.125, |paper| paper / 50.0)),
+                    stderr: Some(match paper {
+                        Some(paper) => paper / 50.0,
+                        None if higher_is_better => 0.125,
+                        None => 46_938.0,
+                    }),
                     ci95_low: None,
                     ci95_high: None,
                     n: 5153,

@@ -139,7 +139,7 @@ mod tests {
         let names: Vec<&str> = table_3.rows.iter().map(|row| row[0].text.as_str()).collect();
         assert_eq!(names, ["tiny-3M", "117M", "  paper", "  Δ", "1542M", "  paper", "  Δ"]);
         let lambada: Vec<&str> = table_3.rows.iter().map(|row| row[1].text.as_str()).collect();
-        assert_eq!(lambada[..4], ["2.35e6 ± 0", "35.50 ± 0.70", "35.13", "+0.37"]);
+        assert_eq!(lambada[..4], ["2.347e6 ± 4.7e4", "35.50 ± 0.70", "35.13", "+0.37"]);
         assert_eq!((table_3.rows[3][1].tone, table_3.rows[3][2].tone), (Tone::Worse, Tone::Better));
         assert!(table_3.rows[4][1].is_best && !table_3.rows[1][1].is_best);
         assert_eq!(figures.rows[2][1].text, "≈ 25.50");
