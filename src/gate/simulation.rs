@@ -50,8 +50,7 @@ impl Gains {
 }
 
 /// 6 % of the samples flip, half of them each way.
-const EQUAL: Quality =
-    Quality { lost: 0.03, won: 0.03, shift: 0.0, gains: Gains::Normal, samples: 5000 };
+const EQUAL: Quality = Quality { lost: 0.03, won: 0.03, shift: 0.0, gains: Gains::Normal, samples: 5000 };
 
 fn uniform(numbers: &mut ChaCha8Rng) -> f64 {
     (numbers.next_u64() >> 11) as f64 / (1u64 << 53) as f64

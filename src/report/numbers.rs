@@ -37,11 +37,6 @@ pub fn or_dash<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "–".to_owned(), text)
 }
 
-/// The confidence interval of a difference, or a dash.
-pub fn interval(ci: Option<(f64, f64)>) -> String {
-    or_dash(ci, |(low, high)| format!("{} … {}", difference(low), difference(high)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

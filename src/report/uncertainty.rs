@@ -32,10 +32,24 @@ fn is_about_two(arm: f64, stderr: f64) -> bool {
 }
 
 fn interval_text(value: f64, low: f64, high: f64) -> String {
+    let [value, low, high] = value_and_interval(value, low, high);
+    format!("{value} [{low}, {high}]")
+}
+
+/// A value and the ends of its 95 % interval, each with the digits that the interval supports.
+pub fn value_and_interval(value: f64, low: f64, high: f64) -> [String; 3] {
     let unit = last_digit((high - low) / 4.0);
     // Over several orders of magnitude, the digits that the upper end supports say nothing of the lower end.
-    let of = |bound: f64| rounded(bound, if bound == 0.0 { unit } else { unit.min(last_digit(bound.abs())) });
-    format!("{} [{}, {}]", of(value), of(low), of(high))
+    [value, low, high]
+        .map(|number| rounded(number, if number == 0.0 { unit } else { unit.min(last_digit(number.abs())) }))
+}
+
+/// The 95 % interval of a difference, with signs and the digits that it supports, or a dash.
+pub fn interval(ci95: Option<(f64, f64)>) -> String {
+    let Some((low, high)) = ci95 else { return "–".to_owned() };
+    let [_, low_text, high_text] = value_and_interval(0.0, low, high);
+    let signed = |number: f64, text: String| if number < 0.0 { text } else { format!("+{text}") };
+    format!("{} … {}", signed(low, low_text), signed(high, high_text))
 }
 
 /// Exponent of the second significant digit: −2 for 0.35.
@@ -100,5 +114,8 @@ mod tests {
         // Student's t for three samples.
         assert_eq!(with_error(4.5, Some(0.1), Some((4.07, 4.93))), "4.50 [4.07, 4.93]");
         assert_eq!(with_error(50.0, Some(0.0), Some((50.0, 50.0))), "50.00 ± 0");
+        assert_eq!(interval(Some((-0.123_4, 1.5))), "−0.12 … +1.50");
+        assert_eq!(interval(Some((0.0, 0.0))), "+0.00 … +0.00");
+        assert_eq!(interval(None), "–");
     }
 }

@@ -61,10 +61,7 @@ pub(super) fn choice_baselines<Doc>(
         majority.push(named(most == answer));
         random.push(named(below(candidates, seed, "random choice", &item.id) == answer));
     }
-    vec![
-        HeuristicBaseline::new("Majority", majority),
-        HeuristicBaseline::new("Random", random),
-    ]
+    vec![HeuristicBaseline::new("Majority", majority), HeuristicBaseline::new("Random", random)]
 }
 
 #[cfg(test)]

@@ -199,10 +199,7 @@ impl Task for CnnDailyMail {
                 values(&chosen.join("\n"), &item.doc)
             })
             .collect();
-        vec![
-            HeuristicBaseline::new("Lede-3", lede),
-            HeuristicBaseline::new("Random-3", random),
-        ]
+        vec![HeuristicBaseline::new("Lede-3", lede), HeuristicBaseline::new("Random-3", random)]
     }
 }
 

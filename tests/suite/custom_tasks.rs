@@ -127,6 +127,51 @@ fn example_tasks_run_and_their_runs_are_read_without_the_task_files() {
 }
 
 #[test]
+fn accuracies_have_the_error_between_stories() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    std::fs::create_dir(path.join("tasks")).unwrap();
+    let config = "name = \"stories\"\ntitle = \"Stories\"\nmeasures = \"m\"\ncitation = \"c\"\nkind = \"choice\"\n\
+        prompt = \"{text}\"\nchoices = \"options\"\ntarget = \" {choice}\"\nanswer = \"answer\"\n\
+        [data]\nfile = \"stories.jsonl\"\ncluster = \"story\"\n";
+    std::fs::write(path.join("tasks/stories.toml"), config).unwrap();
+    // All questions of a story are the same, so a model has all right or all wrong.
+    let stories = [
+        "The sun rises in the",
+        "She sat down on the",
+        "One and one make",
+        "He drank a cup of",
+        "The dog is",
+    ];
+    let line = |index: usize| {
+        let (story, answer) = (index / 20, usize::from(index / 20 % 2 == 1));
+        let text = stories[story];
+        format!(
+            "{{\"story\":{story},\"text\":\"{text}\",\"options\":[\"east\",\"chair\"],\"answer\":{answer}}}\n"
+        )
+    };
+    std::fs::write(path.join("tasks/stories.jsonl"), (0..100).map(line).collect::<String>()).unwrap();
+    run(path, &["stories"], &["--out", "run"]);
+
+    let mut reader = csv::Reader::from_path(path.join("run/scores.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let correct: Vec<f64> =
+        records(&path.join("run"), "stories.jsonl").iter().map(|record| record.values["correct"]).collect();
+    // Index 0 in three stories of five is the answer of Majority.
+    let majority: Vec<f64> = (0..100).map(|index| f64::from(u8::from(index / 20 % 2 == 0))).collect();
+    for (model, correct) in [("tiny-3M", correct), ("Majority", majority)] {
+        let row = rows.iter().find(|row| row[0] == *model).unwrap();
+        let mean = correct.iter().sum::<f64>() / 100.0;
+        let squares: f64 =
+            correct.chunks(20).map(|story| (story.iter().sum::<f64>() - 20.0 * mean).powi(2)).sum();
+        let expected = (squares * 5.0 / 4.0).sqrt();
+        let found: f64 = row[6].parse().unwrap();
+        assert!((found - expected).abs() < 1e-9, "{model}: {found} {expected}");
+        assert!(expected > 15.0, "{model}: 4.92 if the questions were independent");
+    }
+}
+
+#[test]
 fn shards_limits_and_shots() {
     let directory = with_examples();
     let path = directory.path();

@@ -60,7 +60,8 @@ fn draw((_, shape, is_mirrored): Gains, numbers: &mut ChaCha8Rng) -> f64 {
 fn p_worse(gains: Gains, n: usize, shift: f64, numbers: &mut ChaCha8Rng) -> f64 {
     let base: Vec<f64> = (0..n).map(|_| 3.0 * (1.0 - uniform(numbers)).ln()).collect();
     let new = base.iter().map(|value| value + shift + draw(gains, numbers)).collect();
-    let columns = |values: Vec<f64>| Columns::from([("l".to_owned(), values), ("u".to_owned(), vec![1.0; n])]);
+    let columns =
+        |values: Vec<f64>| Columns::from([("l".to_owned(), values), ("u".to_owned(), vec![1.0; n])]);
     let (base, new) = (columns(base), columns(new));
     let found = PERPLEXITY.compare(Pairs { base: &base, new: &new, clusters: &vec![None; n] });
     found.and_then(|found| found.test).map_or(1.0, |test| PERPLEXITY.p_worse(&test))
@@ -97,7 +98,12 @@ fn coverage(shape: Gains, n: usize, runs: u64) -> f64 {
     let held = (0..runs).into_par_iter().filter(|&run| {
         let mut numbers = ChaCha8Rng::seed_from_u64(run);
         let values: Vec<SampleValues> = (0..n)
-            .map(|_| SampleValues::from([("l".to_owned(), -3.0 - draw(shape, &mut numbers)), ("u".to_owned(), 1.0)]))
+            .map(|_| {
+                SampleValues::from([
+                    ("l".to_owned(), -3.0 - draw(shape, &mut numbers)),
+                    ("u".to_owned(), 1.0),
+                ])
+            })
             .collect();
         let samples: Vec<Sample<'_>> = values.iter().map(|values| Sample { values, cluster: None }).collect();
         let interval = PERPLEXITY.estimate(&samples).and_then(|estimate| estimate.ci95);
@@ -140,7 +146,12 @@ fn main() {
         println!("\nRuns of {metrics} metrics, of equal perplexity, that fail, in percent:\n");
         println!("| gains of the samples | n = 30 | 100 | 200 | 500 | 5,000 |\n|---|---|---|---|---|---|");
         for gains in GAINS {
-            row(gains.0, SIZES.into_iter().map(|n| failures(gains, n, metrics, 0.0, if metrics == 1 { runs(n) } else { runs(n) / 5 })));
+            row(
+                gains.0,
+                SIZES.into_iter().map(|n| {
+                    failures(gains, n, metrics, 0.0, if metrics == 1 { runs(n) } else { runs(n) / 5 })
+                }),
+            );
         }
     }
     println!("\nRuns whose log-likelihoods fall by three standard errors that fail, in percent:\n");

@@ -85,8 +85,7 @@ pub(super) fn newcombe_interval(counts: [u64; 4]) -> (f64, f64) {
     let n = both + lost + won + neither;
     let (base, new) = ((both + lost) / n, (both + won) / n);
     let all = counts.iter().sum::<u64>() as usize;
-    let ((base_low, base_high), (new_low, new_high)) =
-        (wilson_95(base, all), wilson_95(new, all));
+    let ((base_low, base_high), (new_low, new_high)) = (wilson_95(base, all), wilson_95(new, all));
     let margins = (both + lost) * (won + neither) * (both + won) * (lost + neither);
     let product = both * neither - lost * won;
     let corrected = if product > 0.0 { (product - n / 2.0).max(0.0) } else { product };

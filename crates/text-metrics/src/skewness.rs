@@ -37,8 +37,12 @@ impl Moments {
             central(3) / variance.powf(1.5) * (count * (count - 1.0)).sqrt() / (count - 2.0)
         };
         let deviation = if is_constant { 0.0 } else { deviation };
-        (mean.is_finite() && deviation.is_finite() && skewness.is_finite())
-            .then_some(Self { count, mean, deviation, skewness })
+        (mean.is_finite() && deviation.is_finite() && skewness.is_finite()).then_some(Self {
+            count,
+            mean,
+            deviation,
+            skewness,
+        })
     }
 
     /// Standard error of the mean.
@@ -100,8 +104,16 @@ mod tests {
         assert!((moments.skewness / 2.249_735_355_180_541 - 1.0).abs() < 1e-12, "{moments:?}");
         assert!((moments.p_below() / 0.417_001_850_487_408_4 - 1.0).abs() < 1e-10, "{}", moments.p_below());
         let (low, high) = moments.interval_95(moments.mean);
-        assert!((low / -0.277_423_957_892_694 - 1.0).abs() < 1e-10 && (high / 1.032_604_322_436_146_7 - 1.0).abs() < 1e-10, "{low} {high}");
-        assert!((p_below_zero(&SKEWED) / 0.646_682_877_648_699 - 1.0).abs() < 1e-10, "{}", p_below_zero(&SKEWED));
+        assert!(
+            (low / -0.277_423_957_892_694 - 1.0).abs() < 1e-10
+                && (high / 1.032_604_322_436_146_7 - 1.0).abs() < 1e-10,
+            "{low} {high}"
+        );
+        assert!(
+            (p_below_zero(&SKEWED) / 0.646_682_877_648_699 - 1.0).abs() < 1e-10,
+            "{}",
+            p_below_zero(&SKEWED)
+        );
     }
 
     #[test]

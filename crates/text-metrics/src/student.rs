@@ -84,8 +84,10 @@ fn ln_gamma(x: f64) -> f64 {
         1.505_632_735_149_311_6e-7,
     ];
     let x = x - 1.0;
-    let series: f64 =
-        TERMS.iter().zip(1u32..).fold(0.999_999_999_999_809_9, |sum, (term, i)| sum + term / (x + f64::from(i)));
+    let series: f64 = TERMS
+        .iter()
+        .zip(1u32..)
+        .fold(0.999_999_999_999_809_9, |sum, (term, i)| sum + term / (x + f64::from(i)));
     let base = x + 7.5;
     0.5 * std::f64::consts::TAU.ln() + (x + 0.5) * base.ln() - base + series.ln()
 }

@@ -17,7 +17,9 @@ const OF_SUMS: Methods = Methods { standard_error: "jackknife", interval: "Hall'
 pub(super) fn metric_config(metric: &Metric, description: &str) -> (MetricConfig, Option<Methods>) {
     let percent = |kind, methods| (kind, "percent", 0.0, Bound::Number(100.0), methods);
     let (kind, unit, lowest, highest, methods) = match metric.aggregate {
-        Aggregate::Accuracy { .. } if metric.name == "exact_match" => percent("exact_match", Some(PROPORTION)),
+        Aggregate::Accuracy { .. } if metric.name == "exact_match" => {
+            percent("exact_match", Some(PROPORTION))
+        }
         Aggregate::Accuracy { .. } | Aggregate::MostConfident { .. } => percent("accuracy", Some(PROPORTION)),
         Aggregate::Mean { .. } => percent(metric.name, Some(OF_SUMS)),
         Aggregate::Bleu { .. } => percent("bleu", Some(OF_SUMS)),

@@ -8,6 +8,7 @@ use super::style::Look;
 use crate::record::Score;
 use crate::report::distinct::add_new;
 use crate::report::numbers::number;
+use crate::report::uncertainty::value_and_interval;
 use crate::report::{Heading, PublishedNumber, Results};
 
 /// Most values in a figure's description.
@@ -257,17 +258,17 @@ fn size_rank(label: &str) -> (bool, &str) {
 
 fn measured_point(x: f64, score: &Score, prefix: &str) -> Point {
     let ends = score.ci95_low.zip(score.ci95_high).filter(|(low, high)| low.is_finite() && high.is_finite());
-    let interval = ends.map(|(low, high)| format!(" (95 %: {} to {})", number(low), number(high)));
+    let (value, interval) = match ends {
+        Some((low, high)) => {
+            let [value, low, high] = value_and_interval(score.value, low, high);
+            (value, format!(" (95 %: {low} to {high})"))
+        }
+        None => (number(score.value), String::new()),
+    };
     Point {
         x,
         y: score.value,
         interval: ends,
-        tooltip: format!(
-            "{}, {prefix}measured here: {}{}, n = {}",
-            score.model,
-            number(score.value),
-            interval.unwrap_or_default(),
-            score.n
-        ),
+        tooltip: format!("{}, {prefix}measured here: {value}{interval}, n = {}", score.model, score.n),
     }
 }
