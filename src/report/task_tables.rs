@@ -4,7 +4,7 @@ use super::Heading;
 use super::distinct::{add_new, distinct};
 use super::numbers::{arrow, difference, number};
 use super::table::{Cell, Section, Tone, best};
-use super::uncertainty::with_error;
+use super::uncertainty::{value_text, with_error};
 use crate::record::{GroupScore, Score};
 use untrusted_input::thousands;
 
@@ -105,7 +105,13 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
 fn is_best(score: &Score, scores: &[&Score]) -> bool {
     let alike = scores.iter().filter(|other| other.metric == score.metric && other.parameters.is_some());
     let alike: Vec<&Score> = alike.copied().collect();
-    let values: Vec<(f64, String)> = alike.iter().map(|other| (other.value, number(other.value))).collect();
+    let values: Vec<(f64, String)> = alike
+        .iter()
+        .map(|other| {
+            let interval = other.ci95_low.zip(other.ci95_high);
+            (other.value, value_text(other.value, other.stderr, interval))
+        })
+        .collect();
     let best = best(&values, score.higher_is_better).and_then(|index| alike.get(index));
     score.parameters.is_some() && best.is_some_and(|best| best.model == score.model)
 }

@@ -26,6 +26,12 @@ pub fn with_error(value: f64, stderr: Option<f64>, ci95: Option<(f64, f64)>) -> 
     }
 }
 
+/// The value as [`with_error`] prints it, without its error.
+pub fn value_text(value: f64, stderr: Option<f64>, ci95: Option<(f64, f64)>) -> String {
+    let text = with_error(value, stderr, ci95);
+    text.split_once(' ').map_or(text.clone(), |(value, _)| value.to_owned())
+}
+
 /// Whether an arm of the interval is as long as ± lets a reader expect: 1.96 standard errors, 30 % more or less.
 fn is_about_two(arm: f64, stderr: f64) -> bool {
     if stderr == 0.0 { arm == 0.0 } else { (1.4..=2.6).contains(&(arm / stderr)) }

@@ -4,8 +4,8 @@ use super::columns::{GROUPS, Known, OTHER};
 use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
 use crate::record::Score;
 use crate::report::distinct::distinct;
-use crate::report::numbers::short_number;
 use crate::report::table::best;
+use crate::report::uncertainty::value_text;
 use crate::report::{Caveat, Heading, is_reading};
 
 /// Symbol of values under options other than the protocol's own.
@@ -102,8 +102,10 @@ impl Wanted<'_> {
                 (0..cells.len()).filter(|&index| cells[index].value.is_some()).collect();
             let values: Vec<(f64, String)> = cells
                 .iter()
-                .filter_map(|cell| cell.value)
-                .map(|value| (value, short_number(value)))
+                .filter_map(|cell| {
+                    let value = cell.value?;
+                    Some((value, value_text(value, cell.stderr, cell.ci95_low.zip(cell.ci95_high))))
+                })
                 .collect();
             if let Some(index) = best(&values, higher_is_better).and_then(|best| measured.get(best)) {
                 cells[*index].is_best = true;
