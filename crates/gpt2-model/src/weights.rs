@@ -146,7 +146,7 @@ impl WeightFile {
         self.check_tensors(config).map_err(|error| {
             let directory = self.path().parent().unwrap_or(Path::new(""));
             let tensors = self.entries.values().map(|entry| (entry.stored_name.as_str(), entry.dtype));
-            let quantised = explain::quantised(directory, tensors);
+            let quantised = explain::quantised(directory, &tensors.collect::<Vec<_>>());
             quantised.map_or(error, |reason| CheckpointError::new(self.path(), reason))
         })
     }

@@ -201,7 +201,7 @@ pub(super) fn looks_like_weights(name: &str) -> bool {
     has_extension(name, &WEIGHT_EXTENSIONS) && !is_trainer_state(name)
 }
 
-fn has_extension(name: &str, extensions: &[&str]) -> bool {
+pub(super) fn has_extension(name: &str, extensions: &[&str]) -> bool {
     name.rsplit_once('.').is_some_and(|(_, extension)| extensions.contains(&extension))
 }
 

@@ -64,29 +64,23 @@ pub fn adapter_message(directory: &Path) -> String {
 }
 
 /// The message for quantised weights, by the names and types of the tensors and by `config.json` in `directory`.
-pub(super) fn quantised<'a>(
-    directory: &Path,
-    tensors: impl Iterator<Item = (&'a str, Dtype)> + Clone,
-) -> Option<String> {
+pub(super) fn quantised(directory: &Path, tensors: &[(&str, Dtype)]) -> Option<String> {
     let by_name = QUANTISED_NAMES
         .into_iter()
-        .find(|(ending, _)| tensors.clone().any(|(name, _)| name.ends_with(ending)))
+        .find(|(ending, _)| tensors.iter().any(|(name, _)| name.ends_with(ending)))
         .map(|(_, method)| method.to_owned());
-    let integers = || {
-        let of_matrix = |(name, dtype): (&'a str, Dtype)| {
-            let bits = match dtype {
-                Dtype::I8 | Dtype::U8 => "8-bit integers",
-                Dtype::F8_E4M3 | Dtype::F8_E5M2 => "8-bit floats",
-                _ => return None,
-            };
-            name.ends_with(".weight").then(|| bits.to_owned())
+    let of_matrix = |(name, dtype): &(&str, Dtype)| {
+        let numbers = match dtype {
+            Dtype::I8 | Dtype::U8 => "8-bit integers",
+            Dtype::F8_E4M3 | Dtype::F8_E5M2 => "8-bit floats",
+            _ => return None,
         };
-        tensors.clone().find_map(of_matrix)
+        name.ends_with(".weight").then_some(numbers)
     };
     let method = by_config(&directory.join("config.json")).or(by_name);
     let how = match method {
         Some(method) => format!("by {method}"),
-        None => format!("to {}", integers()?),
+        None => format!("to {}", tensors.iter().find_map(of_matrix)?),
     };
     Some(format!(
         "weights quantised {how}, which are not read: dequantise them with transformers \
@@ -147,7 +141,7 @@ mod tests {
     fn quantised_names(names: &[(&'static str, Dtype)], config: &str) -> Option<String> {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("config.json"), config).unwrap();
-        quantised(directory.path(), names.iter().copied())
+        quantised(directory.path(), names)
     }
 
     #[test]

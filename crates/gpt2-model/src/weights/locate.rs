@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::absent::{self, Shard, broken_link_at, is_trainer_state, listed, looks_like_weights};
+use super::absent::{
+    self, Shard, broken_link_at, has_extension, is_trainer_state, listed, looks_like_weights,
+};
 use super::explain::ADAPTER_CONFIG;
 use super::registry::{FORMATS, detect};
 use super::sharded;
@@ -84,7 +86,7 @@ fn named_file(directory: &Path) -> Option<PathBuf> {
 
 /// The names of the files whose content is that of a weight file.
 fn by_content(directory: &Path, names: &[String]) -> Vec<String> {
-    let is_other = |name: &str| is_trainer_state(name) || name.ends_with(".zip") || name.ends_with(".npz");
+    let is_other = |name: &str| is_trainer_state(name) || has_extension(name, &["zip", "npz"]);
     let shard = |name: &str| Shard::parse(name).is_some_and(|shard| shard.count > 1);
     let is_weights = |name: &&String| {
         let path = directory.join(name);
