@@ -45,8 +45,8 @@ impl Caveat {
             None => {}
         }
         if label.options.get("sentences").map(String::as_str) == Some("rules") {
-            let text = "the sentences are made by rules from pronouns or blanks; the published ones, which people corrected, \
-                        could not be had: not comparable with the paper";
+            let text = "sentences made by rules from pronouns or blanks, not the published ones \
+                        (winograd/winograd_wsc.jsonl): not comparable with the paper";
             caveats.push(caveat("†", text.to_owned(), text));
         }
         if let Some(shard) = label.options.get("shard") {
@@ -132,6 +132,15 @@ impl Heading {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_made_by_rules_have_a_caveat() {
+        let mut label = Protocol::new("paper");
+        assert_eq!(Caveat::of_label(&label, 273), []);
+        label.options.insert("sentences".to_owned(), "rules".to_owned());
+        let [caveat] = &Caveat::of_label(&label, 273)[..] else { panic!() };
+        assert!(caveat.symbol == "†" && caveat.explanation.contains("winograd_wsc.jsonl"));
+    }
 
     #[test]
     fn limits_and_unverified_data_have_caveats() {
