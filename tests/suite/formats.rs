@@ -42,6 +42,8 @@ fn files_of_the_original_programs() {
         ("f32.bin", true, "PyTorch", "F32"),
         ("legacy.bin", true, "PyTorch", "F32"),
         ("bf16.bin", true, "PyTorch", "BF16"),
+        ("model_00100.pt", false, "PyTorch", "F32"),
+        ("model_00100.legacy.pt", false, "PyTorch", "F32"),
         ("llm_c_f32.bin", false, "llm.c", "F32"),
         ("llm_c_bf16.bin", false, "llm.c", "BF16"),
     ];

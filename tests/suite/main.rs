@@ -39,5 +39,6 @@ mod several_runs;
 mod shards;
 mod texts;
 mod view;
+mod wild_checkpoints;
 mod winograd;
 mod writers;

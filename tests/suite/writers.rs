@@ -222,20 +222,44 @@ fn members(pickle: Vec<u8>, storages: Vec<(String, Vec<u8>)>) -> Vec<(String, Ve
     std::iter::once(("archive/data.pkl".to_owned(), pickle)).chain(storages).collect()
 }
 
+/// With the matrices of linear layers as `nn.Linear` has them.
+pub fn in_linear_layout(tensors: &Tensors) -> Tensors {
+    let stored = |(name, (shape, values)): (&String, &(Vec<usize>, Vec<f32>))| {
+        let tensor = match shape.as_slice() {
+            [rows, columns] if is_linear(name) => (vec![*columns, *rows], transposed(values, *columns)),
+            _ => (shape.clone(), values.clone()),
+        };
+        (name.clone(), tensor)
+    };
+    tensors.iter().map(stored).collect()
+}
+
+/// A trainer's checkpoint: the state dict under `key`, a step, and perhaps [`dataclass`] or [`dictionary`].
+pub fn trainer(tensors: &Tensors, key: &str, config: &[u8]) -> Vec<u8> {
+    let (state, storages) = state_dict(tensors);
+    let step = [text("step"), number(100)].concat();
+    zip(&members([&b"\x80\x02}("[..], &text(key), &state, config, &step, b"u."].concat(), storages))
+}
+
+/// `"config": GPTConfig(…)`, an instance of a class in the trainer's script.
+pub fn dataclass(fields: &[(&str, usize)]) -> Vec<u8> {
+    [text("config"), b"c__main__\nGPTConfig\n)\x81}(".to_vec(), numbers(fields), b"ub".to_vec()].concat()
+}
+
+/// `"config": {…}`.
+pub fn dictionary(fields: &[(&str, usize)]) -> Vec<u8> {
+    [text("config"), b"}(".to_vec(), numbers(fields), b"u".to_vec()].concat()
+}
+
+fn numbers(fields: &[(&str, usize)]) -> Vec<u8> {
+    fields.iter().flat_map(|(name, value)| [text(name), number(*value)].concat()).collect()
+}
+
 /// nanoGPT's `ckpt.pt` with the output projection `output`, and these `n_layer`, `n_head` and `block_size`.
 pub fn nano_gpt(tensors: &Tensors, [layers, heads, context]: [usize; 3], output: &[f32]) -> Vec<u8> {
     let shape = &tensors["wte.weight"].0;
-    let mut stored = Tensors::new();
-    for (name, (shape, values)) in tensors {
-        let name = format!("_orig_mod.transformer.{name}");
-        let (rows, columns) = (shape[0], shape.last().copied().unwrap());
-        let tensor = if is_linear(&name) {
-            (vec![columns, rows], transposed(values, columns))
-        } else {
-            (shape.clone(), values.clone())
-        };
-        stored.insert(name, tensor);
-    }
+    let named = |(name, tensor)| (format!("_orig_mod.transformer.{name}"), tensor);
+    let mut stored: Tensors = in_linear_layout(tensors).into_iter().map(named).collect();
     stored.insert("_orig_mod.lm_head.weight".to_owned(), (shape.clone(), output.to_vec()));
     let (state, storages) = state_dict(&stored);
     let mut pickle = [&b"\x80\x02}("[..], &text("model"), &state, &text("model_args"), b"}("].concat();

@@ -40,8 +40,8 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Opens a GPT-2: its directory, or its weight file. The content decides on the format (see [`WeightFile::format`]).
     ///
-    /// The configuration is `config.json` in the same directory, OpenAI's `hparams.json`, or part of nanoGPT's and llm.c's
-    /// files. A `config.json` overrides the one in nanoGPT's file, which does not name the activation. The tokenizer is
+    /// The configuration is `config.json` in the same directory, OpenAI's `hparams.json`, or part of the files of
+    /// nanoGPT, other trainers and llm.c. A `config.json` overrides one in a `torch.save` file. The tokenizer is
     /// `tokenizer.json`, `vocab.json` with `merges.txt`, or `encoder.json` with `vocab.bpe`, else the bundled one.
     ///
     /// # Errors
