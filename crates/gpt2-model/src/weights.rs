@@ -64,8 +64,6 @@ pub struct WeightFile {
     /// The opened file, then those that it names.
     sources: Vec<Source>,
     entries: BTreeMap<String, Entry>,
-    /// Text before the names in the file, such as `module.transformer.`.
-    prefix: String,
     /// Whether the file has no biases, so that they are zeros.
     lacks_biases: bool,
     /// Explanation of scores that are not finite, once asked for.
@@ -132,7 +130,6 @@ impl WeightFile {
             config: contents.config,
             sources: [first].into_iter().chain(others).collect(),
             entries,
-            prefix,
             lacks_biases,
             not_finite: OnceLock::new(),
         })
@@ -255,9 +252,10 @@ impl WeightFile {
         self.format
     }
 
-    /// Text before the names of the tensors in the file, such as `module.transformer.`; without the modules of wrappers.
+    /// Text before the names of the tensors in the file, such as `_orig_mod.module.transformer.`.
     pub fn prefix(&self) -> &str {
-        &self.prefix
+        let of = |anchor: &&str| self.entries.get(*anchor)?.stored_name.strip_suffix(*anchor);
+        names::ANCHORS.iter().find_map(of).unwrap_or_default()
     }
 
     /// What users may not expect of these tensors, one sentence each.

@@ -7,7 +7,7 @@ const WRAPPERS: [&str; 4] =
     ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"];
 
 /// Tensors that every GPT-2 has, beside which all others are. The first that is there tells the prefix.
-const ANCHORS: [&str; 3] = ["wte.weight", "wpe.weight", "ln_f.weight"];
+pub(super) const ANCHORS: [&str; 3] = ["wte.weight", "wpe.weight", "ln_f.weight"];
 
 /// Heads of classification, multiple choice, question answering and reinforcement learning.
 const OTHER_HEADS: [&str; 7] =
