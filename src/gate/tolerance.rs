@@ -85,8 +85,8 @@ impl Tolerances {
         rules.max_by_key(|rule| (rule.task.is_some(), rule.metric.is_some()))
     }
 
-    /// `Err` if a metric with the value `base` could not fail whatever the run is. All metrics of which more is better are
-    /// percentages.
+    /// `Err` if the rule of a metric with the value `base` lets it be anything. All metrics of which more is better are
+    /// percentages. A rule for any metric can be meant for others of its task, such as perplexity.
     pub(super) fn check_limit(
         &self,
         (task, metric): (&str, &str),
@@ -95,7 +95,8 @@ impl Tolerances {
     ) -> anyhow::Result<()> {
         let Some(rule) = self.rule(task, metric) else { return Ok(()) };
         let (Tolerance::Absolute(amount) | Tolerance::Relative(amount)) = rule.tolerance;
-        if higher_is_better && amount >= 100.0 || !rule.tolerance.allowed(base).is_finite() {
+        let is_whole = higher_is_better && rule.metric.is_some() && amount >= 100.0;
+        if is_whole || !rule.tolerance.allowed(base).is_finite() {
             bail!("--tolerance {}: {task}.{metric} could not fail: give a smaller amount", rule.given);
         }
         Ok(())
@@ -194,12 +195,14 @@ mod tests {
             tolerances(&[rule]).unwrap().check_limit(("a", "m"), base, higher_is_better)
         };
         for (rule, higher_is_better) in
-            [("*.m=100", true), ("a.*=100%", true), ("*.*=1e308%", false), ("a.m=1e300%", true)]
+            [("*.m=100", true), ("a.m=100%", true), ("*.*=1e308%", false), ("a.m=1e300%", true)]
         {
             let message = limit(rule, 1e9, higher_is_better).unwrap_err().to_string();
             assert_eq!(message, format!("--tolerance {rule}: a.m could not fail: give a smaller amount"));
         }
-        for (rule, higher_is_better) in [("*.m=99.9", true), ("*.m=640%", false), ("b.m=100", true)] {
+        for (rule, higher_is_better) in
+            [("*.m=99.9", true), ("*.m=640%", false), ("a.*=640%", true), ("b.m=100", true)]
+        {
             limit(rule, 50.0, higher_is_better).unwrap();
         }
     }
