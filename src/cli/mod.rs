@@ -63,8 +63,8 @@ Examples:
   gpt2-eval check results/baselines/NAME.json results/NEW
                                                           exit code 1 if worse (docs/ci.md)
 
-Exit codes: 0 success, 1 a gate failed, 2 wrong input, 3 incomplete or with failed samples
-(run the same command again to continue)")]
+Exit codes: 0 success, 1 a gate failed, 2 wrong input or a task without a value, 3 incomplete or
+with failed samples (run the same command again to continue)")]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -113,10 +113,12 @@ enum Command {
 const GATE_FAILED: u8 = 1;
 /// Usage, configuration or preflight error.
 const WRONG_INPUT: u8 = 2;
+/// A task that was run has no value.
+const NOTHING_MEASURED: u8 = 2;
 const INCOMPLETE: u8 = 3;
 
-/// Parses and runs the command line. Exit codes: 0 success; 1 a gate failed; 2 usage, configuration or preflight error;
-/// 3 incomplete but resumable, or with failed samples.
+/// Parses and runs the command line. Exit codes: 0 success; 1 a gate failed; 2 usage, configuration or preflight error, or
+/// a task without a value; 3 incomplete but resumable, or with failed samples.
 pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|mut error| {
         if error.get(ContextKind::InvalidArg) == Some(&ContextValue::String("--seeds".to_owned())) {
@@ -135,6 +137,7 @@ pub fn main() -> ExitCode {
         Ok(None) => return ExitCode::SUCCESS,
         Ok(Some(Problem::GateFailed(reason))) => (reason, GATE_FAILED),
         Ok(Some(Problem::Incomplete(reason))) => (reason, INCOMPLETE),
+        Ok(Some(Problem::NothingMeasured(reason))) => (reason, NOTHING_MEASURED),
         Err(error) => {
             let is_incomplete = error.chain().any(|cause| {
                 cause.is::<Incomplete>() || matches!(cause.downcast_ref(), Some(RunError::Incomplete(_)))

@@ -27,7 +27,7 @@ impl Reporter {
         let mut results = Results::new(made_by);
         let tasks = preflight.finished_tasks()?;
         for task in &tasks {
-            results.add_task(task);
+            results.add_task(task, &preflight.identity.models);
         }
         let reporter = Self { directory: directory.to_owned(), progress, results, tasks };
         reporter.write()?;
@@ -72,9 +72,9 @@ impl Observer for Reporter {
         self.write()
     }
 
-    fn task_failed(&mut self, model: &str, task: usize, error: &RunError) -> Result<(), RunError> {
+    fn task_failed(&mut self, model: &ModelIdentity, task: usize, error: &RunError) -> Result<(), RunError> {
         let Some(task) = self.tasks.get(task) else { return Ok(()) };
-        self.progress.note(&format!("{} on {model} failed: {error}", task.measured.task));
+        self.progress.note(&format!("{} on {} failed: {error}", task.measured.task, model.label));
         self.results.add_failure(model, task, &error.to_string());
         self.write()
     }

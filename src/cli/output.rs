@@ -15,7 +15,18 @@ pub(super) struct Report {
 pub(super) enum Problem {
     /// Something is missing or failed; the same command, run again, continues.
     Incomplete(String),
+    /// A task that was run has no value; the same command, run again, would not change that.
+    NothingMeasured(String),
     GateFailed(String),
+}
+
+impl Problem {
+    /// What happened.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Incomplete(text) | Self::NothingMeasured(text) | Self::GateFailed(text) => text,
+        }
+    }
 }
 
 impl From<String> for Report {

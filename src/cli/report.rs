@@ -51,7 +51,7 @@ pub(super) fn report(arguments: &ReportArguments) -> anyhow::Result<Report> {
             bail!("--format {}: several formats need a directory: add --out DIR", names.join(","))
         }
     };
-    Ok(Report { text, problem: opened.problem().map(Problem::Incomplete) })
+    Ok(Report { text, problem: opened.problem() })
 }
 
 /// Runs with everything that exports need.
@@ -83,17 +83,25 @@ impl Opened {
         Export::new(runs.collect())
     }
 
-    /// Missing and failed samples, with the names of the runs if there are several.
-    pub fn problem(&self) -> Option<String> {
-        if let [run] = self.runs.as_slice() {
-            return score::problem(run);
+    /// Missing and failed samples and tasks without a value, with the names of the runs if there are several.
+    pub fn problem(&self) -> Option<Problem> {
+        let of_run = |(run, results)| score::problem(run, results);
+        if let ([run], [results]) = (self.runs.as_slice(), self.scores.as_slice()) {
+            return of_run((run, results));
         }
-        let problems = self.runs.iter().zip(&self.names).filter_map(|(run, name)| {
-            let problem = score::problem(run)?;
-            Some(format!("{name}: {problem}"))
-        });
-        let problems: Vec<String> = problems.collect();
-        (!problems.is_empty()).then(|| problems.join("\n"))
+        let mut lines = Vec::new();
+        let mut is_unmeasured = false;
+        for (pair, name) in self.runs.iter().zip(&self.scores).zip(&self.names) {
+            let Some(problem) = of_run(pair) else { continue };
+            is_unmeasured |= matches!(problem, Problem::NothingMeasured(_));
+            lines.push(format!("{name}: {}", problem.text()));
+        }
+        let text = lines.join("\n");
+        match (text.is_empty(), is_unmeasured) {
+            (true, _) => None,
+            (false, true) => Some(Problem::NothingMeasured(text)),
+            (false, false) => Some(Problem::Incomplete(text)),
+        }
     }
 }
 

@@ -60,10 +60,10 @@ pub(super) struct RunArguments {
     /// Measure N samples of each task: a seeded subset that grows with N
     #[arg(short, long, value_name = "N", value_parser = positive)]
     pub limit: Option<usize>,
-    /// Tokens between the starts of two windows of the perplexity tasks, from 1 to 1024 [default: 32, as in the paper;
-    /// 1024 is the fastest]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub stride: Option<u16>,
+    /// Tokens between the starts of two windows of the perplexity tasks, from 1 to the tokens of a window [default: 32, as in
+    /// the paper; the length of a window, mostly 1024, is the fastest]
+    #[arg(long, value_name = "S", value_parser = positive)]
+    pub stride: Option<usize>,
     /// Few-shot examples in the prompt, for tasks that support them; several numbers give several rows: 0,1,5 [default:
     /// as the protocol says, mostly 0]
     #[arg(long, visible_alias = "num-fewshot", value_delimiter = ',', value_name = "K,…", value_parser = Trimmed(clap::value_parser!(u16)))]

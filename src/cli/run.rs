@@ -10,10 +10,11 @@ use super::output::{Incomplete, Problem, Report, check_out, describe};
 use super::progress::Progress;
 use super::report;
 use super::resolve::{RunArguments, RunChoice};
+use super::score::nothing_measured;
 use super::stop::Stop;
 use crate::plan::{ModelSource, Plan};
 use crate::record::{Identity, Manifest, Shard, Status};
-use crate::report::{Format, Screen, made_by, terminal_report};
+use crate::report::{Format, Results, Screen, made_by, terminal_report};
 use crate::run::{Failures, LoadedTask, Preflight, RunDirectory, RunError, RunOptions, execute};
 use crate::text::command_line;
 use gpt2_model::ComputeDevice;
@@ -55,7 +56,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
         stop_wanted: &|| stop.is_wanted(),
     };
     match measure(&mut preflight, &options, &mut directory, progress, made_by) {
-        Ok((table, failures)) => end(&mut directory, &table, &failures, &arguments.format),
+        Ok((results, failures)) => end(&mut directory, &results, &failures, &arguments.format),
         Err(error) => Err(cut_off(&mut directory, error)),
     }
 }
@@ -63,7 +64,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
 /// The table of a finished run, and what failed in it.
 fn end(
     directory: &mut RunDirectory,
-    table: &str,
+    results: &Results,
     failures: &Failures,
     formats: &[Format],
 ) -> anyhow::Result<Report> {
@@ -75,21 +76,25 @@ fn end(
             thousands(*failed_samples as u64)
         ));
     }
-    let problem = (!problems.is_empty()).then(|| problems.join("\n"));
+    let failed = (!problems.is_empty()).then(|| problems.join("\n"));
+    // A task whose device failed may have values when it is run again.
+    let problem = match (failed_tasks.as_slice(), results.unmeasured(), &failed) {
+        ([], unmeasured @ [_, ..], _) => Some(nothing_measured(unmeasured)),
+        (_, _, Some(failed)) if failed_samples > lasting_samples || !failed_tasks.is_empty() => {
+            Some(Problem::Incomplete(format!("{failed}\nrun the same command again to retry what failed")))
+        }
+        (_, _, Some(failed)) => Some(Problem::Incomplete(failed.clone())),
+        (_, _, None) => None,
+    };
     // A failed task lacks samples; a failed sample has a record with its error.
     let status = if failed_tasks.is_empty() { Status::Complete } else { Status::Failed };
-    directory.end(status, *failed_samples, problem.clone())?;
+    let error = failed.or_else(|| problem.as_ref().map(|problem| problem.text().to_owned()));
+    directory.end(status, *failed_samples, error)?;
     if !formats.is_empty() {
         report::write_formats(directory.path(), formats)?;
     }
-    let text = format!("{table}{}\n", directory.path().display());
-    let retry = if failed_samples > lasting_samples || !failed_tasks.is_empty() {
-        "\nrun the same command again to retry what failed"
-    } else {
-        ""
-    };
-    let problem = problem.map(|problem| Problem::Incomplete(format!("{problem}{retry}")));
-    Ok(Report { text, problem })
+    let table = terminal_report(results, Screen::of_standard_output());
+    Ok(Report { text: format!("{table}{}\n", directory.path().display()), problem })
 }
 
 /// The error of a run that ended early.
@@ -117,12 +122,12 @@ fn measure(
     directory: &mut RunDirectory,
     progress: Progress,
     made_by: String,
-) -> anyhow::Result<(String, Failures)> {
+) -> anyhow::Result<(Results, Failures)> {
     preflight.write_inputs(directory.path())?;
     let mut reporter = Reporter::new(directory.path(), preflight, progress, made_by)?;
     check_device(options.device)?;
     let failures = execute(preflight, options, directory, &mut reporter)?;
-    Ok((terminal_report(&reporter.finish(), Screen::of_standard_output()), failures))
+    Ok((reporter.finish(), failures))
 }
 
 /// Notes what users may not expect.

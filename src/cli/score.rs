@@ -28,14 +28,22 @@ pub(super) fn write_tables(run: &FinishedRun) -> anyhow::Result<Report> {
         write_atomically(&run.path.join(&file.path), &file.content)?;
     }
     let text = format!("{}{}\n", terminal_report(&results, Screen::of_standard_output()), run.path.display());
-    Ok(Report { text, problem: problem(run).map(Problem::Incomplete) })
+    Ok(Report { text, problem: problem(run, &results) })
 }
 
-/// Missing or failed samples of a run.
-pub(super) fn problem(run: &FinishedRun) -> Option<String> {
-    match (run.missing(), run.failed()) {
-        (0, 0) => None,
-        (0, failed) => Some(format!("{} samples failed", thousands(failed as u64))),
-        (missing, _) => Some(format!("{} samples are missing", thousands(missing as u64))),
+/// Missing samples of a run, tasks without a value, or failed samples.
+pub(super) fn problem(run: &FinishedRun, results: &Results) -> Option<Problem> {
+    match (run.missing(), results.unmeasured(), run.failed()) {
+        (0, [], 0) => None,
+        (0, [], failed) => Some(Problem::Incomplete(format!("{} samples failed", thousands(failed as u64)))),
+        (0, unmeasured, _) => Some(nothing_measured(unmeasured)),
+        (missing, ..) => {
+            Some(Problem::Incomplete(format!("{} samples are missing", thousands(missing as u64))))
+        }
     }
+}
+
+/// The problem of a run with these tasks without a value.
+pub(super) fn nothing_measured(unmeasured: &[String]) -> Problem {
+    Problem::NothingMeasured(format!("no value was measured for:\n  {}", unmeasured.join("\n  ")))
 }

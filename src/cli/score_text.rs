@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
+use super::compute::positive;
 use super::generate::{MAX_BYTES, standard_input};
 use super::one_model::{ModelArguments, OneModel};
 use super::progress::Progress;
@@ -19,6 +20,9 @@ use untrusted_input::thousands;
 
 /// Characters shown before a surprising token.
 const CONTEXT_CHARACTERS: usize = 40;
+
+/// Default of `--stride`.
+const DEFAULT_STRIDE: usize = 512;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -33,10 +37,10 @@ pub(super) struct ScoreTextArguments {
     file: PathBuf,
     #[command(flatten)]
     model: ModelArguments,
-    /// Tokens between the starts of two windows, from 1 to 1024: fewer are more exact and slower; the perplexity tasks use
-    /// 32
-    #[arg(long, value_name = "S", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    stride: u16,
+    /// Tokens between the starts of two windows, from 1 to the model's context: fewer are more exact and slower; the
+    /// perplexity tasks use 32 [default: 512, or the context if it is shorter]
+    #[arg(long, value_name = "S", value_parser = positive)]
+    stride: Option<usize>,
     /// Number of surprising tokens to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
@@ -98,12 +102,15 @@ pub(super) fn score_text(arguments: &ScoreTextArguments) -> anyhow::Result<Strin
     }
     let model = OneModel::load(&arguments.model)?;
     let context = model.checkpoint.config.n_positions;
-    let stride = usize::from(arguments.stride).min(context);
+    if let Some(stride) = arguments.stride.filter(|&stride| stride > context) {
+        bail!("--stride {stride}: longer than the context of {}; expected 1 to {context}", model.label);
+    }
+    let stride = arguments.stride.unwrap_or(DEFAULT_STRIDE).min(context);
     let mut planner = Planner::new(&model.checkpoint.tokenizer, context);
     let request = Request::Rolling {
         document: Document::new(&text),
         part: 0..text.len(),
-        window: Window { context, stride },
+        window: Window { context: None, stride: Some(stride) },
     };
     let Work::Score { sequences, .. } = planner.plan(&request)? else { bail!("the text cannot be scored") };
     let tokens: Vec<u32> = sequences.iter().flat_map(|sequence| &sequence.targets).copied().collect();

@@ -12,13 +12,10 @@ use crate::data::Split;
 use crate::download::Downloads;
 use crate::tasks::{Registry, Source};
 use crate::text::{visible_bytes, visible_white_space};
-use gpt2_model::Checkpoint;
 use gpt2_model::engine::{Planner, Work};
 use gpt2_model::request::Request;
 use gpt2_model::tokenizer::Gpt2Tokenizer;
-
-/// `n_positions` of GPT-2, used without --model.
-const GPT2_CONTEXT: usize = 1024;
+use gpt2_model::{Checkpoint, GPT2_POSITIONS};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArguments {
@@ -77,7 +74,7 @@ pub(super) fn show(arguments: &ShowArguments) -> anyhow::Result<String> {
             let checkpoint = Checkpoint::open(directory)?;
             (checkpoint.tokenizer, checkpoint.config.n_positions)
         }
-        None => (Gpt2Tokenizer::bundled()?, GPT2_CONTEXT),
+        None => (Gpt2Tokenizer::bundled()?, GPT2_POSITIONS),
     };
     let mut planner = Planner::new(&tokenizer, context);
     let mut text = format!(

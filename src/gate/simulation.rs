@@ -88,6 +88,7 @@ fn run(correct: Vec<f64>, log_likelihoods: Vec<f64>) -> RegressionBaseline {
     let identity = ModelIdentity {
         label: "m".to_owned(),
         parameters: 1,
+        n_positions: 1024,
         config_sha256: hash(),
         weights_sha256: hash(),
         tokenizer_sha256: hash(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Protocol;
 use crate::plan::{Plan, PlannedTask};
+use gpt2_model::GPT2_POSITIONS;
 
 /// State of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -74,6 +75,10 @@ pub struct Identity {
     pub data: Vec<DataIdentity>,
     /// Maximum number of samples of each task.
     pub limit: Option<usize>,
+    /// Version of the rule by which the limit chooses samples; none without a limit. Version 1, which chose by the ids of
+    /// the samples, has no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<u32>,
     /// Seed of subsets, few-shot examples and sampling.
     pub seed: u64,
     /// The shard of every task that this run measures; all samples without it.
@@ -160,12 +165,25 @@ pub struct ModelIdentity {
     pub label: String,
     /// Number of parameters.
     pub parameters: u64,
+    /// Length of the context in tokens; left out where it is that of GPT-2, 1,024.
+    #[serde(default = "gpt2_context", skip_serializing_if = "is_gpt2_context")]
+    pub n_positions: usize,
     /// sha256 of the parsed configuration.
     pub config_sha256: String,
     /// sha256 of the weight file.
     pub weights_sha256: String,
     /// sha256 of the tokenizer's files.
     pub tokenizer_sha256: String,
+}
+
+fn gpt2_context() -> usize {
+    GPT2_POSITIONS
+}
+
+// Serde passes a reference to the field.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_gpt2_context(n_positions: &usize) -> bool {
+    *n_positions == GPT2_POSITIONS
 }
 
 /// Fingerprint of a custom task.

@@ -63,6 +63,13 @@ impl Caveat {
                 "measured on a part of the records (--limit)",
             ));
         }
+        if let Some(window) = label.options.get("window") {
+            caveats.push(caveat(
+                "◊",
+                format!("windows of {window} tokens, because the model's context is not GPT-2's 1024"),
+                "the model's context is not GPT-2's 1024 tokens; the task's table has the length of the windows",
+            ));
+        }
         caveats
     }
 }

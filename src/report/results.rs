@@ -18,6 +18,8 @@ pub struct Results {
     pub(super) made_by: String,
     pub(super) warnings: Vec<String>,
     pub(super) notes: Vec<String>,
+    /// `task:protocol on model: reason` for every task without a value, or without that of a metric.
+    pub(super) unmeasured: Vec<String>,
 }
 
 /// Program, precision and device.
@@ -43,7 +45,7 @@ impl Results {
     pub fn of_run(run: &FinishedRun) -> Self {
         let mut results = Self::new(made_by(&run.manifest.identity, &run.manifest.environment));
         for task in &run.tasks {
-            results.add_task(task);
+            results.add_task(task, &run.manifest.identity.models);
         }
         // In the order in which a run computes them.
         for (number, model) in run.manifest.identity.models.iter().enumerate() {
@@ -55,7 +57,7 @@ impl Results {
                         thousands(records.len() as u64),
                         thousands(task.measured.samples as u64)
                     );
-                    results.add_failure(&model.label, task, &reason);
+                    results.add_failure(model, task, &reason);
                 } else {
                     results.add_model(model, task, records);
                 }
@@ -64,37 +66,28 @@ impl Results {
         results
     }
 
-    /// Adds a task with the scores of its heuristic baselines.
-    pub fn add_task(&mut self, task: &FinishedTask) {
-        let FinishedTask { measured, config, metrics, .. } = task;
-        let MeasuredTask { task: name, protocol, label, records, .. } = measured;
-        let known = config.protocol(&protocol.name);
-        let takes = |option: &str| known.is_some_and(|known| known.options.iter().any(|name| name == option));
-        let number = |option: &str| protocol.options.get(option).and_then(|value| value.parse().ok());
-        // Task configs of custom tasks have their own default of `stride`.
-        let has_paper_stride = takes("stride") && protocol.name != Protocol::CUSTOM;
-        let is_other = |(option, value): &(&String, &String)| {
-            known.and_then(|known| known.defaults.get(*option)) != Some(*value)
-        };
-        let others =
-            protocol.options.iter().filter(is_other).map(|(option, value)| format!("{option}={value}"));
-        self.headings.push(Heading {
-            task: name.clone(),
-            title: config.title.clone(),
-            protocol: label.to_string(),
-            is_default: config.default_protocol() == protocol.name,
-            other_options: others.collect::<Vec<_>>().join(","),
-            stride: number("stride").or_else(|| has_paper_stride.then_some(PAPER_STRIDE)),
-            shots: number("shots").or_else(|| takes("shots").then_some(0)),
-            metrics: metrics.iter().map(|metric| metric.name.to_owned()).collect(),
-            caveats: Caveat::of_label(label, *records),
-            ..Heading::default()
-        });
+    /// Adds a task with the scores of its heuristic baselines. Models with windows of different sizes have a heading
+    /// each.
+    pub fn add_task(&mut self, task: &FinishedTask, models: &[ModelIdentity]) {
+        let mut labels: Vec<Protocol> = Vec::new();
+        for label in models.iter().map(|model| task.label_of(model)) {
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+        }
+        if labels.is_empty() {
+            labels.push(task.measured.label.clone());
+        }
+        for label in &labels {
+            self.headings.push(heading(task, label));
+        }
         for HeuristicBaseline { name, values, clusters } in &task.baselines {
             let both = values.iter().zip(clusters);
             let samples: Vec<Sample<'_>> =
                 both.map(|(values, cluster)| Sample { values, cluster: cluster.as_deref() }).collect();
-            self.scores.extend(Scored { task, model: name, parameters: None, failed: 0 }.scores(&samples));
+            let protocol = &task.measured.label;
+            let scored = Scored { task, model: name, protocol, parameters: None, failed: 0 };
+            self.scores.extend(scored.scores(&samples));
         }
     }
 
@@ -107,8 +100,13 @@ impl Results {
             .map(|record| Sample { values: &record.values, cluster: record.cluster.as_deref() })
             .collect();
         let parameters = Some(model.parameters);
-        let scored = Scored { task, model: &model.label, parameters, failed: failed.len() };
-        self.scores.extend(scored.scores(&samples));
+        let label = task.label_of(model);
+        let protocol = &label;
+        let scored = Scored { task, model: &model.label, protocol, parameters, failed: failed.len() };
+        let scores = scored.scores(&samples);
+        let has_scores = !scores.is_empty();
+        let missing = missing_values(task, records, &scores);
+        self.scores.extend(scores);
         self.groups.extend(scored.group_scores(&samples));
         let mut footnotes = Vec::new();
         let truncated = records.iter().filter(|record| record.truncated_tokens > 0).count();
@@ -131,24 +129,31 @@ impl Results {
                 first.id
             ));
         }
-        if let Some(heading) = self.heading_of(task) {
+        if let Some(reason) = &missing {
+            let name = format!("{}:{label}", task.measured.task);
+            self.unmeasured.push(format!("{name} on {}: {reason}", model.label));
+            if failed.is_empty() {
+                footnotes.push(format!("§ {}: {reason}", model.label));
+            }
+        }
+        if let Some(heading) = self.heading_of(task, &label) {
             heading.footnotes.extend(footnotes);
             heading.truncated.extend((truncated > 0).then(|| model.label.clone()));
-            let has_none = !records.is_empty() && failed.len() == records.len();
-            heading.unmeasured.extend(has_none.then(|| model.label.clone()));
+            heading.unmeasured.extend((missing.is_some() && !has_scores).then(|| model.label.clone()));
         }
     }
 
     /// Adds a footnote that a model has no scores on a task that was added before.
-    pub fn add_failure(&mut self, model: &str, task: &FinishedTask, reason: &str) {
-        if let Some(heading) = self.heading_of(task) {
-            heading.footnotes.push(format!("§ {model}: not measured: {reason}"));
-            heading.unmeasured.push(model.to_owned());
+    pub fn add_failure(&mut self, model: &ModelIdentity, task: &FinishedTask, reason: &str) {
+        let ModelIdentity { label, .. } = model;
+        if let Some(heading) = self.heading_of(task, &task.label_of(model)) {
+            heading.footnotes.push(format!("§ {label}: not measured: {reason}"));
+            heading.unmeasured.push(label.clone());
         }
     }
 
-    fn heading_of(&mut self, task: &FinishedTask) -> Option<&mut Heading> {
-        let label = task.measured.label.to_string();
+    fn heading_of(&mut self, task: &FinishedTask, label: &Protocol) -> Option<&mut Heading> {
+        let label = label.to_string();
         self.headings
             .iter_mut()
             .find(|heading| heading.task == task.measured.task && heading.protocol == label)
@@ -194,6 +199,12 @@ impl Results {
         Summary::new(&self.headings, &self.scores)
     }
 
+    /// `task:protocol on model: reason` for every task without a value, or without that of a metric, although it was
+    /// run.
+    pub fn unmeasured(&self) -> &[String] {
+        &self.unmeasured
+    }
+
     /// The tables of the tasks.
     pub fn sections(&self) -> Vec<Section> {
         sections(&self.headings, &self.scores, &self.groups)
@@ -211,5 +222,65 @@ impl Results {
     pub fn preface(&self) -> Vec<String> {
         let warnings = self.warnings.iter().map(|warning| format!("Warning: {warning}"));
         warnings.chain(self.notes.iter().cloned()).collect()
+    }
+}
+
+/// Why a task that was run has no value, or not that of every metric; `None` if it has all. A shard may have nothing to
+/// measure.
+fn missing_values(task: &FinishedTask, records: &[SampleResult], scores: &[Score]) -> Option<String> {
+    let has = |name: &str| scores.iter().any(|score| score.metric == name);
+    let missing: Vec<&str> =
+        task.metrics.iter().map(|metric| metric.name).filter(|name| !has(name)).collect();
+    if missing.is_empty() || task.measured.label.options.contains_key("shard") {
+        return None;
+    }
+    let count = |count: usize| thousands(count as u64);
+    let all = count(records.len());
+    let failed: Vec<&SampleResult> = records.iter().filter(|record| record.error.is_some()).collect();
+    let has_scored = records.iter().any(|record| record.error.is_none() && record.target_tokens > 0);
+    let names = missing.join(", ");
+    Some(match failed.first() {
+        _ if records.is_empty() => "it has no samples".to_owned(),
+        Some(first) if !has_scored => {
+            let error = first.error.as_deref().unwrap_or_default();
+            let failed = if failed.len() == records.len() {
+                format!("all {all} samples failed")
+            } else {
+                format!(
+                    "{} of {all} samples failed and no token is scored in the others",
+                    count(failed.len())
+                )
+            };
+            format!("{failed}; the first is {}: {error}", first.id)
+        }
+        None if !has_scored => format!("no token is scored in its {all} samples"),
+        _ => format!("its {all} samples give no finite value of {names}"),
+    })
+}
+
+/// The heading of a task's table for models under `label`.
+fn heading(task: &FinishedTask, label: &Protocol) -> Heading {
+    let FinishedTask { measured, config, metrics, .. } = task;
+    let MeasuredTask { task: name, protocol, records, .. } = measured;
+    let known = config.protocol(&protocol.name);
+    let takes = |option: &str| known.is_some_and(|known| known.options.iter().any(|name| name == option));
+    let number = |option: &str| protocol.options.get(option).and_then(|value| value.parse().ok());
+    // Task configs of custom tasks have their own default of `stride`.
+    let has_paper_stride = takes("stride") && protocol.name != Protocol::CUSTOM;
+    let is_other = |(option, value): &(&String, &String)| {
+        known.and_then(|known| known.defaults.get(*option)) != Some(*value)
+    };
+    let others = protocol.options.iter().filter(is_other).map(|(option, value)| format!("{option}={value}"));
+    Heading {
+        task: name.clone(),
+        title: config.title.clone(),
+        protocol: label.to_string(),
+        is_default: config.default_protocol() == protocol.name,
+        other_options: others.collect::<Vec<_>>().join(","),
+        stride: number("stride").or_else(|| has_paper_stride.then_some(PAPER_STRIDE)),
+        shots: number("shots").or_else(|| takes("shots").then_some(0)),
+        metrics: metrics.iter().map(|metric| metric.name.to_owned()).collect(),
+        caveats: Caveat::of_label(label, *records),
+        ..Heading::default()
     }
 }

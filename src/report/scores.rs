@@ -1,7 +1,7 @@
 //! Metrics over the samples of a task.
 
 use super::paper_value;
-use crate::record::{GroupScore, MeasuredTask, Score};
+use crate::record::{GroupScore, MeasuredTask, Protocol, Score};
 use crate::run::FinishedTask;
 use text_metrics::{Estimate, Sample};
 
@@ -11,6 +11,8 @@ pub(super) struct Scored<'a> {
     pub task: &'a FinishedTask,
     /// Label of the model, or name of the baseline.
     pub model: &'a str,
+    /// The protocol in the model's tables.
+    pub protocol: &'a Protocol,
     /// Number of parameters of the model.
     pub parameters: Option<u64>,
     /// Number of failed samples.
@@ -21,7 +23,7 @@ impl Scored<'_> {
     /// The metrics over `samples`, which are those that did not fail. A metric without a value is left out: one of no
     /// samples, beyond the range of f64, or of values that a baseline does not have.
     pub fn scores(self, samples: &[Sample<'_>]) -> Vec<Score> {
-        let MeasuredTask { task, protocol, label, .. } = &self.task.measured;
+        let MeasuredTask { task, protocol, .. } = &self.task.measured;
         let metrics = self.task.metrics.iter();
         metrics
             .filter_map(|metric| {
@@ -30,7 +32,7 @@ impl Scored<'_> {
                     model: self.model.to_owned(),
                     parameters: self.parameters,
                     task: task.clone(),
-                    protocol: label.to_string(),
+                    protocol: self.protocol.to_string(),
                     metric: metric.name.to_owned(),
                     value,
                     stderr,
@@ -47,7 +49,7 @@ impl Scored<'_> {
 
     /// The metrics of every breakdown over its groups of `samples`.
     pub fn group_scores(self, samples: &[Sample<'_>]) -> Vec<GroupScore> {
-        let MeasuredTask { task, label, .. } = &self.task.measured;
+        let MeasuredTask { task, .. } = &self.task.measured;
         let mut scores = Vec::new();
         for breakdown in &self.task.breakdowns {
             for (group, members) in breakdown.groups(samples) {
@@ -58,7 +60,7 @@ impl Scored<'_> {
                     scores.push(GroupScore {
                         model: self.model.to_owned(),
                         task: task.clone(),
-                        protocol: label.to_string(),
+                        protocol: self.protocol.to_string(),
                         breakdown: breakdown.name.to_owned(),
                         group: group.clone(),
                         metric: metric.name.to_owned(),

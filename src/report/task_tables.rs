@@ -4,7 +4,7 @@ use super::Heading;
 use super::distinct::{add_new, distinct};
 use super::numbers::{arrow, difference, number};
 use super::table::{Cell, Section, Tone, best};
-use super::uncertainty::{value_text, with_error};
+use super::uncertainty::{UNKNOWN_ERROR, value_text, with_error};
 use crate::record::{GroupScore, Score};
 use untrusted_input::thousands;
 
@@ -86,6 +86,9 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
         let prefix = if several { format!("{}: ", heading.protocol) } else { String::new() };
         let own = heading.footnotes.iter().map(|footnote| format!("{prefix}{footnote}"));
         add_new(&mut footnotes, caveats.chain(own));
+    }
+    if all.iter().any(|score| score.stderr.is_none()) {
+        footnotes.push(UNKNOWN_ERROR.to_owned());
     }
     let title = match together {
         [(heading, _)] => format!("{} ({})", heading.title, heading.protocol),

@@ -3,12 +3,16 @@
 use super::numbers::number;
 use untrusted_input::thousands;
 
+/// Footnote of tables with `± ?`.
+pub const UNKNOWN_ERROR: &str =
+    "± ?: the error is unknown: fewer than two independent samples, or a metric without an error";
+
 /// The value with ± its standard error, or with its 95 % interval: `35.13 ± 0.70` or `1,200 [430, 3,400]`.
 ///
 /// ± is printed only if the interval is about two standard errors to each side. Few samples, a value near its limit and a
-/// logarithmic scale make the interval wider or asymmetric: then the interval is printed.
+/// logarithmic scale make the interval wider or asymmetric: then the interval is printed. Without a standard error: `± ?`.
 pub fn with_error(value: f64, stderr: Option<f64>, ci95: Option<(f64, f64)>) -> String {
-    let Some(stderr) = stderr else { return number(value) };
+    let Some(stderr) = stderr else { return format!("{} ± ?", number(value)) };
     match ci95 {
         Some((low, high)) if !is_about_two(value - low, stderr) || !is_about_two(high - value, stderr) => {
             interval_text(value, low, high)
@@ -107,7 +111,8 @@ mod tests {
         assert_eq!(shown(0.058_218, 0.013_4), "0.058 ± 0.013");
         assert_eq!(shown(7e-7, 1.2e-7), "7.0e-7 ± 1.2e-7");
         assert_eq!(with_error(35.126, Some(0.5), None), "35.13 ± 0.50");
-        assert_eq!(with_error(35.126, None, None), "35.13");
+        assert_eq!(with_error(35.126, None, None), "35.13 ± ?");
+        assert_eq!(with_error(100.0, None, Some((20.65, 100.0))), "100.00 ± ?");
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn execute(
                 }
                 Err(error) if error.affects_only_this_task() && !options.fail_fast => {
                     let (task, label) = (&preflight.tasks[number].planned.task, &model.planned.label);
-                    observer.task_failed(label, number, &error)?;
+                    observer.task_failed(&model.identity, number, &error)?;
                     failures.failed_tasks.push(format!("{task} on {label}: {error}"));
                 }
                 Err(error) => return Err(error),

@@ -8,8 +8,13 @@ use serde::de::DeserializeOwned;
 use super::RunError;
 use super::directory::MAX_MANIFEST_BYTES;
 use super::journal::{damaged, second_result, unknown_sample};
-use crate::record::{HeuristicResult, Manifest, MeasuredTask, PromptRecord, SCHEMA_VERSION, SampleResult};
+use crate::record::{
+    HeuristicResult, Manifest, MeasuredTask, ModelIdentity, PromptRecord, Protocol, SCHEMA_VERSION,
+    SampleResult,
+};
 use crate::tasks::{HeuristicBaseline, Registry, TaskConfig};
+use gpt2_model::GPT2_POSITIONS;
+use gpt2_model::request::Window;
 use text_metrics::{Breakdown, Metric};
 use untrusted_input::clipped;
 use untrusted_input::{is_plain_name, read_bounded};
@@ -32,6 +37,8 @@ pub struct FinishedTask {
     pub measured: MeasuredTask,
     /// Title, data and protocols.
     pub config: &'static TaskConfig,
+    /// How its requests read a text, for tasks with windows.
+    pub window: Option<Window>,
     /// Metrics over all samples.
     pub metrics: Vec<Metric>,
     /// Metrics over groups of samples.
@@ -52,6 +59,7 @@ impl FinishedTask {
         let task = registry.find(&measured.task).ok_or_else(|| RunError::unknown_task(&measured.task))?;
         Ok(Self {
             config: task.config(),
+            window: task.window(&measured.protocol),
             metrics: task.metrics(&measured.protocol),
             breakdowns: task.breakdowns(&measured.protocol),
             measured,
@@ -59,6 +67,15 @@ impl FinishedTask {
             records: Vec::new(),
             baselines: Vec::new(),
         })
+    }
+
+    /// The protocol in a model's tables: with the tokens of a window where the model's context is not that of GPT-2.
+    pub fn label_of(&self, model: &ModelIdentity) -> Protocol {
+        let mut label = self.measured.label.clone();
+        if let Some(window) = self.window.filter(|_| model.n_positions != GPT2_POSITIONS) {
+            label.options.insert("window".to_owned(), window.tokens(model.n_positions).to_string());
+        }
+        label
     }
 
     /// One sentence on what the protocol does.

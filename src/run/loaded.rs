@@ -6,38 +6,66 @@ use crate::data::Split;
 use crate::plan::{Plan, PlannedTask};
 use crate::record::{DataIdentity, HeuristicResult, MeasuredTask, PromptRecord, Protocol, RequestText};
 use crate::tasks::{HeuristicBaseline, Registry, Source, TaskConfig, TaskSamples};
-use gpt2_model::request::Request;
+use gpt2_model::engine::Planner;
+use gpt2_model::request::{Request, Window};
+use untrusted_input::thousands;
 
-/// A task of the plan whose samples have been read.
-pub struct LoadedTask {
-    /// Name and protocol.
-    pub planned: PlannedTask,
+/// A task of the plan whose data have been read.
+pub(super) struct ReadTask {
+    planned: PlannedTask,
     config: &'static TaskConfig,
-    /// Protocol in outputs: with `data=sample`, `limit=100`… where not all of the published test set is used.
-    pub(super) label: Protocol,
+    /// How its requests read a text, for tasks with windows.
+    pub window: Option<Window>,
     /// All samples of the data.
-    pub(super) all: Box<dyn TaskSamples>,
-    /// The samples that are run, in the order of the data.
-    pub(super) samples: Vec<LoadedSample>,
-    /// Heuristic baselines on those samples.
-    pub(super) baselines: Vec<HeuristicBaseline>,
+    all: Box<dyn TaskSamples>,
 }
 
-impl LoadedTask {
-    /// Reads the data of a task of `plan` and builds the requests of the samples that are run; `dealer` chooses those of
-    /// a shard.
-    pub(super) fn new(
-        planned: &PlannedTask,
-        plan: &Plan,
-        registry: &Registry,
-        dealer: Option<&mut Dealer>,
-    ) -> Result<Self, RunError> {
+impl ReadTask {
+    /// Reads the data of a task of `plan`.
+    pub fn new(planned: &PlannedTask, plan: &Plan, registry: &Registry) -> Result<Self, RunError> {
         let task = registry.find(&planned.task).ok_or_else(|| RunError::unknown_task(&planned.task))?;
         let split = planned.protocol.options.get("split").and_then(|split| Split::find(split));
         let source = Source::new(&plan.data, split.unwrap_or(task.config().data.split), plan.seed);
         let all = task.load(&source, &planned.protocol)?;
-        let ids: Vec<&str> = (0..all.len()).map(|index| all.id(index)).collect();
-        let selected = nested_subset(&ids, plan.limit, plan.seed);
+        let window = task.window(&planned.protocol);
+        Ok(Self { planned: planned.clone(), config: task.config(), window, all })
+    }
+
+    /// `Err` if the stride that the user chose is longer than the windows of the model with this label and `n_positions`
+    /// positions.
+    pub fn check_stride(&self, label: &str, n_positions: usize) -> Result<(), RunError> {
+        let PlannedTask { task, protocol } = &self.planned;
+        let stride = protocol.options.get("stride").and_then(|stride| stride.parse::<usize>().ok());
+        let (Some(window), Some(stride)) = (self.window, stride) else { return Ok(()) };
+        let tokens = window.tokens(n_positions);
+        if stride <= tokens {
+            return Ok(());
+        }
+        let (stride, shown) = (thousands(stride as u64), thousands(tokens as u64));
+        Err(RunError::Other(format!(
+            "{task}:{protocol} on {label}: the stride of {stride} tokens is longer than the window of {shown}; use --stride \
+             with 1 to {tokens}"
+        )))
+    }
+
+    /// Chooses the samples that are run and builds their requests; `dealer` chooses those of a shard. `--limit` takes only
+    /// samples with something to score for every one of `planners`: in a part of a text no window may begin.
+    pub fn select(
+        self,
+        plan: &Plan,
+        planners: &mut [Planner<'_>],
+        dealer: Option<&mut Dealer>,
+    ) -> LoadedTask {
+        let Self { planned, config, window, all } = self;
+        let has_targets = |index: usize| {
+            window.is_none()
+                || all.requests(index).iter().all(|request| {
+                    planners
+                        .iter_mut()
+                        .all(|planner| planner.plan(request).map_or(true, |work| work.has_targets()))
+                })
+        };
+        let selected = nested_subset(&*all, plan.limit, plan.seed, has_targets);
         let mut label = planned.protocol.clone();
         label.options.extend(all.label());
         if selected.len() < all.len() {
@@ -53,9 +81,26 @@ impl LoadedTask {
         }
         let indices: Vec<usize> = samples.iter().map(|sample| sample.index).collect();
         let baselines = all.baselines(&indices);
-        Ok(Self { planned: planned.clone(), config: task.config(), label, all, samples, baselines })
+        LoadedTask { planned, config, label, all, samples, baselines }
     }
+}
 
+/// A task of the plan with the samples that are run.
+pub struct LoadedTask {
+    /// Name and protocol.
+    pub planned: PlannedTask,
+    config: &'static TaskConfig,
+    /// Protocol in outputs: with `data=sample`, `limit=100`… where not all of the published test set is used.
+    pub(super) label: Protocol,
+    /// All samples of the data.
+    pub(super) all: Box<dyn TaskSamples>,
+    /// The samples that are run, in the order of the data.
+    pub(super) samples: Vec<LoadedSample>,
+    /// Heuristic baselines on those samples.
+    pub(super) baselines: Vec<HeuristicBaseline>,
+}
+
+impl LoadedTask {
     /// The manifest's entry.
     pub fn measured(&self) -> MeasuredTask {
         MeasuredTask {

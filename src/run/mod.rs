@@ -56,7 +56,7 @@ pub trait Observer {
         records: &[SampleResult],
     ) -> Result<(), RunError>;
     /// The task with index `task` in the plan has failed on a model; the run continues with the next task.
-    fn task_failed(&mut self, model: &str, task: usize, error: &RunError) -> Result<(), RunError>;
+    fn task_failed(&mut self, model: &ModelIdentity, task: usize, error: &RunError) -> Result<(), RunError>;
 }
 
 /// Why a run cannot begin, ended early, or cannot be read.

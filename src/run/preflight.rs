@@ -1,13 +1,12 @@
 //! Reads and checks every input of a run before the first forward pass: models are opened, data files read, requests
 //! turned into tokens.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::loaded::LoadedTask;
-use super::selection::Dealer;
+use super::loaded::{LoadedTask, ReadTask};
+use super::selection::{Dealer, SELECTION_VERSION};
 use super::{FinishedTask, RunError};
 use crate::plan::{ModelSource, Plan, PlannedModel};
 use crate::record::{CustomTaskIdentity, FileFingerprint, Identity, ModelIdentity, ModelNotes};
@@ -53,28 +52,31 @@ impl Preflight {
     /// error; without it, only this sample fails.
     pub fn new(plan: &Plan, device: &ComputeDevice, fail_fast: bool) -> Result<Self, RunError> {
         let registry = Registry::new(&plan.custom_tasks)?;
-        let mut dealer = plan.shard.map(|shard| Dealer::new(shard.count));
-        let tasks: Vec<LoadedTask> = plan
+        let read: Vec<ReadTask> = plan
             .tasks
             .iter()
-            .map(|planned| LoadedTask::new(planned, plan, &registry, dealer.as_mut()))
+            .map(|planned| ReadTask::new(planned, plan, &registry))
             .collect::<Result<_, _>>()?;
-        let mut models: Vec<ReadyModel> = Vec::new();
-        let mut shared: BTreeMap<(String, usize), Arc<Vec<TaskWork>>> = BTreeMap::new();
-        for planned in &plan.models {
-            let checkpoint = open_checkpoint(planned)?;
-            let key = (checkpoint.tokenizer.sha256().to_owned(), checkpoint.config.n_positions);
-            let work = match shared.get(&key) {
-                Some(work) => Arc::clone(work),
-                None => {
-                    let work = Arc::new(plan_tasks(&tasks, planned, &checkpoint, fail_fast)?);
-                    shared.insert(key, Arc::clone(&work));
-                    work
-                }
-            };
-            let identity = model_identity(planned, &checkpoint);
-            models.push(ReadyModel { planned: planned.clone(), checkpoint, identity, work });
+        let checkpoints: Vec<Checkpoint> =
+            plan.models.iter().map(open_checkpoint).collect::<Result<_, _>>()?;
+        for task in &read {
+            for (planned, checkpoint) in plan.models.iter().zip(&checkpoints) {
+                task.check_stride(&planned.label, checkpoint.config.n_positions)?;
+            }
         }
+        let Planned { tasks, work } = plan_tasks(read, plan, &checkpoints, fail_fast)?;
+        let models: Vec<ReadyModel> = plan
+            .models
+            .iter()
+            .zip(checkpoints)
+            .zip(work)
+            .map(|((planned, checkpoint), work)| ReadyModel {
+                planned: planned.clone(),
+                identity: model_identity(planned, &checkpoint),
+                checkpoint,
+                work,
+            })
+            .collect();
         // A shard may have no sample that runs where others have some.
         if plan.shard.is_none() {
             check_some_sample_runs(&tasks, &models)?;
@@ -91,6 +93,7 @@ impl Preflight {
                 .collect(),
             data: tasks.iter().map(LoadedTask::data_identity).collect(),
             limit: plan.limit,
+            selection: plan.limit.map(|_| SELECTION_VERSION),
             seed: plan.seed,
             shard: plan.shard,
         };
@@ -195,37 +198,77 @@ fn model_identity(planned: &PlannedModel, checkpoint: &Checkpoint) -> ModelIdent
     ModelIdentity {
         label: planned.label.clone(),
         parameters: checkpoint.config.parameters(),
+        n_positions: checkpoint.config.n_positions,
         config_sha256: hex::encode(Sha256::digest(config)),
         weights_sha256: checkpoint.weights.sha256(),
         tokenizer_sha256: checkpoint.tokenizer.sha256().to_owned(),
     }
 }
 
+/// The tasks with the samples that are run, and for each model the work of every task.
+struct Planned {
+    tasks: Vec<LoadedTask>,
+    work: Vec<Arc<Vec<TaskWork>>>,
+}
+
+/// Chooses the samples of every task and turns their requests into tokens, once for all models with the same tokenizer
+/// and context.
 fn plan_tasks(
-    tasks: &[LoadedTask],
-    model: &PlannedModel,
-    checkpoint: &Checkpoint,
+    read: Vec<ReadTask>,
+    plan: &Plan,
+    checkpoints: &[Checkpoint],
     fail_fast: bool,
-) -> Result<Vec<TaskWork>, RunError> {
-    let mut planner = Planner::new(&checkpoint.tokenizer, checkpoint.config.n_positions);
-    let mut planned = Vec::new();
-    for task in tasks {
-        let mut of_task = TaskWork::new();
-        for sample in &task.samples {
-            let work: Result<Vec<Work>, _> =
-                sample.requests.iter().map(|request| planner.plan(request)).collect();
-            let location = task.location(sample);
-            of_task.push(match work {
-                Err(source) if fail_fast => {
-                    let (id, task, model) = (task.id(sample), &task.planned.task, &model.label);
-                    return Err(RunError::Other(format!(
-                        "{location}: sample {id} of {task} cannot be run on {model}: {source}"
-                    )));
-                }
-                work => work.map_err(|source| format!("{location}: {source}")),
-            });
+) -> Result<Planned, RunError> {
+    let mut dealer = plan.shard.map(|shard| Dealer::new(shard.count));
+    let key =
+        |checkpoint: &Checkpoint| (checkpoint.tokenizer.sha256().to_owned(), checkpoint.config.n_positions);
+    let keys: Vec<_> = checkpoints.iter().map(key).collect();
+    // Index of the first model with the same key.
+    let first_of = |key| keys.iter().position(|known| known == key).unwrap_or_default();
+    let first: Vec<usize> = keys.iter().map(first_of).collect();
+    let distinct: Vec<usize> = (0..first.len()).filter(|&index| first[index] == index).collect();
+    let planner = |&index: &usize| {
+        let Checkpoint { tokenizer, config, .. } = &checkpoints[index];
+        Planner::new(tokenizer, config.n_positions)
+    };
+    let mut planners: Vec<Planner<'_>> = distinct.iter().map(planner).collect();
+    let mut work: Vec<Vec<TaskWork>> = vec![Vec::new(); planners.len()];
+    let mut tasks = Vec::new();
+    for task in read {
+        let task = task.select(plan, &mut planners, dealer.as_mut());
+        for ((planner, work), &index) in planners.iter_mut().zip(&mut work).zip(&distinct) {
+            work.push(plan_task(&task, &plan.models[index], planner, fail_fast)?);
         }
-        planned.push(of_task);
+        tasks.push(task);
     }
-    Ok(planned)
+    let shared: Vec<Arc<Vec<TaskWork>>> = work.into_iter().map(Arc::new).collect();
+    let of_model = |first| {
+        let number = distinct.iter().position(|known| known == first)?;
+        shared.get(number).cloned()
+    };
+    Ok(Planned { tasks, work: first.iter().filter_map(of_model).collect() })
+}
+
+fn plan_task(
+    task: &LoadedTask,
+    model: &PlannedModel,
+    planner: &mut Planner<'_>,
+    fail_fast: bool,
+) -> Result<TaskWork, RunError> {
+    let mut of_task = TaskWork::new();
+    for sample in &task.samples {
+        let work: Result<Vec<Work>, _> =
+            sample.requests.iter().map(|request| planner.plan(request)).collect();
+        let location = task.location(sample);
+        of_task.push(match work {
+            Err(source) if fail_fast => {
+                let (id, task, model) = (task.id(sample), &task.planned.task, &model.label);
+                return Err(RunError::Other(format!(
+                    "{location}: sample {id} of {task} cannot be run on {model}: {source}"
+                )));
+            }
+            work => work.map_err(|source| format!("{location}: {source}")),
+        });
+    }
+    Ok(of_task)
 }

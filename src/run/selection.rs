@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::seeding::shuffled;
 use crate::tasks::TaskSamples;
+use gpt2_model::GPT2_POSITIONS;
 use gpt2_model::request::Request;
 
 /// Cost of generating a token, in bytes of text that could be read in the same time.
@@ -33,16 +34,40 @@ impl LoadedSample {
     }
 }
 
-/// Indices of at most `limit` of the samples with these ids, ascending. The subset depends on the seed and the ids, not on
-/// their order, and contains the subset of every smaller limit.
-pub(super) fn nested_subset(ids: &[&str], limit: Option<usize>, seed: u64) -> Vec<usize> {
-    let Some(limit) = limit.filter(|&limit| limit < ids.len()) else {
-        return (0..ids.len()).collect();
-    };
-    let mut chosen = shuffled(ids, seed, "limit");
-    chosen.truncate(limit);
+/// Version of the rule by which `--limit` chooses samples; raised when the same limit means other samples.
+pub(super) const SELECTION_VERSION: u32 = 2;
+
+/// Indices of at most `limit` samples that have something to score, ascending; all samples if there are not more. The subset
+/// depends on the seed and on the samples' content, not on their order, and contains the subset of every smaller limit.
+pub(super) fn nested_subset(
+    all: &dyn TaskSamples,
+    limit: Option<usize>,
+    seed: u64,
+    mut has_targets: impl FnMut(usize) -> bool,
+) -> Vec<usize> {
+    let everything = || (0..all.len()).collect();
+    let Some(limit) = limit.filter(|&limit| limit < all.len()) else { return everything() };
+    let contents = numbered((0..all.len()).map(|index| all.content(index)));
+    let contents: Vec<&str> = contents.iter().map(String::as_str).collect();
+    let order = shuffled(&contents, seed, "limit").into_iter();
+    let mut chosen: Vec<usize> = order.filter(|&index| has_targets(index)).take(limit).collect();
+    if chosen.len() < limit {
+        return everything();
+    }
     chosen.sort_unstable();
     chosen
+}
+
+/// Names, each followed by how many equal ones are before it.
+fn numbered(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    names
+        .map(|name| {
+            let count = counts.entry(name.clone()).or_default();
+            *count += 1;
+            format!("{name} {count}")
+        })
+        .collect()
 }
 
 /// Distributes the samples of task after task over several shards, so that each shard has about the same cost in each
@@ -98,8 +123,9 @@ fn cost_of(requests: &[Request]) -> u64 {
                 previous = context;
                 read + continuation.len()
             }
+            // For any model, as if it had GPT-2's context: models of one run may differ.
             Request::Rolling { part, window, .. } => {
-                part.len() * window.context.div_ceil(window.stride.max(1))
+                part.len() * window.tokens(GPT2_POSITIONS).div_ceil(window.step(GPT2_POSITIONS))
             }
             Request::Generate { prompt, max_new_tokens, .. } => {
                 let read = if prompt == previous { 0 } else { prompt.len() };
@@ -114,22 +140,61 @@ fn cost_of(requests: &[Request]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::DataFile;
     use crate::plan::DataSource;
+    use crate::record::Protocol;
     use crate::tasks::{REGISTRY, Source};
+
+    fn passages(texts: impl Iterator<Item = String>) -> Box<dyn TaskSamples> {
+        let lines: String = texts.map(|text| format!("{{\"text\": \"{text}\"}}\n")).collect();
+        let lambada = crate::tasks::find("lambada").unwrap();
+        lambada.read(DataFile::bundled("l.jsonl", lines.leak().as_bytes()), &Protocol::new("paper")).unwrap()
+    }
 
     #[test]
     fn subsets_are_nested_and_seeded() {
-        let names: Vec<String> = (0..200).map(|index| format!("{index:05}")).collect();
-        let ids: Vec<&str> = names.iter().map(String::as_str).collect();
-        let ten = nested_subset(&ids, Some(10), 7);
-        let fifty = nested_subset(&ids, Some(50), 7);
+        let all = passages((0..200).map(|index| format!("passage {index}")));
+        let subset = |limit, seed| nested_subset(&*all, limit, seed, |_| true);
+        let (ten, fifty) = (subset(Some(10), 7), subset(Some(50), 7));
         assert_eq!(ten.len(), 10);
         assert!(ten.is_sorted());
         assert!(ten.iter().all(|index| fifty.contains(index)));
-        assert_ne!(ten, nested_subset(&ids, Some(10), 8));
-        assert_eq!(nested_subset(&ids, Some(200), 7), (0..200).collect::<Vec<_>>());
-        assert_eq!(nested_subset(&ids, None, 7).len(), 200);
-        assert!(nested_subset(&ids, Some(0), 7).is_empty());
+        assert_ne!(ten, subset(Some(10), 8));
+        assert_eq!(subset(Some(200), 7), (0..200).collect::<Vec<_>>());
+        assert_eq!(subset(None, 7).len(), 200);
+        assert!(subset(Some(0), 7).is_empty());
+    }
+
+    #[test]
+    fn subsets_depend_on_content_not_on_order() {
+        // Every fifth passage occurs four times.
+        let texts: Vec<String> = (0..200)
+            .map(|index| format!("passage {}", if index % 5 == 0 { index / 20 } else { 1000 + index }))
+            .collect();
+        let chosen = |order: &dyn Fn(usize) -> usize| {
+            let all = passages((0..200).map(|index| texts[order(index)].clone()));
+            let chosen = nested_subset(&*all, Some(60), 7, |_| true);
+            let mut texts: Vec<String> = chosen.iter().map(|&index| texts[order(index)].clone()).collect();
+            texts.sort();
+            (chosen, texts)
+        };
+        let (in_order, texts_in_order) = chosen(&|index| index);
+        let (shuffled, texts_shuffled) = chosen(&|index| index * 77 % 200);
+        assert_ne!(in_order, shuffled);
+        assert_eq!(texts_in_order, texts_shuffled);
+        assert!(texts_in_order.windows(2).any(|pair| pair[0] == pair[1]), "equal passages count each");
+    }
+
+    #[test]
+    fn subsets_have_only_samples_with_targets() {
+        let all = passages((0..200).map(|index| format!("passage {index}")));
+        let is_even = |index: usize| index.is_multiple_of(2);
+        let ten = nested_subset(&*all, Some(10), 7, is_even);
+        assert!(ten.len() == 10 && ten.iter().all(|&index| is_even(index)));
+        let twenty = nested_subset(&*all, Some(20), 7, is_even);
+        assert!(ten.iter().all(|index| twenty.contains(index)));
+        // Not 101 of them have targets: these are all of the data.
+        assert_eq!(nested_subset(&*all, Some(101), 7, is_even).len(), 200);
     }
 
     #[test]

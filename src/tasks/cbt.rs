@@ -86,6 +86,11 @@ impl Task for Cbt {
             .collect())
     }
 
+    fn content(&self, doc: &CbtQuestion) -> Option<Vec<String>> {
+        let texts = doc.sentences.iter().chain([&doc.query]).chain(&doc.candidates);
+        Some(texts.cloned().chain([doc.answer.to_string()]).collect())
+    }
+
     /// The story and the query with the answer.
     fn few_shot_example(&self, doc: &CbtQuestion, _: &Protocol) -> String {
         let (before, after) = around_the_blank(doc);

@@ -80,6 +80,10 @@ impl Task for CnnDailyMail {
             .collect())
     }
 
+    fn content(&self, doc: &Article) -> Option<Vec<String>> {
+        Some(std::iter::once(&doc.article).chain(&doc.highlights).cloned().collect())
+    }
+
     /// The lede of an article, because whole articles would fill the context, and its summary.
     fn few_shot_example(&self, doc: &Article, protocol: &Protocol) -> String {
         let highlights = doc.highlights.join(" ");

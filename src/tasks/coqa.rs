@@ -81,6 +81,11 @@ impl Task for Coqa {
         Ok(items)
     }
 
+    fn content(&self, doc: &Turn) -> Option<Vec<String>> {
+        let question = doc.story.turns.get(doc.turn).map(|turn| turn.question.clone()).unwrap_or_default();
+        Some(vec![doc.story.text.clone(), doc.turn.to_string(), question])
+    }
+
     fn few_shot_example(&self, doc: &Turn, protocol: &Protocol) -> String {
         let last = Turn { story: Arc::clone(&doc.story), turn: doc.story.turns.len() - 1 };
         let answer = last.answers().first().copied().unwrap_or_default().to_owned();

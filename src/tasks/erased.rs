@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
+
 use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{DataConfig, DataError, DataFile, Provenance, Split};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
 use crate::seeding::{seed_of, shuffled};
-use gpt2_model::request::{Request, Response};
+use gpt2_model::request::{Request, Response, Window};
 use text_metrics::SampleValues;
 use text_metrics::{Breakdown, Metric};
 
@@ -41,6 +43,8 @@ pub trait AnyTask: Sync {
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric>;
     /// Tables of metrics over groups of samples.
     fn breakdowns(&self, protocol: &Protocol) -> Vec<Breakdown>;
+    /// The windows in which the task reads a text; `None` for tasks without windows.
+    fn window(&self, protocol: &Protocol) -> Option<Window>;
 }
 
 /// The samples of a task in memory; `index` is that of a sample in the data.
@@ -52,6 +56,9 @@ pub trait TaskSamples: Send + Sync {
     }
     /// Stable id.
     fn id(&self, index: usize) -> &str;
+    /// A hash of the content of a sample without its white space; its id for a part of a longer text. The same for the
+    /// same record wherever it is in the data.
+    fn content(&self, index: usize) -> String;
     /// The pair, story or document of a sample, where it is not alone in it.
     fn cluster(&self, index: usize) -> Option<&str>;
     /// File and line, for messages.
@@ -144,6 +151,10 @@ impl<T: Task + 'static> AnyTask for T {
     fn breakdowns(&self, protocol: &Protocol) -> Vec<Breakdown> {
         Task::breakdowns(self, protocol)
     }
+
+    fn window(&self, protocol: &Protocol) -> Option<Window> {
+        Task::window(self, protocol)
+    }
 }
 
 /// A data file and its samples.
@@ -202,6 +213,20 @@ impl<T: Task> TaskSamples for Loaded<T> {
 
     fn id(&self, index: usize) -> &str {
         &self.items[index].id
+    }
+
+    fn content(&self, index: usize) -> String {
+        let item = &self.items[index];
+        let Some(texts) = self.task.content(&item.doc) else { return item.id.clone() };
+        let mut hasher = Sha256::new();
+        for text in texts {
+            for word in text.split_whitespace() {
+                hasher.update(word.as_bytes());
+                hasher.update(b" ");
+            }
+            hasher.update([0]);
+        }
+        hex::encode(hasher.finalize())
     }
 
     fn cluster(&self, index: usize) -> Option<&str> {

@@ -81,6 +81,10 @@ impl Task for Lambada {
             .collect()
     }
 
+    fn content(&self, doc: &Passage) -> Option<Vec<String>> {
+        Some(vec![doc.text.clone()])
+    }
+
     fn few_shot_example(&self, doc: &Passage, protocol: &Protocol) -> String {
         let between = if protocol.name == "harness" { "\n\n" } else { "\n" };
         format!("{}{between}", preprocess(&doc.text, protocol))

@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use crate::data::{BundledFile, DataError, DataFile, Split};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
-use gpt2_model::request::{Request, Response};
+use gpt2_model::request::{Request, Response, Window};
 use text_metrics::SampleValues;
 use text_metrics::{Breakdown, Metric};
 
@@ -141,6 +141,10 @@ pub trait Task: Sync {
         BTreeMap::new()
     }
 
+    /// The texts of the sample's record, from which `--limit` chooses samples: independent of line, protocol and model.
+    /// `None` for a part of a longer text, which has no content of its own without its position. Pure.
+    fn content(&self, doc: &Self::Doc) -> Option<Vec<String>>;
+
     /// A sample with its answer as a few-shot example, with the separator after it. Pure. Called only if the protocol
     /// takes `shots`.
     fn few_shot_example(&self, doc: &Self::Doc, protocol: &Protocol) -> String {
@@ -160,6 +164,12 @@ pub trait Task: Sync {
     fn candidate_sets(&self, doc: &Self::Doc, protocol: &Protocol) -> Vec<CandidateSet> {
         let _ = (doc, protocol);
         Vec::new()
+    }
+
+    /// The windows in which the requests read a text; `None` for tasks without windows.
+    fn window(&self, protocol: &Protocol) -> Option<Window> {
+        let _ = protocol;
+        None
     }
 
     /// The requests of a sample. Pure.

@@ -87,6 +87,10 @@ impl Task for NaturalQuestions {
             .collect()
     }
 
+    fn content(&self, doc: &Question) -> Option<Vec<String>> {
+        Some(std::iter::once(&doc.question).chain(&doc.answer).cloned().collect())
+    }
+
     fn few_shot_example(&self, doc: &Question, protocol: &Protocol) -> String {
         format!("{} {}\n", prompt_of(&doc.question, protocol), doc.answer.first().map_or("", String::as_str))
     }

@@ -110,6 +110,10 @@ impl Task for Translation {
             .collect())
     }
 
+    fn content(&self, doc: &SentencePair) -> Option<Vec<String>> {
+        Some(vec![doc.source.clone(), doc.target.clone()])
+    }
+
     fn few_shot_example(&self, doc: &SentencePair, protocol: &Protocol) -> String {
         let between = if protocol.name == "harness" { "\n\n" } else { "\n" };
         format!("{} {}{between}", self.prompt(&doc.source, protocol), doc.target)

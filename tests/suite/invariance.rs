@@ -174,7 +174,7 @@ fn the_parts_of_a_document_score_every_token_once() {
             .map(|cut| Request::Rolling {
                 document: document.clone(),
                 part: cut[0]..cut[1],
-                window: Window { context, stride },
+                window: Window { context: Some(context), stride: Some(stride) },
             })
             .map(|request| planner.plan(&request).unwrap())
             .collect();

@@ -44,7 +44,10 @@ pub struct Gpt2Config {
 /// overflows.
 const MAX_LAYERS: usize = 1024;
 const MAX_WIDTH: usize = 1 << 16;
-const MAX_POSITIONS: usize = 1 << 20;
+/// `n_positions` of the paper's models.
+pub const GPT2_POSITIONS: usize = 1024;
+/// The longest context that a configuration may have.
+pub const MAX_POSITIONS: usize = 1 << 20;
 const MAX_TOKENS: usize = 1 << 22;
 const MAX_INNER_WIDTH: usize = 1 << 18;
 
@@ -80,7 +83,7 @@ impl Gpt2Config {
             n_layer: fields.size(&["n_layer", "num_hidden_layers"], None, MAX_LAYERS)?,
             n_embd,
             n_head: fields.size(&["n_head", "num_attention_heads"], None, MAX_WIDTH)?,
-            n_positions: fields.size(positions, Some(1024), MAX_POSITIONS)?,
+            n_positions: fields.size(positions, Some(GPT2_POSITIONS), MAX_POSITIONS)?,
             // `n_vocab` in OpenAI's `hparams.json`.
             vocab_size: fields.size(&["vocab_size", "n_vocab"], Some(50_257), MAX_TOKENS)?,
             n_inner: fields.size(&["n_inner"], Some(4 * n_embd), MAX_INNER_WIDTH)?,

@@ -37,7 +37,7 @@ mod wgpu;
 pub use activation::Activation;
 pub use cache::KeyValueCache;
 pub use checkpoint::{BUNDLED_MODELS, Checkpoint};
-pub use config::Gpt2Config;
+pub use config::{GPT2_POSITIONS, Gpt2Config, MAX_POSITIONS};
 pub use device::{ComputeDevice, DEVICE_NAMES, DeviceError, DeviceRequest};
 pub use embedding::TokenEmbedding;
 pub use error::CheckpointError;

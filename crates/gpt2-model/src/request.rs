@@ -88,10 +88,24 @@ impl Serialize for Document {
 /// scores only tokens that no earlier window scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// Maximum tokens of a window; at least 1.
-    pub context: usize,
-    /// Tokens between the starts of two windows; from 1 to `context`.
-    pub stride: usize,
+    /// Maximum tokens of a window, at least 1; never more than the model has positions. `None`: as many as it has.
+    pub context: Option<usize>,
+    /// Tokens between the starts of two windows, at least 1; never more than a window has. `None`: as many as a window
+    /// has, so that windows do not overlap.
+    pub stride: Option<usize>,
+}
+
+impl Window {
+    /// Tokens of a window of a model with `n_positions` positions.
+    pub fn tokens(self, n_positions: usize) -> usize {
+        self.context.map_or(n_positions, |context| context.min(n_positions)).max(1)
+    }
+
+    /// Tokens between the starts of two windows of such a model.
+    pub fn step(self, n_positions: usize) -> usize {
+        let tokens = self.tokens(n_positions);
+        self.stride.map_or(tokens, |stride| stride.clamp(1, tokens))
+    }
 }
 
 /// Treatment of a context and continuation that are longer than the model's context.

@@ -2,20 +2,20 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::record::Manifest;
+use crate::record::{Manifest, ModelIdentity};
 use crate::run::FinishedTask;
 
 /// Name of the collection in the data store.
 pub(super) const COLLECTION: &str = "gpt2-eval";
 
 /// `lambada:paper,data=sample`.
-pub(super) fn evaluation_name(task: &FinishedTask) -> String {
-    format!("{}:{}", task.measured.task, task.measured.label)
+pub(super) fn evaluation_name(task: &FinishedTask, model: &ModelIdentity) -> String {
+    format!("{}:{}", task.measured.task, task.label_of(model))
 }
 
 /// `lambada:paper,data=sample#perplexity`.
-pub(super) fn result_id(task: &FinishedTask, metric: &str) -> String {
-    format!("{}#{metric}", evaluation_name(task))
+pub(super) fn result_id(task: &FinishedTask, model: &ModelIdentity, metric: &str) -> String {
+    format!("{}#{metric}", evaluation_name(task, model))
 }
 
 /// OpenAI's models on the Hugging Face hub by their sizes in the paper.

@@ -23,7 +23,7 @@ pub(super) fn evaluation_log(
     let mut evaluation_results = Vec::new();
     for task in run.tasks {
         let scores = scores_of(run, model, task);
-        evaluation_results.extend(scores.filter_map(|score| evaluation_result(manifest, task, score)));
+        evaluation_results.extend(scores.filter_map(|score| evaluation_result(manifest, model, task, score)));
     }
     if evaluation_results.is_empty() {
         return Ok(None);
@@ -52,7 +52,7 @@ pub(super) fn scores_of<'a>(
     model: &'a ModelIdentity,
     task: &'a FinishedTask,
 ) -> impl Iterator<Item = &'a Score> {
-    let label = task.measured.label.to_string();
+    let label = task.label_of(model).to_string();
     run.results.scores().iter().filter(move |score| {
         score.parameters.is_some()
             && score.model == model.label
@@ -61,7 +61,12 @@ pub(super) fn scores_of<'a>(
     })
 }
 
-fn evaluation_result(manifest: &Manifest, task: &FinishedTask, score: &Score) -> Option<EvaluationResult> {
+fn evaluation_result(
+    manifest: &Manifest,
+    model: &ModelIdentity,
+    task: &FinishedTask,
+    score: &Score,
+) -> Option<EvaluationResult> {
     let metric = task.metrics.iter().find(|metric| metric.name == score.metric)?;
     let (metric_config, methods) = metric_config(metric, task.description());
     let interval = score.ci95_low.zip(score.ci95_high);
@@ -83,12 +88,12 @@ fn evaluation_result(manifest: &Manifest, task: &FinishedTask, score: &Score) ->
         details.insert("gpt2_paper".to_owned(), paper.to_string());
     }
     Some(EvaluationResult {
-        evaluation_result_id: result_id(task, metric.name),
-        evaluation_name: evaluation_name(task),
+        evaluation_result_id: result_id(task, model, metric.name),
+        evaluation_name: evaluation_name(task, model),
         source_data: source_data(manifest, task),
         metric_config,
         score_details: ScoreDetails { score: score.value, details, uncertainty },
-        generation_config: generation_config(manifest, task),
+        generation_config: generation_config(manifest, model, task),
     })
 }
 
@@ -119,14 +124,14 @@ fn source_data(manifest: &Manifest, task: &FinishedTask) -> SourceData {
     }
 }
 
-fn generation_config(manifest: &Manifest, task: &FinishedTask) -> GenerationConfig {
+fn generation_config(manifest: &Manifest, model: &ModelIdentity, task: &FinishedTask) -> GenerationConfig {
     let measured = &task.measured;
     let mut additional_details = details([
         ("protocol", measured.protocol.name.clone()),
         ("protocol_description", task.description().to_owned()),
         ("seed", manifest.identity.seed.to_string()),
     ]);
-    for (name, value) in &measured.label.options {
+    for (name, value) in task.label_of(model).options {
         additional_details.insert(format!("option.{name}"), value.clone());
     }
     let execution_command = command_line(&manifest.environment.command);

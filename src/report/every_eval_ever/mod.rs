@@ -93,7 +93,7 @@ fn model_exports(run: &ExportedRun<'_>) -> anyhow::Result<Vec<ModelExport>> {
             if scores_of(run, model, task).next().is_some()
                 && let Some(records) = task.records.get(index)
             {
-                samples::write(&mut samples, &log, task, records)?;
+                samples::write(&mut samples, &log, model, task, records)?;
             }
         }
         let directory = format!("data/{COLLECTION}/{}", model_id(run.manifest, &model.label));

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::ids::{evaluation_name, result_id};
 use super::metric::is_right;
 use super::schema::{Details, EvaluationLog, SCHEMA_VERSION, details};
-use crate::record::{CandidateSet, PromptRecord, RequestText, SampleResult};
+use crate::record::{CandidateSet, ModelIdentity, PromptRecord, RequestText, SampleResult};
 use crate::run::FinishedTask;
 use gpt2_model::request::Response;
 use text_metrics::Sample;
@@ -83,12 +83,13 @@ struct TokenUsage {
 pub(super) fn write(
     lines: &mut Vec<u8>,
     log: &EvaluationLog,
+    model: &ModelIdentity,
     task: &FinishedTask,
     records: &[SampleResult],
 ) -> Result<(), serde_json::Error> {
     let prompts: BTreeMap<&str, &PromptRecord> =
         task.prompts.iter().map(|prompt| (prompt.id.as_str(), prompt)).collect();
-    let evaluation_name = evaluation_name(task);
+    let evaluation_name = evaluation_name(task, model);
     for record in records {
         let Some(prompt) = prompts.get(record.id.as_str()) else { continue };
         let mut input = input(&prompt.requests, record.candidate_sets.first());
@@ -99,7 +100,7 @@ pub(super) fn write(
         let output = output(record);
         let attribution = attribution(&output);
         let (tokens, metadata) = (token_usage(record), metadata(record, prompt)?);
-        for (evaluation_result_id, evaluation) in evaluations(task, record) {
+        for (evaluation_result_id, evaluation) in evaluations(model, task, record) {
             let instance = Instance {
                 schema_version: SCHEMA_VERSION,
                 evaluation_id: &log.evaluation_id,
@@ -125,7 +126,11 @@ pub(super) fn write(
 }
 
 /// The metrics over one sample with the id of their score; one without score for a failed sample.
-fn evaluations(task: &FinishedTask, record: &SampleResult) -> Vec<(Option<String>, Evaluation)> {
+fn evaluations(
+    model: &ModelIdentity,
+    task: &FinishedTask,
+    record: &SampleResult,
+) -> Vec<(Option<String>, Evaluation)> {
     if record.error.is_some() {
         return vec![(None, Evaluation { score: 0.0, is_correct: false })];
     }
@@ -135,7 +140,7 @@ fn evaluations(task: &FinishedTask, record: &SampleResult) -> Vec<(Option<String
         .filter_map(|metric| {
             let score = metric.estimate(&sample)?.value;
             let evaluation = Evaluation { score, is_correct: is_right(metric, score) };
-            Some((Some(result_id(task, metric.name)), evaluation))
+            Some((Some(result_id(task, model, metric.name)), evaluation))
         })
         .collect()
 }

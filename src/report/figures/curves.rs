@@ -263,7 +263,7 @@ fn measured_point(x: f64, score: &Score, prefix: &str) -> Point {
             let [value, low, high] = value_and_interval(score.value, low, high);
             (value, format!(" (95 %: {low} to {high})"))
         }
-        None => (number(score.value), String::new()),
+        None => (number(score.value), " (error unknown)".to_owned()),
     };
     Point {
         x,

@@ -5,6 +5,7 @@ use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
 use crate::record::Score;
 use crate::report::distinct::distinct;
 use crate::report::table::best;
+use crate::report::uncertainty::UNKNOWN_ERROR;
 use crate::report::uncertainty::value_text;
 use crate::report::{Caveat, Heading, is_reading};
 
@@ -153,7 +154,9 @@ impl Wanted<'_> {
                 is_best: false,
             });
         };
-        let options = if heading.other_options.is_empty() { "" } else { OPTIONS };
+        let symbols = heading.symbols_of(score);
+        let is_known = heading.other_options.is_empty() || symbols.contains(OPTIONS);
+        let options = if is_known { "" } else { OPTIONS };
         Some(SummaryCell {
             model: model.to_owned(),
             protocol: heading.protocol.clone(),
@@ -165,7 +168,7 @@ impl Wanted<'_> {
             paper: score.paper,
             paper_is_reading: score.paper.is_some_and(|paper| is_reading(&score.task, &score.metric, paper)),
             difference: score.paper.map(|paper| score.value - paper),
-            symbols: format!("{}{options}", heading.symbols_of(score)),
+            symbols: format!("{symbols}{options}"),
             is_best: false,
         })
     }
@@ -181,7 +184,9 @@ fn footnotes(groups: &[SummaryGroup], used: &[&Heading]) -> Vec<String> {
     let cells = || groups.iter().flat_map(|group| &group.columns).flat_map(|column| &column.cells);
     let has = |symbol: &str| cells().any(|cell| cell.symbols.contains(symbol));
     let mut caveats: Vec<&Caveat> = used.iter().flat_map(|heading| &heading.caveats).collect();
-    caveats.sort_by_key(|caveat| ["†", "‡", "¶", "‖"].iter().position(|symbol| *symbol == caveat.symbol));
+    caveats.sort_by_key(|caveat| {
+        ["†", "‡", "¶", "‖", OPTIONS].iter().position(|symbol| *symbol == caveat.symbol)
+    });
     let caveats = caveats.into_iter().filter(|caveat| has(caveat.symbol));
     let mut footnotes = distinct(caveats.map(|caveat| format!("{} {}", caveat.symbol, caveat.brief)));
     let others = [
@@ -189,9 +194,18 @@ fn footnotes(groups: &[SummaryGroup], used: &[&Heading]) -> Vec<String> {
         ("§", "samples failed and count in no score, or nothing was measured; see the footnotes below"),
         (OPTIONS, "measured under options other than the paper's; the column's header names them"),
     ];
+    let has_options =
+        groups.iter().flat_map(|group| &group.columns).any(|column| !column.other_options.is_empty());
+    let has_other = |symbol: &str| has(symbol) && (symbol != OPTIONS || has_options);
     footnotes.extend(
-        others.iter().filter(|(symbol, _)| has(symbol)).map(|(symbol, text)| format!("{symbol} {text}")),
+        others
+            .iter()
+            .filter(|(symbol, _)| has_other(symbol))
+            .map(|(symbol, text)| format!("{symbol} {text}")),
     );
+    if cells().any(|cell| cell.value.is_some() && cell.stderr.is_none()) {
+        footnotes.push(UNKNOWN_ERROR.to_owned());
+    }
     if cells().any(|cell| cell.paper_is_reading) {
         footnotes.push("≈ read off a curve of the paper".to_owned());
     }

@@ -14,6 +14,7 @@ use super::raw::{AnswerIs, Format, Kind, Normalization, RawTaskConfig, span};
 use super::record::FieldPath;
 use super::template::{Prompt, Template, TextList};
 use crate::tasks::REGISTRY;
+use gpt2_model::MAX_POSITIONS;
 
 /// The group of all custom tasks of a run.
 pub const CUSTOM_GROUP: &str = "custom";
@@ -23,9 +24,6 @@ const RESERVED_NAMES: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", CUSTOM_
 
 /// Maximum characters of a task's name, which becomes part of file names.
 const MAX_NAME: usize = 100;
-
-/// Maximum tokens of a completion: the positions of GPT-2.
-const MAX_TOKENS: usize = 1024;
 
 /// Default of `max_new_tokens`.
 const DEFAULT_TOKENS: usize = 64;
@@ -48,7 +46,7 @@ pub struct CustomTaskConfig {
     /// Few-shot examples in the prompt.
     pub shots: u16,
     /// Tokens between the starts of two windows.
-    pub stride: Option<u16>,
+    pub stride: Option<usize>,
     /// The data files.
     pub data: CustomData,
 }
@@ -92,8 +90,11 @@ fn checked(raw: &RawTaskConfig) -> Result<CustomTaskConfig, Problem> {
     let query = query(raw, kind, data.format)?;
     let metrics = CustomMetric::of_config(raw, kind)?;
     let stride = raw.stride.as_ref().map(|stride| match stride.get_ref() {
-        1..=1024 => Ok(*stride.get_ref()),
-        other => Err(Problem::new(stride.span(), format!("`stride` is {other}; expected 1 to 1024"))),
+        count @ 1..=MAX_POSITIONS => Ok(*count),
+        other => {
+            let reason = format!("`stride` is {other}; expected 1 to the model's context, such as 1024");
+            Err(Problem::new(stride.span(), reason))
+        }
     });
     Ok(CustomTaskConfig {
         name: raw.name.get_ref().clone(),
@@ -245,9 +246,11 @@ fn stop(stop: Option<&Spanned<Vec<String>>>) -> Result<Vec<String>, Problem> {
 fn max_new_tokens(tokens: Option<&Spanned<usize>>) -> Result<usize, Problem> {
     let Some(tokens) = tokens else { return Ok(DEFAULT_TOKENS) };
     match *tokens.get_ref() {
-        count @ 1..=MAX_TOKENS => Ok(count),
+        count @ 1..=MAX_POSITIONS => Ok(count),
         other => {
-            let reason = format!("`max_new_tokens` is {other}; expected 1 to {MAX_TOKENS}");
+            let reason = format!(
+                "`max_new_tokens` is {other}; expected 1 to less than the model's context, such as 64"
+            );
             Err(Problem::new(tokens.span(), reason))
         }
     }

@@ -20,14 +20,14 @@ pub use template::Template;
 
 use super::choice::{choice_baselines, first_largest};
 use super::generation::only_completion;
-use super::perplexity::{Cut, Part, canonical_words, stream};
+use super::perplexity::{Cut, Part, canonical_words, stream, window};
 use super::{HeuristicBaseline, Item, ProtocolConfig, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataConfig, DataError, DataFile, FileConfig, Split};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
 use choice::Question;
 use config::Query;
-use gpt2_model::request::{Request, Response};
+use gpt2_model::request::{Request, Response, Window};
 use raw::Normalization;
 use template::Prompt;
 use text_metrics::Metric;
@@ -102,7 +102,7 @@ fn task_config(custom: &CustomTaskConfig) -> TaskConfig {
         Query::LastWord(_) => ("log-likelihood of the end of a text", "shots"),
         Query::Choice(_) => ("the choice with the highest log-likelihood", "shots"),
         Query::Generate(_) => ("greedy completions against references", "shots"),
-        Query::Perplexity(_) => ("texts in overlapping windows of 1024 tokens", "stride"),
+        Query::Perplexity(_) => ("texts in overlapping windows of the model's context", "stride"),
     };
     let mut protocol = ProtocolConfig {
         name: Protocol::CUSTOM.to_owned(),
@@ -196,6 +196,23 @@ impl Task for CustomTask {
             .collect()
     }
 
+    /// The rendered templates, whatever the file's format and its other fields.
+    fn content(&self, doc: &Sample) -> Option<Vec<String>> {
+        if let Sample::Perplexity(part) = doc {
+            return part.content();
+        }
+        let setting = Setting { protocol: &Protocol::new(Protocol::CUSTOM), few_shot_examples: "", seed: 0 };
+        let mut texts = self.expected(doc, setting.protocol);
+        for request in self.requests(doc, &setting) {
+            match request {
+                Request::LogLikelihood { context, continuation, .. } => texts.extend([context, continuation]),
+                Request::Generate { prompt, .. } => texts.push(prompt),
+                Request::Rolling { .. } => {}
+            }
+        }
+        Some(texts)
+    }
+
     fn few_shot_example(&self, doc: &Sample, _: &Protocol) -> String {
         let example = match (&self.custom.query, doc) {
             (Query::LastWord(query), Sample::LastWord(record, _)) => {
@@ -226,6 +243,10 @@ impl Task for CustomTask {
             (Query::Choice(query), Sample::Choice(_, question)) => query.candidate_sets(question),
             _ => Vec::new(),
         }
+    }
+
+    fn window(&self, protocol: &Protocol) -> Option<Window> {
+        matches!(self.custom.query, Query::Perplexity(_)).then(|| window(protocol))
     }
 
     fn requests(&self, doc: &Sample, setting: &Setting<'_>) -> Vec<Request> {

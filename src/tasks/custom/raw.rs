@@ -30,7 +30,7 @@ pub(super) struct RawTaskConfig {
     pub stop: Option<Spanned<Vec<String>>>,
     pub max_new_tokens: Option<Spanned<usize>>,
     pub text: Option<Spanned<String>>,
-    pub stride: Option<Spanned<u16>>,
+    pub stride: Option<Spanned<usize>>,
     pub metrics: Option<Spanned<Vec<Spanned<String>>>>,
     pub data: RawData,
 }

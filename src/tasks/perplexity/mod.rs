@@ -9,14 +9,14 @@ mod part;
 use std::sync::LazyLock;
 
 pub use part::PAPER_STRIDE;
-pub(super) use part::{Cut, Part, canonical_words, stream};
+pub(super) use part::{Cut, Part, canonical_words, stream, window};
 
 use super::detokenize::{NEWS, PENN_TREEBANK, WIKITEXT};
 use super::{Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataError, DataFile};
 use crate::record::Protocol;
 use files::{byte_stream, harness_pages, word_stream};
-use gpt2_model::request::{Request, Response};
+use gpt2_model::request::{Request, Response, Window};
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Metric};
 
@@ -103,6 +103,14 @@ impl Task for PerplexityTask {
 
     fn docs(&self, file: &DataFile, protocol: &Protocol) -> Parts {
         (self.docs)(file, protocol)
+    }
+
+    fn content(&self, doc: &Part) -> Option<Vec<String>> {
+        doc.content()
+    }
+
+    fn window(&self, protocol: &Protocol) -> Option<Window> {
+        Some(window(protocol))
     }
 
     fn requests(&self, doc: &Part, setting: &Setting<'_>) -> Vec<Request> {

@@ -5,11 +5,9 @@ use std::ops::Range;
 use crate::record::Protocol;
 use crate::tasks::detokenize::{Rule, rewrite_with_offsets};
 use crate::tasks::{Item, UnexpectedResponse};
+use gpt2_model::GPT2_POSITIONS;
 use gpt2_model::request::{Document, Request, Response, Window};
 use text_metrics::SampleValues;
-
-/// Positions of GPT-2.
-const CONTEXT: usize = 1024;
 
 /// The stride of the paper's numbers: Radford, quoted in karpathy/llm.c#276.
 pub const PAPER_STRIDE: usize = 32;
@@ -39,12 +37,18 @@ impl Part {
         &self.units
     }
 
+    /// The text of a whole document; `None` for a part of a stream.
+    pub fn content(&self) -> Option<Vec<String>> {
+        let text = self.document.text();
+        (self.bytes == (0..text.len())).then(|| vec![text.to_owned()])
+    }
+
     /// One request: the part in windows.
     pub fn requests(&self, protocol: &Protocol) -> Vec<Request> {
         vec![Request::Rolling {
             document: self.document.clone(),
             part: self.bytes.clone(),
-            window: Window { context: CONTEXT, stride: stride(protocol) },
+            window: window(protocol),
         }]
     }
 
@@ -72,12 +76,15 @@ impl Part {
     }
 }
 
-/// The stride in tokens that the protocol names.
-fn stride(protocol: &Protocol) -> usize {
+/// The windows of a protocol. `paper` keeps the paper's, whatever the model's context; all others use all of it, and
+/// those of `harness` do not overlap.
+pub(in crate::tasks) fn window(protocol: &Protocol) -> Window {
     if protocol.name == "harness" {
-        return CONTEXT;
+        return Window { context: None, stride: None };
     }
-    protocol.options.get("stride").and_then(|stride| stride.parse().ok()).unwrap_or(PAPER_STRIDE)
+    let stride = protocol.options.get("stride").and_then(|stride| stride.parse().ok());
+    let context = (protocol.name == "paper").then_some(GPT2_POSITIONS);
+    Window { context, stride: stride.or(Some(PAPER_STRIDE)) }
 }
 
 /// Where a stream is cut. The cuts decide only which sample a window is counted in, never what a window sees.

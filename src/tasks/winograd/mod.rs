@@ -121,6 +121,10 @@ impl Task for Winograd {
         label.into_iter().collect()
     }
 
+    fn content(&self, doc: &WinogradSchema) -> Option<Vec<String>> {
+        Some(vec![format!("{:?}", doc.form), doc.label.to_string()])
+    }
+
     /// The sentence with the correct candidate.
     fn few_shot_example(&self, doc: &WinogradSchema, protocol: &Protocol) -> String {
         let Substituted { contexts, rest } = substituted(doc, protocol);

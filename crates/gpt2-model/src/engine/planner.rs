@@ -100,11 +100,11 @@ impl<'a> Planner<'a> {
         part: &Range<usize>,
         window: Window,
     ) -> Result<Work, PlanError> {
-        let window = Window { context: window.context.min(self.n_positions), ..window };
+        let (context, stride) = (window.tokens(self.n_positions), window.step(self.n_positions));
         let TokenizedDocument { stream, starts, .. } = self.tokenized(document)?;
         let start_of = |token: usize| starts.get(token).copied().unwrap_or(document.text().len());
         let mut bytes = 0;
-        let sequences = document_windows(starts.len(), window)
+        let sequences = document_windows(starts.len(), context, stride)
             .into_iter()
             .filter(|window| part.contains(&starts[window.targets.start]))
             .map(|window| {

@@ -112,6 +112,14 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether it scores or generates a token. A part of a document in which no window begins has none.
+    pub fn has_targets(&self) -> bool {
+        match self {
+            Self::Score { sequences, .. } => !sequences.is_empty(),
+            Self::Generate(_) => true,
+        }
+    }
+
     /// Tokens that the model reads or generates at most, the measure of progress.
     pub fn tokens(&self) -> usize {
         match self {

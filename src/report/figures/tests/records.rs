@@ -75,6 +75,7 @@ fn of_records(records: Vec<SampleResult>) -> Vec<Figure> {
     let task = FinishedTask {
         measured,
         config: find("lambada").unwrap().config(),
+        window: None,
         metrics: Vec::new(),
         breakdowns: Vec::new(),
         prompts: Vec::new(),

@@ -17,6 +17,7 @@ fn identity(label: &str, weights: &str) -> ModelIdentity {
     ModelIdentity {
         label: text(label),
         parameters: 1,
+        n_positions: 1024,
         config_sha256: text("c"),
         weights_sha256: text(weights),
         tokenizer_sha256: text("another"),
@@ -90,6 +91,7 @@ fn data_of(runs: &[RunFiles<'_>]) -> Value {
         let task = FinishedTask {
             measured: measured.clone(),
             config: find("lambada").unwrap().config(),
+            window: None,
             metrics: METRICS.to_vec(),
             breakdowns: Vec::new(),
             prompts: prompts.to_vec(),
