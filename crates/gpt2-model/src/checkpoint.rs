@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::Gpt2Config;
 use crate::error::CheckpointError;
-use crate::tokenizer::Gpt2Tokenizer;
+use crate::tokenizer::{DeclaredBounds, Gpt2Tokenizer};
 use crate::weights::{WeightFile, locate, placeholder};
 use untrusted_input::{read_bounded, thousands};
 
@@ -21,6 +21,9 @@ pub const BUNDLED_MODELS: [(&str, &[u8], &[u8]); 2] = [
         include_bytes!("../../../models/tiny-8M/model.safetensors"),
     ),
 ];
+
+/// Settings of transformers' `generate`.
+const GENERATION_CONFIG: &str = "generation_config.json";
 
 /// Largest `config.json`; they have about 1 kB.
 const MAX_CONFIG_BYTES: u64 = 1_000_000;
@@ -42,7 +45,8 @@ impl Checkpoint {
     ///
     /// The configuration is `config.json` in the same directory, OpenAI's `hparams.json`, or part of the files of
     /// nanoGPT, other trainers and llm.c. A `config.json` overrides one in a `torch.save` file. The tokenizer is
-    /// `tokenizer.json`, `vocab.json` with `merges.txt`, or `encoder.json` with `vocab.bpe`, else the bundled one.
+    /// `tokenizer.json`, `vocab.json` with `merges.txt`, or `encoder.json` with `vocab.bpe`, else the bundled one. The tokens
+    /// that begin and end a text come from its files, `config.json` and `generation_config.json`.
     ///
     /// # Errors
     /// Names the file and the tensor, what was expected and what was found.
@@ -53,6 +57,7 @@ impl Checkpoint {
         let weights = WeightFile::open(&weights_path)?;
         let config_names = weights.config_names();
         let config_path = config_names.iter().map(|name| directory.join(name)).find(|path| path.is_file());
+        let mut bounds = DeclaredBounds::default();
         let config = match (config_path, weights.config()) {
             (Some(path), _) => {
                 let json = read_bounded(&path, MAX_CONFIG_BYTES)
@@ -60,6 +65,7 @@ impl Checkpoint {
                 if let Some(reason) = placeholder(&json) {
                     return Err(CheckpointError::new(&path, reason));
                 }
+                bounds = read_bounds(&path, &json)?;
                 read_config(&path, &json)?
             }
             (None, Some(config)) => config.clone(),
@@ -68,11 +74,14 @@ impl Checkpoint {
                 return Err(not_found(format!("{name} is missing")));
             }
         };
-        let tokenizer = match Gpt2Tokenizer::from_directory(directory)? {
-            Some(tokenizer) => tokenizer,
-            None => Gpt2Tokenizer::bundled()?,
-        };
-        Self::assemble(path, config, weights, tokenizer)
+        let generation_path = directory.join(GENERATION_CONFIG);
+        if generation_path.is_file() {
+            let json = read_bounded(&generation_path, MAX_CONFIG_BYTES)
+                .map_err(|error| CheckpointError::read(&generation_path, &error))?;
+            bounds = bounds.with_generation(read_bounds(&generation_path, &json)?);
+        }
+        let tokenizer = Gpt2Tokenizer::from_directory(directory)?;
+        Self::assemble(path, config, weights, tokenizer, &bounds)
     }
 
     /// Opens one of [`BUNDLED_MODELS`]; `None` for another label.
@@ -82,7 +91,8 @@ impl Checkpoint {
         let assemble = || {
             let weights = WeightFile::in_memory(&directory.join("model.safetensors"), weights)?;
             let config = read_config(&directory.join("config.json"), json)?;
-            Self::assemble(&directory, config, weights, Gpt2Tokenizer::bundled()?)
+            let bounds = DeclaredBounds::default();
+            Self::assemble(&directory, config, weights, Gpt2Tokenizer::bundled()?, &bounds)
         };
         Some(assemble())
     }
@@ -92,27 +102,16 @@ impl Checkpoint {
         mut config: Gpt2Config,
         mut weights: WeightFile,
         tokenizer: Gpt2Tokenizer,
+        bounds: &DeclaredBounds,
     ) -> Result<Self, CheckpointError> {
         let mut notes = weights.resolve_output(&mut config)?;
         weights.check(&config)?;
+        let tokenizer = tokenizer
+            .of_model(config.vocab_size, bounds)
+            .map_err(|reason| CheckpointError::new(path, reason))?;
         notes.extend(weights.notes());
+        notes.extend_from_slice(tokenizer.notes());
         let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size);
-        let origin = tokenizer.origin();
-        if tokens > rows {
-            let reason = format!(
-                "the vocabulary does not match: {origin} has {tokens} tokens, but tensor `wte.weight` has {rows} rows \
-                 (vocab_size); expected at least as many rows as tokens"
-            );
-            return Err(CheckpointError::new(path, reason));
-        }
-        let id = tokenizer.largest_id();
-        if id as usize >= rows {
-            let reason = format!(
-                "{origin} has the token id {id}, but tensor `wte.weight` has {rows} rows (vocab_size); expected ids \
-                 below {rows}"
-            );
-            return Err(CheckpointError::new(path, reason));
-        }
         if rows > tokens {
             notes.push(format!(
                 "the embedding has {} rows for {} tokens: the others are padding, which stays in the softmax as in \
@@ -123,6 +122,10 @@ impl Checkpoint {
         }
         Ok(Self { config, weights, tokenizer, notes })
     }
+}
+
+fn read_bounds(path: &Path, json: &[u8]) -> Result<DeclaredBounds, CheckpointError> {
+    DeclaredBounds::parse(json).map_err(|reason| CheckpointError::new(path, reason))
 }
 
 fn read_config(path: &Path, json: &[u8]) -> Result<Gpt2Config, CheckpointError> {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 pub enum Request {
     /// log P(continuation | context), token by token.
     LogLikelihood {
-        /// Text before the continuation. An empty context is `<|endoftext|>`. Trailing white space moves to the
+        /// Text before the continuation. An empty context is the checkpoint's begin of text. Trailing white space moves to the
         /// continuation before tokenization.
         context: String,
         /// Text that is scored.
@@ -269,7 +269,7 @@ pub struct Completion {
 pub enum FinishReason {
     /// A stop string was generated. It ends in the last token and may begin in an earlier one.
     StopString,
-    /// The last token is `<|endoftext|>`.
+    /// The last token is an end of text.
     EndOfText,
     /// The maximum number of tokens was generated.
     TokenLimit,

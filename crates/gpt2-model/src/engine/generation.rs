@@ -36,7 +36,7 @@ impl<'a> Generation<'a> {
         }
     }
 
-    /// Appends a token. True if it ends the completion: it is `<|endoftext|>`, completes a stop string, or is the last
+    /// Appends a token. True if it ends the completion: it is an end of text, completes a stop string, or is the last
     /// one allowed. A token without a finite log-probability ends it and adds nothing to the
     /// text, because its choice means nothing.
     pub fn push(&mut self, next: NextToken, tokenizer: &Gpt2Tokenizer) -> Result<bool, EngineError> {
@@ -46,11 +46,11 @@ impl<'a> Generation<'a> {
         if !next.log_prob.is_finite() {
             return Ok(true);
         }
-        if next.token == tokenizer.end_of_text() {
+        if tokenizer.ends_of_text().contains(&next.token) {
             completion.finish = FinishReason::EndOfText;
             return Ok(true);
         }
-        completion.text = tokenizer.decode(&completion.tokens)?;
+        completion.text = tokenizer.decode(&completion.tokens);
         if let Some(end) = self.stop.iter().filter_map(|stop| completion.text.find(stop)).min() {
             completion.text.truncate(end);
             completion.finish = FinishReason::StopString;

@@ -20,7 +20,7 @@ pub struct Planner<'a> {
 
 struct TokenizedDocument {
     sha256: String,
-    /// `<|endoftext|>` and the tokens of the document.
+    /// The begin of text and the tokens of the document.
     stream: Vec<u32>,
     /// Byte offset of each token in the document.
     starts: Vec<usize>,
@@ -60,7 +60,7 @@ impl<'a> Planner<'a> {
     ) -> Result<Work, PlanError> {
         let (context, space) = split_trailing_white_space(context);
         let (mut tokens, context_tokens) = if context.is_empty() {
-            let mut tokens = vec![self.tokenizer.end_of_text()];
+            let mut tokens = vec![self.tokenizer.begin_of_text()?];
             tokens.extend(self.tokenizer.encode(&format!("{space}{continuation}"))?);
             (tokens, 1)
         } else {
@@ -125,14 +125,8 @@ impl<'a> Planner<'a> {
         let tokenized = match cached {
             Some(cached) => cached,
             None => {
-                let tokens = self.tokenizer.encode(document.text())?;
-                let mut starts = Vec::with_capacity(tokens.len());
-                let mut start = 0;
-                for &token in &tokens {
-                    starts.push(start);
-                    start += self.tokenizer.token_bytes(token).map_or(0, |bytes| bytes.len());
-                }
-                let mut stream = vec![self.tokenizer.end_of_text()];
+                let (tokens, starts) = self.tokenizer.encode_with_starts(document.text())?;
+                let mut stream = vec![self.tokenizer.begin_of_text()?];
                 stream.extend(tokens);
                 TokenizedDocument { sha256: document.sha256().to_owned(), stream, starts }
             }
@@ -158,37 +152,16 @@ impl<'a> Planner<'a> {
                 n_positions: self.n_positions,
             });
         }
-        let mut tokens = self.tokenizer.encode(prompt)?;
+        let (mut tokens, mut starts) = self.tokenizer.encode_with_starts(prompt)?;
         if tokens.is_empty() {
-            tokens.push(self.tokenizer.end_of_text());
+            tokens.push(self.tokenizer.begin_of_text()?);
+            starts.push(0);
         }
         let truncated_tokens = tokens.len().saturating_sub(self.n_positions - max_new_tokens);
-        let tokens = self.trimmed(tokens, truncated_tokens, trim);
+        starts.push(prompt.len());
+        let tokens = trimmed(tokens, &starts, truncated_tokens, trim);
         let stop = stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
         Ok(Work::Generate(Prompt { tokens, stop, max_new_tokens, decoding, truncated_tokens }))
-    }
-
-    /// Drops `drop` tokens: first those within the bytes of `trim`, from its side, then from the left.
-    fn trimmed(&self, mut tokens: Vec<u32>, drop: usize, trim: &Trim) -> Vec<u32> {
-        if drop == 0 {
-            return tokens;
-        }
-        let mut end = 0;
-        let mut within = Vec::new();
-        for (index, &token) in tokens.iter().enumerate() {
-            let start = end;
-            end += self.tokenizer.token_bytes(token).map_or(0, |bytes| bytes.len());
-            if trim.bytes.start <= start && end <= trim.bytes.end {
-                within.push(index);
-            }
-        }
-        let inside = drop.min(within.len());
-        let dropped = match trim.side {
-            Side::Left => within.first().map_or(0..0, |&first| first..first + inside),
-            Side::Right => within.last().map_or(0..0, |&last| last + 1 - inside..last + 1),
-        };
-        tokens.drain(dropped);
-        tokens.split_off(drop - inside)
     }
 
     fn excluded_tokens(&mut self, words: &[String]) -> Result<TokenSet, PlanError> {
@@ -206,6 +179,27 @@ impl<'a> Planner<'a> {
         self.exclusions.insert(words.to_vec(), tokens.clone());
         Ok(tokens)
     }
+}
+
+/// Drops `drop` tokens: first those within the bytes of `trim`, from its side, then from the left. `starts` has the byte at
+/// which each token starts, and the length of the text.
+fn trimmed(mut tokens: Vec<u32>, starts: &[usize], drop: usize, trim: &Trim) -> Vec<u32> {
+    if drop == 0 {
+        return tokens;
+    }
+    let ends = starts.iter().skip(1);
+    let bytes = starts.iter().zip(ends).enumerate();
+    let within: Vec<usize> = bytes
+        .filter(|(_, (start, end))| trim.bytes.start <= **start && **end <= trim.bytes.end)
+        .map(|(index, _)| index)
+        .collect();
+    let inside = drop.min(within.len());
+    let dropped = match trim.side {
+        Side::Left => within.first().map_or(0..0, |&first| first..first + inside),
+        Side::Right => within.last().map_or(0..0, |&last| last + 1 - inside..last + 1),
+    };
+    tokens.drain(dropped);
+    tokens.split_off(drop - inside)
 }
 
 #[cfg(test)]

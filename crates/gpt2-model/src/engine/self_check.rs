@@ -90,9 +90,9 @@ fn compare(device: &str, expected: &Answers, found: &Answers) -> Result<(), Self
 fn answer(checkpoint: &Checkpoint, device: &ComputeDevice) -> Result<Answers, SelfCheckError> {
     let backend = BurnBackend::load(checkpoint, device)?;
     let encode = |text| checkpoint.tokenizer.encode(text).map_err(EngineError::from);
-    let end = checkpoint.tokenizer.end_of_text();
+    let begin = checkpoint.tokenizer.begin_of_text().map_err(EngineError::from)?;
     let score = |tokens: Vec<u32>, excluded: &TokenSet| {
-        let mut input = vec![end];
+        let mut input = vec![begin];
         input.extend(&tokens[..tokens.len() - 1]);
         let sequence = ScoredSequence { input, targets: tokens, excluded: excluded.clone() };
         Work::Score { sequences: vec![sequence], rolling_bytes: None, truncated_tokens: 0 }

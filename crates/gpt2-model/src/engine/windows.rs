@@ -7,14 +7,14 @@ use std::ops::Range;
 pub struct DocumentWindow {
     /// The scored tokens of the document.
     pub targets: Range<usize>,
-    /// The input is `stream[input_start..targets.end]`, where `stream` is `<|endoftext|>` and the document. Its last
+    /// The input is `stream[input_start..targets.end]`, where `stream` is the begin of text and the document. Its last
     /// `targets.len()` positions predict the targets.
     pub input_start: usize,
 }
 
 /// Windows over a document of `tokens` tokens.
 ///
-/// The first window scores all tokens that fit after `<|endoftext|>`. Each later one scores the next `stride` tokens, after as
+/// The first window scores all tokens that fit after the begin of text. Each later one scores the next `stride` tokens, after as
 /// many earlier tokens as fit. With `stride == context` this is lm-evaluation-harness's rolling
 /// log-likelihood with `context_len = 1`, whose last window is moved back to be full.
 ///
