@@ -1,11 +1,14 @@
 //! `gpt2-eval inspect PATH`: describes a checkpoint.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::text::visible_white_space;
+use gpt2_model::tokenizer::Gpt2Tokenizer;
 use gpt2_model::{Checkpoint, Gpt2Config};
 use untrusted_input::thousands;
 
@@ -55,6 +58,31 @@ struct InspectedTokenizer {
     origin: String,
     tokens: usize,
     sha256: String,
+    /// `None` if the vocabulary has no such token.
+    begin_of_text: Option<InspectedToken>,
+    /// They end a completion.
+    ends_of_text: Vec<InspectedToken>,
+}
+
+#[derive(Serialize)]
+struct InspectedToken {
+    id: u32,
+    /// `None` for a row of the embedding without a token.
+    token: Option<String>,
+}
+
+impl InspectedToken {
+    fn new(id: u32, tokenizer: &Gpt2Tokenizer) -> Self {
+        let bytes = tokenizer.token_bytes(id);
+        Self { id, token: bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) }
+    }
+}
+
+impl fmt::Display for InspectedToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.as_deref().map_or_else(|| "no token".to_owned(), visible_white_space);
+        write!(formatter, "{token} ({})", self.id)
+    }
 }
 
 /// Opens and checks a checkpoint without loading its weights, and describes it.
@@ -76,6 +104,7 @@ pub(super) fn inspect(arguments: &InspectArguments) -> anyhow::Result<String> {
         [only] => only.sha256.clone(),
         _ => weights.sha256(),
     };
+    let (begin, ends) = (checkpoint.tokenizer.begin_of_text().ok(), checkpoint.tokenizer.ends_of_text());
     let inspected = Inspected {
         path: path.display().to_string(),
         format: weights.format(),
@@ -89,6 +118,8 @@ pub(super) fn inspect(arguments: &InspectArguments) -> anyhow::Result<String> {
             origin: checkpoint.tokenizer.origin().to_owned(),
             tokens: checkpoint.tokenizer.vocab_size(),
             sha256: checkpoint.tokenizer.sha256().to_owned(),
+            begin_of_text: begin.map(|id| InspectedToken::new(id, &checkpoint.tokenizer)),
+            ends_of_text: ends.iter().map(|&id| InspectedToken::new(id, &checkpoint.tokenizer)).collect(),
         },
         config: checkpoint.config,
         notes: checkpoint.notes,
@@ -138,6 +169,10 @@ fn table(inspected: &Inspected) -> String {
         "tokenizer",
         format!("{}, {} tokens, sha256 {}", tokenizer.origin, number(tokenizer.tokens), tokenizer.sha256),
     ));
+    let begin = tokenizer.begin_of_text.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+    rows.push(("begin of text", begin));
+    let ends: Vec<String> = tokenizer.ends_of_text.iter().map(ToString::to_string).collect();
+    rows.push(("end of text", if ends.is_empty() { "none".to_owned() } else { ends.join(", ") }));
     rows.extend(inspected.notes.iter().map(|note| ("note", note.clone())));
     rows.into_iter().map(|(name, value)| format!("{name:<18} {value}\n")).collect()
 }

@@ -138,7 +138,8 @@ pub(super) fn score_text(arguments: &ScoreTextArguments) -> anyhow::Result<Strin
             model.checkpoint.explain_not_finite()
         );
     }
-    let surprises = surprises(&model, &text, &tokens, &score, arguments.top);
+    let (_, starts) = model.checkpoint.tokenizer.encode_with_starts(&text)?;
+    let surprises = surprises(&model, &text, (&tokens, &starts), &score, arguments.top);
     let (sum, bytes, words) = (score.log_likelihood, text.len(), text.split_whitespace().count());
     let scored = ScoredText {
         model: model.label.clone(),
@@ -174,16 +175,10 @@ fn read(path: &Path) -> anyhow::Result<String> {
 fn surprises(
     model: &OneModel,
     text: &str,
-    tokens: &[u32],
+    (tokens, starts): (&[u32], &[usize]),
     score: &LogLikelihood,
     count: usize,
 ) -> Vec<Surprise> {
-    let mut starts = Vec::with_capacity(tokens.len());
-    let mut start = 0;
-    for &token in tokens {
-        starts.push(start);
-        start += model.checkpoint.tokenizer.token_bytes(token).map_or(0, |bytes| bytes.len());
-    }
     let mut order: Vec<usize> = (0..tokens.len().min(score.token_log_probs.len())).collect();
     order.sort_by(|&a, &b| score.token_log_probs[a].total_cmp(&score.token_log_probs[b]).then(a.cmp(&b)));
     order.truncate(count);

@@ -18,6 +18,9 @@ const WEIGHT_FILES: [&str; 4] =
     [SAFETENSORS_FILE, "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 /// Tokenizer files in order of preference; a repository without any uses GPT-2's tokenizer.
 const TOKENIZER_FILES: [&[&str]; 2] = [&["tokenizer.json"], &["vocab.json", "merges.txt"]];
+/// Files that change what a tokenizer does, or say where a text begins and ends.
+const SIDE_FILES: [&str; 4] =
+    ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json"];
 /// Maximum bytes of an index of weights.
 const MAX_INDEX_BYTES: u64 = 10_000_000;
 
@@ -41,6 +44,14 @@ pub(crate) fn download(location: &Location, downloads: &mut Downloads) -> anyhow
         if all {
             names.iter().try_for_each(|name| downloads.hub_file(&commit, name, None).map(drop))?;
             break;
+        }
+    }
+    for name in SIDE_FILES {
+        match downloads.optional_file(&commit, name) {
+            Ok(Some(_)) => drop(downloads.hub_file(&commit, name, None)?),
+            // Another program may have filled the cache without them.
+            Ok(None) | Err(HubError::Offline { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     let size = PAPER_SIZES.iter().find(|size| {
@@ -78,6 +89,9 @@ pub(crate) fn list(location: &Location, downloads: &mut Downloads) -> anyhow::Re
         if listed.len() == count + names.len() {
             break;
         }
+    }
+    for name in SIDE_FILES {
+        listed.extend(downloads.list_hub_file(location, name)?);
     }
     Ok(listed)
 }
@@ -120,7 +134,7 @@ pub(crate) fn copy(
     std::fs::create_dir_all(to).with_context(|| format!("cannot write {}", to.display()))?;
     let weights = weight_files(location, downloads)?;
     let names = weights.iter().map(String::as_str).chain([CONFIG_FILE]);
-    let names = names.chain(TOKENIZER_FILES.into_iter().flatten().copied());
+    let names = names.chain(TOKENIZER_FILES.into_iter().flatten().copied()).chain(SIDE_FILES);
     for name in names.filter(|name| from.join(name).is_file()) {
         let target = to.join(name);
         std::fs::copy(from.join(name), &target)

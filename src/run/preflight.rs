@@ -220,8 +220,10 @@ fn plan_tasks(
     fail_fast: bool,
 ) -> Result<Planned, RunError> {
     let mut dealer = plan.shard.map(|shard| Dealer::new(shard.count));
-    let key =
-        |checkpoint: &Checkpoint| (checkpoint.tokenizer.sha256().to_owned(), checkpoint.config.n_positions);
+    // A token without a row in the embedding is an error.
+    let key = |Checkpoint { tokenizer, config, .. }: &Checkpoint| {
+        (tokenizer.sha256().to_owned(), config.n_positions, config.vocab_size)
+    };
     let keys: Vec<_> = checkpoints.iter().map(key).collect();
     // Index of the first model with the same key.
     let first_of = |key| keys.iter().position(|known| known == key).unwrap_or_default();

@@ -76,7 +76,7 @@ fn check(label: &str, golden: &Golden) {
 
     for case in &golden.cases {
         let tokenizer = &loaded.checkpoint.tokenizer;
-        let mut ids = vec![tokenizer.end_of_text()];
+        let mut ids = vec![tokenizer.begin_of_text().unwrap()];
         ids.extend(tokenizer.encode(&case.text).unwrap());
         assert_eq!(ids[..case.token_ids.len()], case.token_ids, "{}: tokens", case.name);
         let work = [score(&case.token_ids[..case.token_ids.len() - 1], &case.argmax)];

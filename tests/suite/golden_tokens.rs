@@ -56,14 +56,14 @@ fn published_vectors() {
     assert!(vectors.len() >= 20);
     for (text, ids) in vectors {
         assert_eq!(tokenizer.encode(&text).unwrap(), ids, "{text:?}");
-        assert_eq!(tokenizer.decode(&ids).unwrap(), text);
+        assert_eq!(tokenizer.decode(&ids), text);
     }
 }
 
 #[test]
 fn files_of_a_model_directory_give_the_bundled_tokenizer() {
     let Some(directory) = shared("models/tiny-3M") else { return };
-    let from_files = Gpt2Tokenizer::from_directory(&directory).unwrap().expect("vocab.json and merges.txt");
+    let from_files = Gpt2Tokenizer::from_directory(&directory).unwrap();
     let bundled = Gpt2Tokenizer::bundled().unwrap();
     assert_eq!(from_files.vocab_size(), bundled.vocab_size());
     for id in 0..50_257 {
@@ -117,10 +117,10 @@ fn tokenizer_json_gives_the_bundled_tokenizer() {
     });
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("tokenizer.json"), json.to_string()).unwrap();
-    let tokenizer = Gpt2Tokenizer::from_directory(directory.path()).unwrap().expect("tokenizer.json");
-    assert_eq!((tokenizer.vocab_size(), tokenizer.end_of_text()), (50_257, 50_256));
+    let tokenizer = Gpt2Tokenizer::from_directory(directory.path()).unwrap();
+    assert_eq!((tokenizer.vocab_size(), tokenizer.begin_of_text().unwrap()), (50_257, 50_256));
     let text = "“naïve” café — 中文 🙂\n\n  1999 it's <|endoftext|>";
     let ids = tokenizer.encode(text).unwrap();
     assert_eq!(ids, bundled.encode(text).unwrap());
-    assert_eq!(tokenizer.decode(&ids).unwrap(), text);
+    assert_eq!(tokenizer.decode(&ids), text);
 }

@@ -28,12 +28,15 @@ const JSON: &[u8] = br#"{"version":"1.0","truncation":null,"padding":null,"added
 
 /// Properties of every tokenizer.
 fn is_sound(tokenizer: &Gpt2Tokenizer) -> Result<(), TestCaseError> {
-    prop_assert!(tokenizer.end_of_text() <= tokenizer.largest_id() && tokenizer.largest_id() < 1 << 24);
+    prop_assert!(tokenizer.largest_id() < 1 << 24);
+    prop_assert!(tokenizer.ends_of_text().iter().all(|end| *end <= tokenizer.largest_id()));
+    prop_assert!(tokenizer.begin_of_text().is_ok_and(|begin| begin <= tokenizer.largest_id()) || tokenizer.ends_of_text().is_empty());
     for text in ["abc a", "", "a[PAD]b <|endoftext|>", "é"] {
         if let Ok(ids) = tokenizer.encode(text) {
             prop_assert!(ids.iter().all(|id| *id <= tokenizer.largest_id()), "{ids:?}");
             prop_assert!(ids.iter().all(|id| tokenizer.token_bytes(*id).is_some()));
-            prop_assert!(tokenizer.decode(&ids).is_ok());
+            let text = tokenizer.decode(&ids);
+            prop_assert!(text.len() >= ids.len(), "{ids:?}");
         }
     }
     Ok(())
@@ -85,8 +88,8 @@ fn any_text_round_trips() {
     LazyLock::force(&BUNDLED);
     hold(texts(), |text| {
         let ids = BUNDLED.encode(&text).unwrap();
-        prop_assert!(ids.len() <= text.len() && ids.iter().all(|id| *id < BUNDLED.end_of_text()));
-        prop_assert_eq!(&BUNDLED.decode(&ids).unwrap(), &text);
+        prop_assert!(ids.len() <= text.len() && ids.iter().all(|id| *id < 50_256));
+        prop_assert_eq!(&BUNDLED.decode(&ids), &text);
         let bytes: Vec<u8> = ids.iter().flat_map(|&id| BUNDLED.token_bytes(id).unwrap()).collect();
         prop_assert_eq!(bytes, text.into_bytes());
         Ok(())
@@ -98,7 +101,7 @@ fn any_ids_are_decoded() {
     LazyLock::force(&BUNDLED);
     let id = prop_oneof![3 => 0_u32..50_257, 1 => any::<u32>(), 1 => 50_250_u32..50_300];
     hold(vec(id, 0..30), |ids| {
-        let text = bounded(4 * ids.len(), || BUNDLED.decode(&ids))?.unwrap();
+        let text = bounded(4 * ids.len(), || BUNDLED.decode(&ids))?;
         let known: Vec<u8> = ids.iter().filter_map(|&id| BUNDLED.token_bytes(id)).flatten().collect();
         prop_assert_eq!(text, String::from_utf8_lossy(&known).into_owned(), "unknown ids decode to nothing");
         prop_assert!(ids.iter().all(|&id| BUNDLED.token_bytes(id).is_some() == (id < 50_257)));
@@ -109,7 +112,7 @@ fn any_ids_are_decoded() {
 #[test]
 fn too_long_white_space_is_refused() {
     let spaced = |count: usize| format!("a{}b c", " ".repeat(count));
-    let words = |text: &str| BUNDLED.encode(text).map(|ids| BUNDLED.decode(&ids).unwrap());
+    let words = |text: &str| BUNDLED.encode(text).map(|ids| BUNDLED.decode(&ids));
     assert_eq!(words(&spaced(100_000)).unwrap(), spaced(100_000));
     let ids = BUNDLED.encode(&spaced(100_000)).unwrap();
     assert_eq!(ids[ids.len() - 2..], BUNDLED.encode(" b c").unwrap(), "words after it are found");
@@ -120,5 +123,5 @@ fn too_long_white_space_is_refused() {
 #[test]
 fn a_long_word_round_trips() {
     let word = "ab".repeat(100_000);
-    assert_eq!(BUNDLED.decode(&BUNDLED.encode(&word).unwrap()).unwrap(), word);
+    assert_eq!(BUNDLED.decode(&BUNDLED.encode(&word).unwrap()), word);
 }

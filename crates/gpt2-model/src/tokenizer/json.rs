@@ -143,7 +143,7 @@ mod tests {
         let pairs = json(&JSON.replace("[\"a b\"]", "[[\"a\",\"b\"]]")).unwrap();
         assert_eq!(pairs.encode("abba").unwrap(), [2, 1, 0]);
         let beside = json(&JSON.replace(",\"<|endoftext|>\":3}", "}")).unwrap();
-        assert_eq!((beside.end_of_text(), beside.largest_id(), beside.vocab_size()), (3, 3, 4));
+        assert_eq!((beside.begin_of_text().unwrap(), beside.largest_id(), beside.vocab_size()), (3, 3, 4));
     }
 
     #[test]
