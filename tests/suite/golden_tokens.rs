@@ -73,9 +73,8 @@ fn files_of_a_model_directory_give_the_bundled_tokenizer() {
     assert_eq!(from_files.encode(text).unwrap(), bundled.encode(text).unwrap());
 }
 
-/// `tokenizer.json` as transformers writes it for GPT-2, made from the bundled merges.
-#[test]
-fn tokenizer_json_gives_the_bundled_tokenizer() {
+/// GPT-2's `vocab.json` and the lines of its `merges.txt`, made from the bundled merges.
+pub fn gpt2_vocabulary() -> (serde_json::Map<String, serde_json::Value>, Vec<&'static str>) {
     let bundled = Gpt2Tokenizer::bundled().unwrap();
     let merges: Vec<&str> = include_str!("../../models/gpt2-bpe/vocab.bpe").lines().skip(1).collect();
     let mut vocabulary = serde_json::Map::new();
@@ -95,10 +94,16 @@ fn tokenizer_json_gives_the_bundled_tokenizer() {
         vocabulary.insert(merge.replace(' ', ""), id.into());
     }
     vocabulary.insert("<|endoftext|>".to_owned(), 50_256.into());
+    (vocabulary, merges)
+}
+
+/// `tokenizer.json` as transformers writes it for GPT-2.
+pub fn gpt2_tokenizer_json() -> serde_json::Value {
+    let (vocabulary, merges) = gpt2_vocabulary();
     let byte_level = serde_json::json!({
         "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true
     });
-    let json = serde_json::json!({
+    serde_json::json!({
         "version": "1.0",
         "truncation": {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0},
         "padding": null,
@@ -114,7 +119,12 @@ fn tokenizer_json_gives_the_bundled_tokenizer() {
             "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": "",
             "end_of_word_suffix": "", "fuse_unk": false, "vocab": vocabulary, "merges": merges
         },
-    });
+    })
+}
+
+#[test]
+fn tokenizer_json_gives_the_bundled_tokenizer() {
+    let (bundled, json) = (Gpt2Tokenizer::bundled().unwrap(), gpt2_tokenizer_json());
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("tokenizer.json"), json.to_string()).unwrap();
     let tokenizer = Gpt2Tokenizer::from_directory(directory.path()).unwrap();

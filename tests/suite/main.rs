@@ -40,6 +40,7 @@ mod schemas;
 mod several_runs;
 mod shards;
 mod texts;
+mod tokenizer_files;
 mod view;
 mod wild_checkpoints;
 mod winograd;

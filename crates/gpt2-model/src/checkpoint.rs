@@ -65,8 +65,9 @@ impl Checkpoint {
                 if let Some(reason) = placeholder(&json) {
                     return Err(CheckpointError::new(&path, reason));
                 }
+                let config = read_config(&path, &json)?;
                 bounds = read_bounds(&path, &json)?;
-                read_config(&path, &json)?
+                config
             }
             (None, Some(config)) => config.clone(),
             (None, None) => {
