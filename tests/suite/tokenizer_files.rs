@@ -86,7 +86,7 @@ fn write_case(case: &Value) -> TempDir {
 /// `score-text --format json` of a text by the model in `directory`.
 fn score(directory: &Path, text: &str) -> Value {
     let output = gpt2_eval(directory)
-        .args(["score-text", "-", "--quiet", "--format", "json", "--device", "flex", "--model", "."])
+        .args(["score-text", "-", "--quiet", "--format", "json", "--device", "flex", "--model", "m=."])
         .write_stdin(text)
         .output()
         .unwrap();
@@ -239,7 +239,7 @@ fn a_token_without_a_row_is_an_error_only_if_a_text_uses_it() {
     let notes = inspected["notes"].to_string();
     assert!(notes.contains("50,257 rows and none for the added tokens") && notes.contains("[PAD]"), "{notes}");
     std::fs::write(directory.path().join("text.txt"), "A lamp [PAD].").unwrap();
-    let message = refused(directory.path(), &["score-text", "text.txt", "--model", ".", "--quiet"]);
+    let message = refused(directory.path(), &["score-text", "text.txt", "--model", "m=.", "--quiet"]);
     for word in ["the token \"[PAD]\" has the id 50257", "50,257 rows", "resize_token_embeddings"] {
         assert!(message.contains(word), "{message}");
     }
@@ -361,7 +361,7 @@ fn a_vocabulary_that_names_no_begin_of_text_says_so() {
     let path = directory.path();
     write_own(path);
     std::fs::write(path.join("text.txt"), "The run ends.").unwrap();
-    let message = refused(path, &["score-text", "text.txt", "--model", ".", "--quiet"]);
+    let message = refused(path, &["score-text", "text.txt", "--model", "m=.", "--quiet"]);
     assert!(message.contains("set bos_token in tokenizer_config.json or bos_token_id in config.json"), "{message}");
     assert_eq!(inspected(path)["tokenizer"]["begin_of_text"], Value::Null);
     let shown = gpt2_eval(path).args(["inspect", "."]).output().unwrap();
@@ -382,7 +382,7 @@ fn generation_stops_at_the_ends_of_the_checkpoint() {
     let generate = |device: &str| -> Value {
         let prompt = golden["prompt"].as_str().unwrap();
         let output = gpt2_eval(directory.path())
-            .args(["generate", "--prompt", prompt, "-n", "12", "--format", "json", "--quiet", "--model", "."])
+            .args(["generate", "--prompt", prompt, "-n", "12", "--format", "json", "--quiet", "--model", "m=."])
             .args(["--device", device])
             .output()
             .unwrap();
