@@ -265,7 +265,7 @@ fn checkpoints_of_trainers() {
 
 #[test]
 fn a_state_dict_without_biases() {
-    let is_weight = |(name, _): &(String, _)| !name.ends_with(".bias");
+    let is_weight = |(name, _): &(String, _)| name.rsplit('.').next() != Some("bias");
     let plain: Tensors = plain_tensors().into_iter().filter(is_weight).collect();
     let tensors = writers::in_linear_layout(&with_prefix(&plain, "transformer."));
     let directory = tempfile::tempdir().unwrap();

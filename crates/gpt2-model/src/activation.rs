@@ -72,6 +72,7 @@ const NAMES: [(&str, Activation); 22] = [
 ];
 
 /// μ and σ of [`Activation::Laplace`].
+#[allow(clippy::approx_constant, reason = "transformers rounds them")]
 const LAPLACE: [f64; 2] = [0.707_107, 0.282_095];
 
 impl Activation {
@@ -129,7 +130,7 @@ impl Activation {
     #[cfg(feature = "flex")]
     fn scalar(self) -> fn(f32) -> f32 {
         match self {
-            Self::GeluTanh => |x| x * sigmoid(x * (1.595_769_1 + 0.071_354_814 * x * x)),
+            Self::GeluTanh => |x| x * sigmoid(x * (1.595_769_2 + 0.071_354_814 * x * x)),
             Self::Gelu => gelu,
             Self::Gelu10 => |x| gelu(x).clamp(-10.0, 10.0),
             Self::QuickGelu => |x| x * sigmoid(1.702 * x),

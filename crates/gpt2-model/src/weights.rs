@@ -108,7 +108,7 @@ impl WeightFile {
             return Err(CheckpointError::new(first.path(), reason));
         }
         let unwrapped_names: Vec<Cow<'_, str>> = names().map(unwrapped).collect();
-        let prefix = names::common_prefix(unwrapped_names.iter().map(|name| &**name));
+        let prefix = names::common_prefix(&unwrapped_names.iter().map(|name| &**name));
         let prefix = prefix.map_err(|[one, other]| duplicate(first.path(), one, other))?.to_owned();
         let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
         for (stored_name, mut entry) in contents.entries {

@@ -27,7 +27,7 @@ pub(super) fn unwrapped(stored: &str) -> Cow<'_, str> {
 /// # Errors
 /// The names of one tensor with two prefixes.
 pub(super) fn common_prefix<'a>(
-    names: impl Iterator<Item = &'a str> + Clone,
+    names: &(impl Iterator<Item = &'a str> + Clone),
 ) -> Result<&'a str, [&'a str; 2]> {
     for anchor in ANCHORS {
         let is_prefix = |prefix: &&str| prefix.is_empty() || prefix.ends_with('.');
@@ -63,7 +63,7 @@ fn ancestors(prefix: &str) -> impl Iterator<Item = &str> {
     dots.chain([0]).filter_map(|end| prefix.get(..end))
 }
 
-/// The output projection; old DialoGPT files have a module `decoder` in it.
+/// The output projection; old files of `DialoGPT` have a module `decoder` in it.
 fn is_output(name: &str) -> bool {
     matches!(name, "lm_head.weight" | "lm_head.decoder.weight")
 }
@@ -98,7 +98,7 @@ mod tests {
 
     fn plain(names: &[&str]) -> Vec<String> {
         let unwrapped: Vec<_> = names.iter().map(|name| unwrapped(name)).collect();
-        let prefix = common_prefix(unwrapped.iter().map(|name| &**name)).unwrap();
+        let prefix = common_prefix(&unwrapped.iter().map(|name| &**name)).unwrap();
         unwrapped.iter().map(|name| plain_name(name, prefix).to_owned()).collect()
     }
 
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn two_models_have_two_prefixes() {
         let names = ["policy.wte.weight", "reference.wte.weight"];
-        assert_eq!(common_prefix(names.into_iter()), Err(names));
-        assert_eq!(common_prefix(["xwte.weight"].into_iter()), Ok(""));
+        assert_eq!(common_prefix(&names.into_iter()), Err(names));
+        assert_eq!(common_prefix(&["xwte.weight"].into_iter()), Ok(""));
     }
 }

@@ -78,7 +78,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// CPython's unpickler without its calls.
+/// `CPython`'s unpickler without its calls.
 #[derive(Default)]
 struct Machine {
     stack: Vec<Item>,
@@ -155,25 +155,24 @@ impl Machine {
             0x87 => self.replace(3)?,
             // TUPLE, LIST, FROZENSET.
             b't' | b'l' | 0x91 => {
-                self.to_mark()?;
+                self.pop_to_mark()?;
                 self.stack.push(Item::Other);
             }
             // REDUCE, NEWOBJ and NEWOBJ_EX make an object, whose attributes follow.
             b'R' | 0x81 => self.object(2)?,
             0x92 => self.object(3)?,
-            // APPEND, APPENDS and ADDITEMS.
-            b'a' => drop(self.stack.pop()?),
-            b'e' | 0x90 => drop(self.to_mark()?),
+            // APPEND and POP, APPENDS and ADDITEMS.
+            b'a' | b'0' => drop(self.stack.pop()?),
+            b'e' | 0x90 => drop(self.pop_to_mark()?),
             b's' => {
                 let (value, key) = (self.stack.pop()?, self.stack.pop()?);
                 self.set(vec![key, value])?;
             }
             b'u' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.set(items)?;
             }
             b'b' => self.build()?,
-            b'0' => drop(self.stack.pop()?),
             _ => return None,
         }
         Some(())
@@ -215,7 +214,7 @@ impl Machine {
     }
 
     /// The values above the last mark, which is removed.
-    fn to_mark(&mut self) -> Option<Vec<Item>> {
+    fn pop_to_mark(&mut self) -> Option<Vec<Item>> {
         let mark = self.stack.iter().rposition(|item| matches!(item, Item::Mark))?;
         let items = self.stack.split_off(mark + 1);
         self.stack.pop();
