@@ -284,3 +284,79 @@ fn heading(task: &FinishedTask, label: &Protocol) -> Heading {
         ..Heading::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::find;
+    use text_metrics::SampleValues;
+
+    /// What PTB with these log-likelihoods and numbers of tokens reports as not measured.
+    fn unmeasured(label: &Protocol, samples: &[(f64, usize)]) -> (Vec<String>, usize) {
+        let protocol = Protocol::new("paper");
+        let task = find("ptb").unwrap();
+        let record = |&(log_likelihood, tokens): &(f64, usize)| SampleResult {
+            id: "00000".to_owned(),
+            cluster: None,
+            key: String::new(),
+            prompt_sha256: String::new(),
+            context_tokens: 0,
+            target_tokens: tokens,
+            truncated_tokens: 0,
+            responses: Vec::new(),
+            candidate_sets: Vec::new(),
+            values: ["words", "tokens", "bytes"]
+                .into_iter()
+                .map(|name| (name.to_owned(), tokens as f64))
+                .chain([("log_likelihood".to_owned(), log_likelihood)])
+                .collect::<SampleValues>(),
+            error: None,
+        };
+        let finished = FinishedTask {
+            measured: MeasuredTask {
+                task: "ptb".to_owned(),
+                label: label.clone(),
+                protocol: protocol.clone(),
+                journal: "ptb.jsonl".to_owned(),
+                records: samples.len(),
+                samples: samples.len(),
+            },
+            config: task.config(),
+            window: None,
+            metrics: task.metrics(&protocol),
+            breakdowns: Vec::new(),
+            prompts: Vec::new(),
+            records: Vec::new(),
+            baselines: Vec::new(),
+        };
+        let model = ModelIdentity {
+            label: "m".to_owned(),
+            parameters: 1,
+            n_positions: 1024,
+            config_sha256: String::new(),
+            weights_sha256: String::new(),
+            tokenizer_sha256: String::new(),
+        };
+        let mut results = Results::new(String::new());
+        results.add_task(&finished, std::slice::from_ref(&model));
+        results.add_model(&model, &finished, &samples.iter().map(record).collect::<Vec<_>>());
+        (results.unmeasured().to_vec(), results.sections().len())
+    }
+
+    #[test]
+    fn metrics_without_a_value_are_named() {
+        let paper = Protocol::new("paper");
+        assert_eq!(unmeasured(&paper, &[(-2.0, 1), (-3.0, 1)]), (Vec::new(), 1));
+        let (reasons, tables) = unmeasured(&paper, &[(0.0, 0), (0.0, 0)]);
+        assert_eq!(reasons, ["ptb:paper on m: no token is scored in its 2 samples"]);
+        assert_eq!(tables, 1, "the table says so too");
+        let (reasons, _) = unmeasured(&paper, &[(-1e9, 1)]);
+        let expected = "ptb:paper on m: its 1 samples give no finite value of perplexity, token_perplexity";
+        assert_eq!(reasons, [expected]);
+        assert_eq!(unmeasured(&paper, &[]).0, ["ptb:paper on m: it has no samples"],);
+        // A shard may have nothing to measure.
+        let mut shard = paper;
+        shard.options.insert("shard".to_owned(), "0/2".to_owned());
+        assert!(unmeasured(&shard, &[]).0.is_empty());
+    }
+}
