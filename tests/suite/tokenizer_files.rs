@@ -33,7 +33,10 @@ fn numbers(values: &Value) -> Vec<u32> {
 
 /// The formula of the golden script.
 fn formula(count: usize, seed: u64, scale: f32) -> Vec<f32> {
-    (0..count as u64).map(|index| ((index * 7919 + seed * 104_729) % 257) as f32 - 128.0).map(|v| v * scale).collect()
+    (0..count as u64)
+        .map(|index| ((index * 7919 + seed * 104_729) % 257) as f32 - 128.0)
+        .map(|v| v * scale)
+        .collect()
 }
 
 fn write_json(path: PathBuf, value: &Value) {
@@ -112,7 +115,8 @@ fn inspected(directory: &Path) -> Value {
 
 #[test]
 fn ids_with_side_files_are_those_of_transformers() {
-    let strings: Vec<&str> = GOLDEN["strings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    let strings: Vec<&str> =
+        GOLDEN["strings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
     let cases = GOLDEN["cases"].as_object().unwrap();
     assert!(cases.len() >= 7 && strings.len() >= 30);
     for (name, case) in cases {
@@ -124,7 +128,10 @@ fn ids_with_side_files_are_those_of_transformers() {
             let (found, starts) = tokenizer.encode_with_starts(text).unwrap();
             assert_eq!(found, numbers(ids), "{name}: {text:?}");
             assert_eq!(starts.len(), found.len());
-            assert!(starts.is_sorted() && starts.iter().all(|start| *start < text.len()), "{name}: {text:?} {starts:?}");
+            assert!(
+                starts.is_sorted() && starts.iter().all(|start| *start < text.len()),
+                "{name}: {text:?} {starts:?}"
+            );
         }
     }
 }
@@ -149,8 +156,10 @@ fn tokenizer_json_and_vocabulary_files_give_the_same_numbers() {
     let mut fast = gpt2_tokenizer_json();
     let added = fast["added_tokens"].as_array_mut().unwrap();
     for (content, id) in case["files"]["added_tokens.json"].as_object().unwrap() {
-        added.push(json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-            "normalized": true, "special": false}));
+        added.push(
+            json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": true, "special": false}),
+        );
     }
     write_json(directory.path().join("tokenizer.json"), &fast);
     assert_eq!(score(directory.path(), GOLDEN["text"].as_str().unwrap()), slow);
@@ -176,14 +185,38 @@ fn files_that_contradict_each_other_are_refused() {
     };
     let decoder = |id: &str, content: &str| json!({"tokenizer_config.json": {"added_tokens_decoder": {id: {"content": content}}}});
     for (tokenizer, files, words) in [
-        (false, json!({"added_tokens.json": {"<user>": 50259}}), &["\"<user>\" has the id 50259", "to follow"][..]),
+        (
+            false,
+            json!({"added_tokens.json": {"<user>": 50259}}),
+            &["\"<user>\" has the id 50259", "to follow"][..],
+        ),
         (false, json!({"added_tokens.json": {"hello": 50257}}), &["\"hello\" has the id 50257", "as 31373"]),
-        (false, json!({"added_tokens.json": {"<user>": 31373}}), &["\"<user>\"", "\"hello\"", "the same id, 31373"]),
-        (false, json!({"added_tokens.json": {"<user>": "x"}}), &["added_tokens.json", "is \"x\", expected a token id"]),
-        (false, json!({"tokenizer_config.json": {"bos_token": 3}}), &["tokenizer_config.json", "bos_token is 3"]),
+        (
+            false,
+            json!({"added_tokens.json": {"<user>": 31373}}),
+            &["\"<user>\"", "\"hello\"", "the same id, 31373"],
+        ),
+        (
+            false,
+            json!({"added_tokens.json": {"<user>": "x"}}),
+            &["added_tokens.json", "is \"x\", expected a token id"],
+        ),
+        (
+            false,
+            json!({"tokenizer_config.json": {"bos_token": 3}}),
+            &["tokenizer_config.json", "bos_token is 3"],
+        ),
         (false, json!({"tokenizer_config.json": []}), &["tokenizer_config.json:1: "]),
-        (true, json!({"added_tokens.json": {"<user>": 50258}}), &["id 50257, but 50258 in added_tokens.json"]),
-        (true, json!({"added_tokens.json": {"<bot>": 50257}}), &["id 50257 belongs to", "\"<user>\"", "\"<bot>\""]),
+        (
+            true,
+            json!({"added_tokens.json": {"<user>": 50258}}),
+            &["id 50257, but 50258 in added_tokens.json"],
+        ),
+        (
+            true,
+            json!({"added_tokens.json": {"<bot>": 50257}}),
+            &["id 50257 belongs to", "\"<user>\"", "\"<bot>\""],
+        ),
         (true, decoder("50258", "<user>"), &["id 50257, but 50258 in tokenizer_config.json"]),
         (true, decoder("50256", "<|endoftext|>"), &["\"<user>\" is missing from tokenizer_config.json"]),
     ] {
@@ -205,18 +238,28 @@ fn tokenizers_of_another_kind_are_refused_by_name() {
         std::fs::remove_file(model.join(name)).unwrap();
         message
     };
-    assert!(message("tokenizer.model", "x").contains("tokenizer.model: a SentencePiece tokenizer; expected GPT-2's"));
+    assert!(
+        message("tokenizer.model", "x")
+            .contains("tokenizer.model: a SentencePiece tokenizer; expected GPT-2's")
+    );
     assert!(message("vocab.txt", "[PAD]\n").contains("a WordPiece tokenizer (BERT's)"));
     for kind in ["WordPiece", "Unigram", "WordLevel"] {
-        let json = json!({"pre_tokenizer": null, "normalizer": null, "model": {"type": kind, "vocab": {"a": 0}}});
-        assert!(message("tokenizer.json", &json.to_string()).contains(&format!("the model is {kind:?}")), "{kind}");
+        let json =
+            json!({"pre_tokenizer": null, "normalizer": null, "model": {"type": kind, "vocab": {"a": 0}}});
+        assert!(
+            message("tokenizer.json", &json.to_string()).contains(&format!("the model is {kind:?}")),
+            "{kind}"
+        );
     }
     let mut json = gpt2_tokenizer_json();
     json["pre_tokenizer"] = json!({"type": "Metaspace", "replacement": "▁"});
     assert!(message("tokenizer.json", &json.to_string()).contains("`pre_tokenizer` is \"Metaspace\""));
     std::fs::write(model.join("vocab.json"), r#"{"<|endoftext|>":0,"▁":1,"a":2,"▁a":3}"#).unwrap();
     let found = message("merges.txt", "▁ a\n");
-    assert!(found.contains("merges.txt:1: the merge of \"▁\" and \"a\" has '▁', which stands for no byte"), "{found}");
+    assert!(
+        found.contains("merges.txt:1: the merge of \"▁\" and \"a\" has '▁', which stands for no byte"),
+        "{found}"
+    );
     let words: serde_json::Map<String, Value> = (0..60).map(|id| (format!("w{id}</w>"), id.into())).collect();
     write_json(model.join("vocab.json"), &Value::Object(words));
     let message = |name: &str, content: &str| {
@@ -237,7 +280,10 @@ fn a_token_without_a_row_is_an_error_only_if_a_text_uses_it() {
     assert_eq!(score(directory.path(), "A lamp."), plain);
     let inspected = inspected(directory.path());
     let notes = inspected["notes"].to_string();
-    assert!(notes.contains("50,257 rows and none for the added tokens") && notes.contains("[PAD]"), "{notes}");
+    assert!(
+        notes.contains("50,257 rows and none for the added tokens") && notes.contains("[PAD]"),
+        "{notes}"
+    );
     std::fs::write(directory.path().join("text.txt"), "A lamp [PAD].").unwrap();
     let message = refused(directory.path(), &["score-text", "text.txt", "--model", "m=.", "--quiet"]);
     for word in ["the token \"[PAD]\" has the id 50257", "50,257 rows", "resize_token_embeddings"] {
@@ -329,8 +375,12 @@ fn a_vocabulary_of_ones_own_has_the_numbers_of_transformers() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|merge| merge.as_str().map_or_else(
-            || format!("{} {}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap()), str::to_owned))
+        .map(|merge| {
+            merge.as_str().map_or_else(
+                || format!("{} {}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap()),
+                str::to_owned,
+            )
+        })
         .collect();
     let merges: Vec<&str> = merges.iter().map(String::as_str).collect();
     write_vocabulary(path, OWN["model"]["vocab"].clone(), &merges);
@@ -362,7 +412,10 @@ fn a_vocabulary_that_names_no_begin_of_text_says_so() {
     write_own(path);
     std::fs::write(path.join("text.txt"), "The run ends.").unwrap();
     let message = refused(path, &["score-text", "text.txt", "--model", "m=.", "--quiet"]);
-    assert!(message.contains("set bos_token in tokenizer_config.json or bos_token_id in config.json"), "{message}");
+    assert!(
+        message.contains("set bos_token in tokenizer_config.json or bos_token_id in config.json"),
+        "{message}"
+    );
     assert_eq!(inspected(path)["tokenizer"]["begin_of_text"], Value::Null);
     let shown = gpt2_eval(path).args(["inspect", "."]).output().unwrap();
     assert!(String::from_utf8(shown.stdout).unwrap().contains("begin of text      none\n"));
@@ -382,7 +435,9 @@ fn generation_stops_at_the_ends_of_the_checkpoint() {
     let generate = |device: &str| -> Value {
         let prompt = golden["prompt"].as_str().unwrap();
         let output = gpt2_eval(directory.path())
-            .args(["generate", "--prompt", prompt, "-n", "12", "--format", "json", "--quiet", "--model", "m=."])
+            .args([
+                "generate", "--prompt", prompt, "-n", "12", "--format", "json", "--quiet", "--model", "m=.",
+            ])
             .args(["--device", device])
             .output()
             .unwrap();
@@ -395,8 +450,11 @@ fn generation_stops_at_the_ends_of_the_checkpoint() {
     let stopped = (vec![greedy[0]], json!("end_of_text"));
     for (name, fields) in [
         ("generation_config.json", json!({"eos_token_id": [5, greedy[0]]})),
-        ("tokenizer_config.json", json!({"eos_token": OWN["model"]["vocab"].as_object().unwrap().iter()
-            .find(|(_, id)| number(id) == greedy[0]).unwrap().0})),
+        (
+            "tokenizer_config.json",
+            json!({"eos_token": OWN["model"]["vocab"].as_object().unwrap().iter()
+            .find(|(_, id)| number(id) == greedy[0]).unwrap().0}),
+        ),
     ] {
         let path = directory.path().join(name);
         write_json(path.clone(), &fields);
@@ -417,7 +475,10 @@ fn side_files_that_change_nothing_keep_the_checksum() {
     let plain = tokenizer_sha256(directory.path());
     let mut changed = vec![plain.clone()];
     for (config, is_changed) in [
-        (json!({"model_max_length": 1024, "tokenizer_class": "GPT2Tokenizer", "bos_token": "<|endoftext|>"}), false),
+        (
+            json!({"model_max_length": 1024, "tokenizer_class": "GPT2Tokenizer", "bos_token": "<|endoftext|>"}),
+            false,
+        ),
         (json!({"add_prefix_space": true}), true),
         (json!({"additional_special_tokens": ["<user>"]}), true),
         (json!({"bos_token": "<s>"}), true),

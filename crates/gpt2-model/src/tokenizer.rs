@@ -149,7 +149,10 @@ impl Gpt2Tokenizer {
     ///
     /// # Errors
     /// If a file is malformed, or a merge needs a token that the vocabulary lacks.
-    pub fn from_vocabulary_files(vocab: (&Path, &[u8]), merges: (&Path, &[u8])) -> Result<Self, CheckpointError> {
+    pub fn from_vocabulary_files(
+        vocab: (&Path, &[u8]),
+        merges: (&Path, &[u8]),
+    ) -> Result<Self, CheckpointError> {
         Self::vocabulary_files(vocab, merges, &SideFiles::default())
     }
 
@@ -246,11 +249,7 @@ impl Gpt2Tokenizer {
     ///
     /// # Errors
     /// If the vocabulary, without added tokens, has more tokens than the embedding has rows.
-    pub(crate) fn of_model(
-        mut self,
-        rows: usize,
-        declared: &DeclaredBounds,
-    ) -> Result<Self, String> {
+    pub(crate) fn of_model(mut self, rows: usize, declared: &DeclaredBounds) -> Result<Self, String> {
         let (tokens, origin) = (self.base_tokens, &self.origin);
         if tokens > rows {
             return Err(format!(
@@ -302,7 +301,8 @@ impl Gpt2Tokenizer {
     /// the embedding.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         self.check_text(text)?;
-        let encoding = self.inner.encode_fast(text, false).map_err(|error| TokenizerError(error.to_string()))?;
+        let encoding =
+            self.inner.encode_fast(text, false).map_err(|error| TokenizerError(error.to_string()))?;
         let ids = encoding.get_ids().to_vec();
         self.check_rows(&ids)?;
         Ok(ids)

@@ -30,7 +30,10 @@ const JSON: &[u8] = br#"{"version":"1.0","truncation":null,"padding":null,"added
 fn is_sound(tokenizer: &Gpt2Tokenizer) -> Result<(), TestCaseError> {
     prop_assert!(tokenizer.largest_id() < 1 << 24);
     prop_assert!(tokenizer.ends_of_text().iter().all(|end| *end <= tokenizer.largest_id()));
-    prop_assert!(tokenizer.begin_of_text().is_ok_and(|begin| begin <= tokenizer.largest_id()) || tokenizer.ends_of_text().is_empty());
+    prop_assert!(
+        tokenizer.begin_of_text().is_ok_and(|begin| begin <= tokenizer.largest_id())
+            || tokenizer.ends_of_text().is_empty()
+    );
     for text in ["abc a", "", "a[PAD]b <|endoftext|>", "é"] {
         if let Ok(ids) = tokenizer.encode(text) {
             prop_assert!(ids.iter().all(|id| *id <= tokenizer.largest_id()), "{ids:?}");

@@ -1,6 +1,5 @@
 //! One completion as it grows, whichever backend computes it.
 
-use super::EngineError;
 use super::sampler::Sampler;
 use super::work::Prompt;
 use crate::request::{Completion, FinishReason};
@@ -39,24 +38,24 @@ impl<'a> Generation<'a> {
     /// Appends a token. True if it ends the completion: it is an end of text, completes a stop string, or is the last
     /// one allowed. A token without a finite log-probability ends it and adds nothing to the
     /// text, because its choice means nothing.
-    pub fn push(&mut self, next: NextToken, tokenizer: &Gpt2Tokenizer) -> Result<bool, EngineError> {
+    pub fn push(&mut self, next: NextToken, tokenizer: &Gpt2Tokenizer) -> bool {
         let completion = &mut self.completion;
         completion.tokens.push(next.token);
         completion.token_log_probs.push(next.log_prob as f32);
         if !next.log_prob.is_finite() {
-            return Ok(true);
+            return true;
         }
         if tokenizer.ends_of_text().contains(&next.token) {
             completion.finish = FinishReason::EndOfText;
-            return Ok(true);
+            return true;
         }
         completion.text = tokenizer.decode(&completion.tokens);
         if let Some(end) = self.stop.iter().filter_map(|stop| completion.text.find(stop)).min() {
             completion.text.truncate(end);
             completion.finish = FinishReason::StopString;
-            return Ok(true);
+            return true;
         }
-        Ok(completion.tokens.len() == self.max_new_tokens)
+        completion.tokens.len() == self.max_new_tokens
     }
 
     /// The text so far. Its last character may be incomplete.

@@ -55,7 +55,7 @@ pub enum EngineError {
         /// Message of the device.
         reason: String,
     },
-    /// Generated tokens do not decode.
+    /// A text cannot be tokenized.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
 }

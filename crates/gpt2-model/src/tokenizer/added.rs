@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokenizers::AddedToken;
 
 use super::END_OF_TEXT;
-use super::files::{Vocabulary, malformed};
+use super::files::{Form, Vocabulary, malformed};
 use super::side_files::SideFiles;
 use crate::error::CheckpointError;
 
@@ -16,7 +16,7 @@ impl Vocabulary {
     /// before a text is then a matter of `tokenizer_config.json`.
     pub fn apply(&mut self, side: &SideFiles) -> Result<Vec<String>, CheckpointError> {
         let mut notes = Vec::new();
-        if !self.is_complete {
+        if self.form == Form::Slow {
             self.add_prefix_space = side.add_prefix_space;
         } else if side.has_gpt2_rules() {
             let expected = [
@@ -118,7 +118,10 @@ impl Vocabulary {
         let is_default = |token: &AddedToken| {
             token.content == END_OF_TEXT
                 && !self.tokens.contains_key(END_OF_TEXT)
-                && !side.named.iter().any(|(_, named)| named.as_ref().is_some_and(|named| named.content == END_OF_TEXT))
+                && !side
+                    .named
+                    .iter()
+                    .any(|(_, named)| named.as_ref().is_some_and(|named| named.content == END_OF_TEXT))
         };
         while added.len() > declared && added.last().is_some_and(|(_, token)| is_default(token)) {
             added.pop();

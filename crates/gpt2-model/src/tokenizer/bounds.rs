@@ -71,8 +71,7 @@ impl Bounds {
         };
         let named_end = side.name("eos_token").and_then(id);
         let has_no_begin = side.mentions("bos_token") || !side.has_gpt2_rules();
-        let named_begin =
-            side.name("bos_token").and_then(id).or_else(|| named_end.filter(|_| has_no_begin));
+        let named_begin = side.name("bos_token").and_then(id).or_else(|| named_end.filter(|_| has_no_begin));
         let mut bounds =
             Self { named_begin, named_end, default: id(END_OF_TEXT), begin: None, ends: Vec::new() };
         bounds.declare(usize::MAX, &DeclaredBounds::default());
@@ -120,7 +119,12 @@ impl Bounds {
 mod tests {
     use super::*;
 
-    fn resolved(named: [Option<u32>; 3], declared: &str, generation: &str, rows: usize) -> (Option<u32>, Vec<u32>) {
+    fn resolved(
+        named: [Option<u32>; 3],
+        declared: &str,
+        generation: &str,
+        rows: usize,
+    ) -> (Option<u32>, Vec<u32>) {
         let [named_begin, named_end, default] = named;
         let mut bounds = Bounds { named_begin, named_end, default, begin: None, ends: vec![] };
         let parse = |json: &str| DeclaredBounds::parse(json.as_bytes()).unwrap();
@@ -134,7 +138,10 @@ mod tests {
         assert_eq!(resolved([Some(1), Some(2), Some(9)], config, "{}", 10), (Some(1), vec![2, 4]));
         assert_eq!(resolved([None, None, Some(9)], config, "{}", 10), (Some(3), vec![4]));
         assert_eq!(resolved([None, None, Some(9)], "{}", "{}", 10), (Some(9), vec![9]));
-        assert_eq!(resolved([None, None, None], r#"{"eos_token_id": [7, 5]}"#, "{}", 10), (Some(7), vec![5, 7]));
+        assert_eq!(
+            resolved([None, None, None], r#"{"eos_token_id": [7, 5]}"#, "{}", 10),
+            (Some(7), vec![5, 7])
+        );
         assert_eq!(resolved([None, None, None], "{}", "{}", 10), (None, vec![]));
     }
 

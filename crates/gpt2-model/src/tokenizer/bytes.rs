@@ -49,6 +49,8 @@ mod tests {
         assert_eq!(byte_to_char(b'\n'), 'Ċ');
         assert_eq!(char_to_byte('▁'), None);
         let characters = (0..0x3000).filter_map(char::from_u32);
-        assert!(characters.into_iter().all(|character| is_byte(character) == char_to_byte(character).is_some()));
+        assert!(
+            characters.into_iter().all(|character| is_byte(character) == char_to_byte(character).is_some())
+        );
     }
 }

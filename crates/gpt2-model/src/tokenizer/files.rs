@@ -20,6 +20,15 @@ const MAX_IDS: u32 = 1 << 24;
 /// Tokens of a byte-level BPE that may end like the words of another BPE.
 const MAX_WORD_ENDS: usize = 50;
 
+/// The form of a tokenizer's files, by transformers' names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Vocabulary and merges.
+    Slow,
+    /// `tokenizer.json`, which has all of a tokenizer.
+    Fast,
+}
+
 /// A checked byte-level BPE.
 pub(super) struct Vocabulary {
     /// For messages.
@@ -34,8 +43,7 @@ pub(super) struct Vocabulary {
     pub add_prefix_space: bool,
     /// Whether GPT-2's regular expression splits the text into words.
     pub use_regex: bool,
-    /// Whether it comes from a `tokenizer.json`, which has all of a tokenizer.
-    pub is_complete: bool,
+    pub form: Form,
 }
 
 impl Vocabulary {
@@ -50,7 +58,7 @@ impl Vocabulary {
             ignore_merges: false,
             add_prefix_space: false,
             use_regex: true,
-            is_complete: false,
+            form: Form::Slow,
         }
     }
 
@@ -69,10 +77,7 @@ impl Vocabulary {
             }
             let AddedToken { content, single_word, lstrip, rstrip, normalized, .. } = token;
             // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                " {id} {content:?} {single_word} {lstrip} {rstrip} {normalized} {is_plain}"
-            );
+            let _ = write!(text, " {id} {content:?} {single_word} {lstrip} {rstrip} {normalized} {is_plain}");
         }
         text
     }

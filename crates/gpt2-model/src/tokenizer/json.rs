@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokenizers::AddedToken;
 use tokenizers::models::bpe::Merges;
 
-use super::files::{Vocabulary, malformed};
+use super::files::{Form, Vocabulary, malformed};
 use crate::error::CheckpointError;
 
 #[derive(Deserialize)]
@@ -109,7 +109,7 @@ pub(super) fn tokenizer_json(path: &Path, bytes: &[u8]) -> Result<Vocabulary, Ch
         merges.push((left, right));
     }
     let vocabulary = Vocabulary {
-        is_complete: true,
+        form: Form::Fast,
         added: added_tokens.into_iter().map(|Added { id, token }| (id, token)).collect(),
         ignore_merges: model.ignore_merges.unwrap_or(false),
         add_prefix_space: split.add_prefix_space,

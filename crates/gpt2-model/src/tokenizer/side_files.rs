@@ -68,7 +68,8 @@ impl SideFiles {
                     names.push((name, token));
                 }
                 let more = map.extra(&mut names)?.unwrap_or_default();
-                let is_new = |token: &AddedToken| side.extra.iter().all(|known| known.content != token.content);
+                let is_new =
+                    |token: &AddedToken| side.extra.iter().all(|known| known.content != token.content);
                 let more: Vec<AddedToken> = more.into_iter().filter(is_new).collect();
                 side.extra.extend(more);
             }
@@ -90,7 +91,9 @@ impl SideFiles {
     /// Whether transformers builds the tokenizer from vocabulary and merges with the rules of its `GPT2Tokenizer`. For another
     /// class it takes `tokenizer.json` as it is.
     pub fn has_gpt2_rules(&self) -> bool {
-        self.class.as_deref().is_none_or(|class| class.strip_suffix("Fast").unwrap_or(class) == "GPT2Tokenizer")
+        self.class
+            .as_deref()
+            .is_none_or(|class| class.strip_suffix("Fast").unwrap_or(class) == "GPT2Tokenizer")
     }
 
     /// The content of a special token with a name.
@@ -133,9 +136,7 @@ impl Object {
 
     fn text(&self, name: &str) -> Result<Option<String>, CheckpointError> {
         self.field(name)
-            .map(|value| {
-                value.as_str().map(str::to_owned).ok_or_else(|| self.wrong(name, value, "a string"))
-            })
+            .map(|value| value.as_str().map(str::to_owned).ok_or_else(|| self.wrong(name, value, "a string")))
             .transpose()
     }
 
@@ -189,7 +190,11 @@ impl Object {
         for name in ["extra_special_tokens", "additional_special_tokens"] {
             match self.field(name) {
                 Some(Value::Array(tokens)) if !tokens.is_empty() => {
-                    return tokens.iter().map(|token| self.token(name, token, true)).collect::<Result<_, _>>().map(Some);
+                    return tokens
+                        .iter()
+                        .map(|token| self.token(name, token, true))
+                        .collect::<Result<_, _>>()
+                        .map(Some);
                 }
                 Some(Value::Object(tokens)) => {
                     for (name, token) in tokens {

@@ -56,7 +56,7 @@ pub(super) fn generate_batch(
         let mut tokens = vec![0; rows.len()];
         for (row, (slot, next)) in rows.iter_mut().zip(next).enumerate() {
             let (Some(mut generation), Some(next)) = (slot.take(), next) else { continue };
-            let is_finished = generation.push(next, tokenizer)?;
+            let is_finished = generation.push(next, tokenizer);
             grown(generation.index, generation.text());
             if is_finished {
                 finished.push((generation.index, generation.finish()));

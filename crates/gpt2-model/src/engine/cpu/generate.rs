@@ -234,7 +234,7 @@ impl<'a> Scheduler<'a> {
         let mut finished = Vec::new();
         let mut continuing = Vec::with_capacity(self.active.len());
         for (mut active, next) in std::mem::take(&mut self.active).into_iter().zip(next) {
-            let is_finished = active.generation.push(next, tokenizer)?;
+            let is_finished = active.generation.push(next, tokenizer);
             grown(active.generation.index, active.generation.text());
             if is_finished {
                 self.release(active.segment);
