@@ -133,7 +133,7 @@ impl Gap<'_> {
         let Some(last) = words.last_mut() else { return };
         if is_phrase && matches!(last.as_str(), "one" | "ones") {
             if let Some(noun) = other.last() {
-                *last = (*noun).to_owned();
+                (*noun).clone_into(last);
             }
             return;
         }
