@@ -316,8 +316,9 @@ fn weights_that_are_no_numbers_are_named() {
     for task in ["lambada", "nq", "wikitext2"] {
         let journal = directory.path().join(format!("run/samples/model/{task}.jsonl"));
         let journal = std::fs::read_to_string(journal).unwrap();
-        assert!(journal.lines().all(|line| line.contains("has NaN weights (1 of 16,384)")), "{journal}");
-        assert!(!journal.is_empty(), "{task}");
+        // A part of a text without a scored window has no score, finite or not.
+        let failed = |line: &str| line.contains("has NaN weights (1 of 16,384)");
+        assert!(journal.lines().any(failed), "{task}: {journal}");
     }
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(!message.contains("run the same command again"), "{message}");
