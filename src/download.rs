@@ -26,6 +26,7 @@ pub(crate) struct Downloads {
 }
 
 /// A file that a run needs.
+#[derive(Clone)]
 pub(crate) struct ListedFile {
     pub name: String,
     pub bytes: Option<u64>,
@@ -148,7 +149,13 @@ impl Downloads {
         let key = hex::encode(Sha256::digest(url));
         let folder = sha256.unwrap_or(&key);
         let name = url.rsplit('/').next().unwrap_or_default();
-        self.cache.join("downloads").join(folder.get(..16).unwrap_or(folder)).join(name)
+        let directory = self.cache.join("downloads").join(folder.get(..16).unwrap_or(folder));
+        let path = directory.join(name);
+        if sha256.is_none() || path.is_file() {
+            return path;
+        }
+        // Another host may have the same file under another name.
+        complete_download(&directory).unwrap_or(path)
     }
 
     /// Downloads an upstream file. Returns its path and its checksum, such as `sha256 01ab…`.
@@ -225,6 +232,16 @@ pub(crate) fn sha256_of(file: &CachedFile) -> anyhow::Result<String> {
         _ => Digest::sha256_of(&file.path).with_context(|| format!("cannot read {}", file.path.display()))?,
     };
     Ok(digest.value().to_owned())
+}
+
+/// The first complete file of a directory of downloads, by name.
+fn complete_download(directory: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(directory).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    let is_complete = |path: &PathBuf| {
+        let is_own = path.extension().is_some_and(|ending| ending == "lock" || ending == "incomplete");
+        !is_own && path.is_file()
+    };
+    entries.filter(is_complete).min()
 }
 
 /// Scheme and host of a URL, and the path without its first slash.

@@ -11,7 +11,7 @@ use super::machine::{free_space, gigabytes};
 use super::models::{Size, models_of};
 use super::output::say;
 use super::progress::{Progress, size};
-use super::tasks::{needed, set_split, task_parser, tasks_of};
+use super::tasks::{needed, set_split, task_parser, tasks_of, with_shots};
 use crate::data::{Split, sources};
 use crate::download::{Downloads, ListedFile};
 use crate::models::{self, ModelOrigin};
@@ -40,6 +40,9 @@ pub(super) struct FetchArguments {
     /// Split to fetch [default: the paper's]
     #[arg(long)]
     split: Option<Split>,
+    /// Few-shot examples, as for a run: their split is fetched too [default: as the protocol says, mostly 0]
+    #[arg(long, visible_alias = "num-fewshot", value_delimiter = ',', value_name = "K,…", value_parser = Trimmed(clap::value_parser!(u16)))]
+    shots: Vec<u16>,
     /// Also write plain directories: DIR/data for --data and DIR/models for --models-dir
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -55,6 +58,7 @@ pub(super) fn fetch(arguments: &FetchArguments) -> anyhow::Result<String> {
     if let Some(split) = arguments.split {
         set_split(&mut tasks, split, &registry)?;
     }
+    let tasks = with_shots(tasks, &arguments.shots, &registry)?;
     let needed = needed(&tasks);
     // Without --models-dir: a size is downloaded even if `models/` has it.
     let models: Vec<_> = models_of(&arguments.sizes, &arguments.model, None)?
@@ -109,7 +113,7 @@ pub(super) fn fetch(arguments: &FetchArguments) -> anyhow::Result<String> {
         data.put_into(&out.join("data"))?;
         text.push_str(&format!("copies  {}: use --data {0}/data --models-dir {0}/models\n", out.display()));
     }
-    text.push_str("all files are checked; the same --tasks and --sizes now work with --offline\n");
+    text.push_str("all files are checked; the same --tasks, --shots and --sizes now work with --offline\n");
     Ok(text)
 }
 

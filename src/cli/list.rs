@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::data::{DataFile, Proof};
 use crate::models::PAPER_SIZES;
+use crate::plan::DataSource;
+use crate::record::Protocol;
 use crate::tasks::{AnyTask, CUSTOM_GROUP, Registry};
 use gpt2_model::{BUNDLED_MODELS, find_weights};
 use untrusted_input::thousands;
@@ -48,7 +51,33 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn describe_task(text: &mut String, task: &dyn AnyTask, data: Option<&Path>) {
+/// The number of records in the file of a task that is there, and whether they are the published ones; or what is wrong
+/// with the file.
+fn content(task: &'static dyn AnyTask, directory: &Path) -> String {
+    let config = task.config();
+    let source = DataSource::Directory(directory.to_owned());
+    let read = DataFile::open(&config.name, &config.data, &[], &source, config.data.split)
+        .and_then(|file| file.map(|file| task.read(file, &Protocol::new(config.default_protocol()))).transpose());
+    let samples = match read {
+        Ok(Some(samples)) => samples,
+        Ok(None) => return String::new(),
+        Err(error) => return format!("\n                 unusable: {error}"),
+    };
+    let is_text = config.groups.iter().any(|group| group == "lm");
+    let what = if is_text { "parts" } else { "records" };
+    let state = match samples.proof() {
+        Some(Proof::File) => "the published file",
+        Some(Proof::Records) => "the published records in another file",
+        None => samples.provenance().as_str(),
+    };
+    let notes: Vec<String> = match samples.proof() {
+        None => samples.notes().iter().map(|note| format!("\n                 {note}")).collect(),
+        Some(_) => Vec::new(),
+    };
+    format!(" ({} {what}, {state}){}", thousands(samples.len() as u64), notes.concat())
+}
+
+fn describe_task(text: &mut String, task: &'static dyn AnyTask, data: Option<&Path>) {
     let config = task.config();
     text.push_str(&format!("  {:<12} {}\n", config.name, config.measures));
     for protocol in &config.protocols {
@@ -66,10 +95,7 @@ fn describe_task(text: &mut String, task: &dyn AnyTask, data: Option<&Path>) {
     match data {
         None => text.push_str("; --data DIR to search for the test set"),
         Some(directory) => match config.data.find_in(directory, config.data.split) {
-            Some((file, path)) => {
-                let records = file.records.map(|n| format!(" ({} records)", thousands(n as u64)));
-                text.push_str(&format!("; {}{}", path.display(), records.unwrap_or_default()));
-            }
+            Some((_, path)) => text.push_str(&format!("; {}{}", path.display(), content(task, directory))),
             None => {
                 let name = config.data.files.first().map_or("", |file| file.name.as_str());
                 text.push_str(&format!("; no {}", directory.join(name).display()));

@@ -62,6 +62,7 @@ impl Machine {
             files: preflight.files(),
             hub: Vec::new(),
             model_notes: preflight.model_notes(),
+            data_notes: preflight.data_notes(),
             device: device.to_string(),
             threads: rayon::current_num_threads(),
             batch_tokens,

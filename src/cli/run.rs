@@ -149,6 +149,11 @@ fn announce(preflight: &Preflight, device: &ComputeDevice, progress: &Progress) 
     if !device.is_host() {
         progress.note(&format!("note: checking {device} against the CPU; the first run compiles kernels"));
     }
+    for data in preflight.data_notes() {
+        for note in &data.notes {
+            progress.note(&format!("note: task {}: {note}", data.task));
+        }
+    }
     for model in &preflight.models {
         let is_directory = matches!(model.planned.source, ModelSource::Directory(_));
         if is_directory && model.checkpoint.tokenizer.is_bundled() {

@@ -167,9 +167,8 @@ pub(super) fn set_option(
     Ok(())
 }
 
-/// The splits that tasks read: the measured one, and the one with few-shot examples if the protocol takes shots. Examples
-/// are downloaded even with 0 shots, so that a result does not depend on what happens to be on a machine. Custom tasks
-/// have their data beside their task configs.
+/// The splits that tasks read: the measured one, and the one with the few-shot examples if there are shots, or if the
+/// task's heuristic baselines learn from it. Custom tasks have their data beside their task configs.
 pub(super) fn needed(planned: &[PlannedTask]) -> Vec<Needed> {
     let mut all: Vec<Needed> = Vec::new();
     for planned in planned {
@@ -178,9 +177,11 @@ pub(super) fn needed(planned: &[PlannedTask]) -> Vec<Needed> {
         let measured = measured_split(planned, config);
         let Some(protocol) = config.protocol(&planned.protocol.name) else { continue };
         let takes_shots = protocol.options.iter().any(|option| option == "shots");
+        let shots = planned.protocol.options.get("shots").is_some_and(|shots| shots != "0");
+        let is_needed = shots || (takes_shots && task.baselines_learn());
         let files = |split, protocol| config.data.downloads(split, protocol).map(|file| &file.name);
         let examples = DataConfig::example_splits(measured)
-            .filter(|split| takes_shots && files(*split, &protocol.name).next().is_some())
+            .filter(|split| is_needed && files(*split, &protocol.name).next().is_some())
             .take(1);
         for split in std::iter::once(measured).chain(examples) {
             let is_same = |known: &Needed| {
@@ -222,6 +223,25 @@ mod tests {
         assert_eq!(both[0][0], "winograd/winograd_wsc.jsonl");
         assert!(!both[1].is_empty() && !both[1].contains(&"winograd/winograd_wsc.jsonl"));
         assert_eq!(files(&["lambada", "lambada:harness"]).len(), 1);
+    }
+
+    #[test]
+    fn a_run_needs_examples_only_for_shots_or_baselines_that_learn() {
+        let registry = Registry::default();
+        let splits = |task: &str, shots: Option<&str>| {
+            let mut tasks = tasks_of(&[task.to_owned()], &registry).unwrap();
+            if let Some(shots) = shots {
+                set_option(&mut tasks, ("shots", shots), &registry).unwrap();
+            }
+            needed(&tasks).iter().map(|needed| needed.split).collect::<Vec<_>>()
+        };
+        assert_eq!(splits("cnn_dailymail", None), [Split::Test]);
+        assert_eq!(splits("cnn_dailymail", Some("0")), [Split::Test]);
+        assert_eq!(splits("cnn_dailymail", Some("2")).len(), 2);
+        assert_eq!(splits("coqa", None).len(), 1);
+        assert_eq!(splits("wmt14-fr-en", None), [Split::Test, Split::Validation], "five shots by default");
+        assert_eq!(splits("wmt14-fr-en:harness", None), [Split::Test]);
+        assert_eq!(splits("nq:harness", None), [Split::Validation, Split::Train], "its baseline learns");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The Children's Book Test's own text format (Hill et al. 2016): lines `1 sentence` to `20 sentence`, then
 //! `21 query with XXXXX<tab>answer<tab><tab>c1|…|c10`, and a blank line.
 
+use super::parquet::{self, Row, read_parquet};
+use super::sources::cbt_question;
 use super::{DataError, DataFile, Provenance};
 
 /// Sentences before the query.
@@ -29,8 +31,11 @@ pub struct CbtQuestion {
 /// incomplete last question is an error, except in a file whose name says that it is a subset: those are cut after a
 /// number of lines.
 pub fn read_cbt(file: &DataFile) -> Result<Vec<CbtQuestion>, DataError> {
-    let text = std::str::from_utf8(&file.bytes)
-        .map_err(|error| file.record_error(1, format!("not UTF-8: {error}")))?;
+    let table = file.bytes.starts_with(parquet::MAGIC).then(|| table(file)).transpose()?;
+    let text = match &table {
+        Some(text) => text,
+        None => file.text()?,
+    };
     let mut questions = Vec::new();
     let mut sentences: Vec<String> = Vec::new();
     let mut last = 0;
@@ -63,13 +68,26 @@ pub fn read_cbt(file: &DataFile) -> Result<Vec<CbtQuestion>, DataError> {
         questions.push(question(file, number, first_line, std::mem::take(&mut sentences), rest)?);
     }
     if !sentences.is_empty() && file.provenance != Provenance::Subset {
-        let reason = format!("the file ends after sentence {} of a question", sentences.len());
+        let reason = format!(
+            "the file ends after sentence {} of a question: it is truncated, get it again",
+            sentences.len()
+        );
         return Err(file.record_error(last, reason));
     }
     if questions.is_empty() {
         return Err(DataError::Empty { file: file.name.clone() });
     }
     Ok(questions)
+}
+
+/// The text form of the hub's table.
+fn table(file: &DataFile) -> Result<String, DataError> {
+    let mut text = String::new();
+    for (row, fields) in read_parquet(file)? {
+        let row_of_table: Row = fields.into_iter().collect();
+        cbt_question(&row_of_table, &mut text).map_err(|reason| file.record_error(row, reason))?;
+    }
+    Ok(text)
 }
 
 fn question(

@@ -64,6 +64,8 @@ pub struct FileConfig {
     pub with_sha256: Option<String>,
     /// Number of records in the published file.
     pub records: Option<usize>,
+    /// Checksum over the records of the published set, which another kind of file may hold.
+    pub records_sha256: Option<String>,
     /// The file of the hub that it is made from.
     pub hub: Option<HubConfig>,
     /// The file of the hub that its companion is made from.
@@ -109,6 +111,16 @@ impl DataConfig {
                 path.exists() && file.with.as_ref().is_none_or(|with| directory.join(with).exists())
             },
         )
+    }
+
+    /// The number of records of the published set of a split, if known.
+    pub(crate) fn published_count(&self, split: Split) -> Option<usize> {
+        self.of_split(&self.files, split).find_map(|file| file.records)
+    }
+
+    /// The checksums over the records of the published set of a split; several where it is published in several forms.
+    pub(crate) fn published_records(&self, split: Split) -> impl Iterator<Item = &str> {
+        self.of_split(&self.files, split).filter_map(|file| file.records_sha256.as_deref())
     }
 
     /// The split's files for this protocol that can be downloaded, in order of preference.

@@ -57,8 +57,12 @@ struct Text {
 /// `Err` names file and line or story of malformed JSON, a story with no or too many turns, a repeated or too long id, or
 /// answers that do not match the questions.
 pub fn read_coqa(file: &DataFile) -> Result<Vec<CoqaStory>, DataError> {
-    let File { data } = serde_json::from_str(file.text()?)
-        .map_err(|error| file.record_error(error.line(), format!("malformed CoQA file: {error}")))?;
+    let text = file.text()?;
+    let File { data } = serde_json::from_str(text).map_err(|error| {
+        let truncated =
+            if error.is_eof() { ": the file ends within its JSON, so it is truncated; get it again" } else { "" };
+        file.record_error(error.line(), format!("malformed CoQA file: {error}{truncated}"))
+    })?;
     if data.is_empty() {
         return Err(DataError::Empty { file: file.name.clone() });
     }
@@ -66,11 +70,19 @@ pub fn read_coqa(file: &DataFile) -> Result<Vec<CoqaStory>, DataError> {
     data.into_iter()
         .map(|story| {
             if !names.insert(story.id.clone()) {
-                return Err(file.record_error(1, format!("two stories have the id {:?}", story.id)));
+                let line = line_of_second(text, &story.id);
+                return Err(file.record_error(line, format!("two stories have the id {:?}", story.id)));
             }
             read_story(file, story)
         })
         .collect()
+}
+
+/// The line of the second story with this id, from 1.
+fn line_of_second(text: &str, id: &str) -> usize {
+    let quoted = serde_json::to_string(id).unwrap_or_default();
+    let at = text.match_indices(&quoted).nth(1).map_or(0, |(at, _)| at);
+    1 + text.get(..at).unwrap_or_default().matches('\n').count()
 }
 
 fn read_story(file: &DataFile, story: Story) -> Result<CoqaStory, DataError> {
@@ -155,7 +167,9 @@ mod tests {
         assert!(wrong("\"version\":\"1.0\",", "\n\n!").contains("c.json:3: malformed"));
         let story = &STORY["{\"version\":\"1.0\",\"data\":[".len()..STORY.len() - 2];
         let twice = read(&format!("{{\"data\":[{story},{story}]}}")).unwrap_err();
-        assert!(twice.contains("c.json:1: two stories have the id \"s1\""), "{twice}");
+        assert!(twice.contains("c.json:4: two stories have the id \"s1\""), "{twice}");
+        let cut = read(&STORY[..STORY.len() - 30]).unwrap_err();
+        assert!(cut.contains("c.json:3: malformed") && cut.contains("truncated"), "{cut}");
         let long = wrong("s1", &"x".repeat(257));
         assert!(long.contains("a story's `id` has 257 bytes, expected at most 256: \"xxx"), "{long}");
         let many = ",{\"input_text\":\"Why?\",\"turn_id\":2}".repeat(256);

@@ -22,6 +22,9 @@ pub enum DataError {
     NoSample { task: String, split: &'static str },
     #[error("cannot read {path}: {source}")]
     Read { path: PathBuf, source: std::io::Error },
+    /// A file that cannot hold a data set.
+    #[error("{path}: {reason}")]
+    Foreign { path: PathBuf, reason: String },
     /// A file of a custom task whose sha256 is not the one in its task config.
     #[error(
         "{path}: sha256 is {found}, but the task config has {expected}: put the right file there, or change the config"

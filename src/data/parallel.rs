@@ -1,6 +1,7 @@
 //! Parallel text: two files that are translations of each other, line by line, or segment by segment in the SGML format of
 //! the WMT evaluations.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{DataError, DataFile};
@@ -26,7 +27,7 @@ struct Segment {
 /// Reads all pairs of a file and its companion.
 ///
 /// The text of an SGML file is not unescaped: newstest2014 has raw `&`. `Err` names file and line of an empty or unclosed
-/// segment, two segments on a line, files of different lengths, or segments of different documents or numbers.
+/// segment, a segment that the file has twice, two segments on a line, mark-up without segments, files of different lengths, or segments of different documents or numbers.
 pub fn read_parallel(file: &DataFile) -> Result<Vec<SentencePair>, DataError> {
     let Some(companion) = file.companion.as_deref() else {
         return Err(file.record_error(1, "the companion file with the translations is missing"));
@@ -65,10 +66,11 @@ pub fn read_parallel(file: &DataFile) -> Result<Vec<SentencePair>, DataError> {
 
 fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
     let text = file.text()?;
-    let is_sgm = text.trim_start().starts_with('<') && text.contains("<seg");
+    let is_sgm = is_mark_up(text);
     let mut found = Vec::new();
     // Shared by its segments, because its name may be long.
     let mut document: Arc<str> = Arc::default();
+    let mut first_lines: BTreeMap<(Arc<str>, String), usize> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
         let mut segment = |key, text: &str| {
@@ -86,14 +88,24 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
             document = attribute(inside, "docid").unwrap_or_default().into();
         }
         let Some((inside, rest)) = tag(line, "seg") else { continue };
-        let (text, rest) = rest
-            .split_once("</seg>")
+        let end = find_ignoring_case(rest, "</seg>")
             .ok_or_else(|| file.record_error(number, "the segment is not closed by `</seg>` on its line"))?;
+        let (text, rest) = (rest.get(..end).unwrap_or_default(), rest.get(end + 6..).unwrap_or_default());
         if tag(text, "seg").or(tag(rest, "seg")).is_some() {
             return Err(file.record_error(number, "two segments on one line; expected one"));
         }
         let id = attribute(inside, "id").unwrap_or_default().to_owned();
-        segment(Some((Arc::clone(&document), id)), text)?;
+        let key = (Arc::clone(&document), id);
+        if !key.1.is_empty()
+            && let Some(first) = first_lines.insert(key.clone(), number)
+        {
+            let reason = format!("segment {} of {} is also in line {first}: the data are doubled", key.1, key.0);
+            return Err(file.record_error(number, reason));
+        }
+        segment(Some(key), text)?;
+    }
+    if is_sgm && found.is_empty() {
+        return Err(file.record_error(1, "the file begins with mark-up, but has no segment `<seg id=\"…\">…</seg>`"));
     }
     if found.is_empty() {
         return Err(DataError::Empty { file: file.name.clone() });
@@ -101,15 +113,42 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
     Ok(found)
 }
 
-/// The inside of the first tag `<name …>` on a line, without its name, and what follows the tag.
-fn tag<'a>(line: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
-    let (_, rest) = line.split_once(&format!("<{name} "))?;
-    rest.split_once('>')
+/// Whether a text begins with a tag, a declaration or a comment.
+fn is_mark_up(text: &str) -> bool {
+    let after = text.trim_start().strip_prefix('<');
+    after.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_alphabetic() || "!?".contains(first)))
 }
 
+/// The byte offset of `lower`, which is in lower case, in a text in either case.
+fn find_ignoring_case(text: &str, lower: &str) -> Option<usize> {
+    text.as_bytes().windows(lower.len()).position(|part| part.eq_ignore_ascii_case(lower.as_bytes()))
+}
+
+/// The inside of the first tag `<name …>` on a line, without its name, and what follows the tag. SGML ignores the case of
+/// names.
+fn tag<'a>(line: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
+    let begin = format!("<{name}");
+    let mut from = 0;
+    loop {
+        let at = from + find_ignoring_case(line.get(from..)?, &begin)? + begin.len();
+        let rest = line.get(at..)?;
+        if rest.starts_with(|next: char| next == '>' || next.is_ascii_whitespace()) {
+            return rest.split_once('>');
+        }
+        from = at;
+    }
+}
+
+/// The value of an attribute, in double or single quotes.
 fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = tag.split_once(&format!("{name}=\""))?;
-    rest.split_once('"').map(|(value, _)| value)
+    let name = format!(" {name}=");
+    let at = find_ignoring_case(tag, &name)? + name.len();
+    let rest = tag.get(at..)?;
+    let quote = rest.chars().next().filter(|first| "\"'".contains(*first));
+    match quote {
+        Some(quote) => rest.get(1..)?.split_once(quote).map(|(value, _)| value),
+        None => rest.split_ascii_whitespace().next(),
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +185,29 @@ mod tests {
             }
         );
         assert_eq!(pairs.len(), 2);
+    }
+
+    #[test]
+    fn tags_in_upper_case_and_a_byte_order_mark() {
+        let upper = "<REFSET setid='x'>\n<DOC origlang=\"fr\" DOCID='d1'>\n<SEG ID=\"1\">R&D: yes</SEG>\n\
+                     <Seg id=2>no</Seg>\n</DOC>\n</REFSET>\n";
+        let pairs = read(FRENCH, upper).unwrap();
+        let texts: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
+        assert_eq!(texts, ["R&D: yes", "no"]);
+    }
+
+    #[test]
+    fn mark_up_never_becomes_a_sentence() {
+        let wrong = read("<srcset setid=\"x\">\n<doc docid=\"d\">\nText.\n</doc>\n</srcset>", "a").unwrap_err();
+        assert!(wrong.starts_with("a:1: the file begins with mark-up, but has no segment"), "{wrong}");
+        assert_eq!(read("<<< a", "b").unwrap().len(), 1, "a line of text may begin with a bracket");
+    }
+
+    #[test]
+    fn doubled_segments_are_named() {
+        let doubled = FRENCH.replace("id=\"2\"", "id=\"1\"");
+        let wrong = read(&doubled, &doubled).unwrap_err();
+        assert!(wrong.starts_with("a:4: segment 1 of d1 is also in line 3"), "{wrong}");
     }
 
     #[test]

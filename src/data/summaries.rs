@@ -1,7 +1,10 @@
 //! Articles with their highlights: CSV with a header, JSON lines, or two files with one article and one summary a line.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
+use super::parquet::MAGIC;
 use super::{DataError, DataFile, read_json_lines};
 
 /// An article and its highlights.
@@ -25,11 +28,11 @@ struct Record {
 
 /// Reads all articles.
 ///
-/// `Err` names file and line of a missing column, or an empty article or summary.
+/// `Err` names file and line of a missing column, an empty article or summary, or an id that an earlier article has.
 pub fn read_articles(file: &DataFile) -> Result<Vec<Article>, DataError> {
     let records: Vec<(usize, Record)> = if file.companion.is_some() {
         tagged_lines(file)?
-    } else if file.text()?.trim_start().starts_with('{') {
+    } else if file.bytes.starts_with(MAGIC) || file.text()?.trim_start().starts_with('{') {
         read_json_lines(file)?
     } else {
         csv_records(file)?
@@ -37,9 +40,15 @@ pub fn read_articles(file: &DataFile) -> Result<Vec<Article>, DataError> {
     if records.is_empty() {
         return Err(DataError::Empty { file: file.name.clone() });
     }
+    let mut first_lines: BTreeMap<String, usize> = BTreeMap::new();
     records
         .into_iter()
         .map(|(line, record)| {
+            let id = record.id.clone().filter(|id| !id.is_empty());
+            if let Some((id, first)) = id.and_then(|id| Some((id.clone(), first_lines.insert(id, line)?))) {
+                let reason = format!("the id {id:?} is also in line {first}: the data are doubled");
+                return Err(file.record_error(line, reason));
+            }
             let highlights = highlights(&record.highlights);
             if record.article.trim().is_empty() || highlights.is_empty() {
                 let what = if highlights.is_empty() { "`highlights` is empty" } else { "`article` is empty" };
@@ -150,5 +159,7 @@ mod tests {
         assert!(read("article,highlights\na\n").unwrap_err().starts_with("a.csv:2: malformed CSV"));
         assert!(read("article,highlights\na,\n").unwrap_err().contains("`highlights` is empty"));
         assert!(read("article,highlights\n").unwrap_err().contains("no records"));
+        let doubled = read("article,highlights,id\nA.,B .,x\nC.,D .,x\n").unwrap_err();
+        assert!(doubled.starts_with("a.csv:3: the id \"x\" is also in line 2"), "{doubled}");
     }
 }

@@ -17,6 +17,32 @@ pub struct WinogradSchema {
     pub label: usize,
 }
 
+impl WinogradSchema {
+    /// The fields for the checksum over all records (`docs/data.md`), with white space collapsed.
+    pub fn normalized(&self) -> Vec<String> {
+        let collapsed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut fields = match &self.form {
+            WinogradForm::Pronoun { text, pronoun, location, options } => {
+                let before: String = text.chars().take(*location).collect();
+                let location = collapsed(&before).chars().count() + usize::from(!before.trim().is_empty());
+                let parts = ["pronoun".to_owned(), collapsed(text), collapsed(pronoun), location.to_string()];
+                parts.into_iter().chain(options.iter().map(|option| collapsed(option))).collect::<Vec<_>>()
+            }
+            WinogradForm::Blank { before, after, options } => {
+                let sentence = format!("{before}_{after}");
+                let parts = std::iter::once(&sentence).chain(options).map(|part| collapsed(part));
+                std::iter::once("blank".to_owned()).chain(parts).collect()
+            }
+            WinogradForm::Substituted { contexts, rest } => {
+                let parts = contexts.iter().chain([rest]).map(|part| collapsed(part));
+                std::iter::once("substituted".to_owned()).chain(parts).collect()
+            }
+        };
+        fields.push(self.label.to_string());
+        fields
+    }
+}
+
 /// How the data represent the candidates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WinogradForm {

@@ -232,6 +232,9 @@ pub struct Environment {
     /// What users may not expect of a model's checkpoint; models without notes are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub model_notes: Vec<ModelNotes>,
+    /// What proves that a task's data are the published ones, and what users may not expect of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data_notes: Vec<DataNotes>,
     /// Name of the device.
     pub device: String,
     /// Number of CPU threads.
@@ -252,6 +255,19 @@ pub struct ModelNotes {
     /// Label of the model.
     pub label: String,
     /// One sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Notes on the data of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DataNotes {
+    /// Name of the task.
+    pub task: String,
+    /// What proves that they are the published set: `file` (its sha256) or `records` (the checksum over its records).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+    /// One sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 

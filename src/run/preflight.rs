@@ -9,7 +9,7 @@ use super::loaded::{LoadedTask, ReadTask};
 use super::selection::{Dealer, SELECTION_VERSION};
 use super::{FinishedTask, RunError};
 use crate::plan::{ModelSource, Plan, PlannedModel};
-use crate::record::{CustomTaskIdentity, FileFingerprint, Identity, ModelIdentity, ModelNotes};
+use crate::record::{CustomTaskIdentity, DataNotes, FileFingerprint, Identity, ModelIdentity, ModelNotes};
 use crate::tasks::Registry;
 use gpt2_kernels::Precision;
 use gpt2_model::engine::{ENGINE_VERSION, Planner, Work};
@@ -127,6 +127,20 @@ impl Preflight {
                 notes: model.checkpoint.notes.clone(),
             })
             .collect()
+    }
+
+    /// The proofs of the tasks' data and the notes on them, once for each task.
+    pub(crate) fn data_notes(&self) -> Vec<DataNotes> {
+        let mut all: Vec<DataNotes> = Vec::new();
+        for task in &self.tasks {
+            let proof = task.all.proof().map(|proof| proof.as_str().to_owned());
+            let notes =
+                DataNotes { task: task.planned.task.clone(), proof, notes: task.all.notes().to_vec() };
+            if (notes.proof.is_some() || !notes.notes.is_empty()) && !all.contains(&notes) {
+                all.push(notes);
+            }
+        }
+        all
     }
 
     /// Every file that was read, each once.

@@ -136,7 +136,7 @@ impl Task for Cbt {
         seed: u64,
     ) -> Vec<HeuristicBaseline> {
         choice_baselines(items, seed, &["correct"], |doc| {
-            (most_frequent(doc), doc.answer, doc.candidates.len())
+            (most_frequent(doc), [doc.answer], doc.candidates.len())
         })
     }
 

@@ -44,22 +44,23 @@ pub(super) fn correct(scores: &[f64], answer: usize) -> f64 {
     f64::from(u8::from(first_largest(scores) == answer && answer < scores.len()))
 }
 
-/// The heuristic baselines Majority and Random. `choose` returns the majority's index, the correct index and the number
+/// The heuristic baselines Majority and Random. `choose` returns the majority's index, the correct indices and the number
 /// of candidates. All sample values named in `values` get the same 0 or 1.
-pub(super) fn choice_baselines<Doc>(
+pub(super) fn choice_baselines<Doc, Answers: AsRef<[usize]>>(
     items: &[Item<Doc>],
     seed: u64,
     values: &[&str],
-    choose: impl Fn(&Doc) -> (usize, usize, usize),
+    choose: impl Fn(&Doc) -> (usize, Answers, usize),
 ) -> Vec<HeuristicBaseline> {
     let named = |is_correct: bool| -> SampleValues {
         values.iter().map(|&name| (name.to_owned(), f64::from(u8::from(is_correct)))).collect()
     };
     let (mut majority, mut random) = (Vec::new(), Vec::new());
     for item in items {
-        let (most, answer, candidates) = choose(&item.doc);
-        majority.push(named(most == answer));
-        random.push(named(below(candidates, seed, "random choice", &item.id) == answer));
+        let (most, answers, candidates) = choose(&item.doc);
+        let answers = answers.as_ref();
+        majority.push(named(answers.contains(&most)));
+        random.push(named(answers.contains(&below(candidates, seed, "random choice", &item.id))));
     }
     vec![HeuristicBaseline::new("Majority", majority), HeuristicBaseline::new("Random", random)]
 }
@@ -73,7 +74,7 @@ mod tests {
         let items: Vec<Item<usize>> = (0..400)
             .map(|index| Item { id: index.to_string(), cluster: None, line: 1, doc: index % 4 })
             .collect();
-        let baselines = choice_baselines(&items, 1, &["a", "b"], |&answer| (0, answer, 4));
+        let baselines = choice_baselines(&items, 1, &["a", "b"], |&answer| (0, [answer], 4));
         let correct = |baseline: &HeuristicBaseline, name: &str| -> f64 {
             baseline.values.iter().map(|values| values[name]).sum()
         };
@@ -81,7 +82,7 @@ mod tests {
         let random = correct(&baselines[1], "a");
         assert!((70.0..130.0).contains(&random), "{random}");
         assert_eq!(
-            choice_baselines(&items, 1, &["a"], |&answer| (0, answer, 4))[1].values[7]["a"],
+            choice_baselines(&items, 1, &["a"], |&answer| (0, [answer], 4))[1].values[7]["a"],
             baselines[1].values[7]["a"]
         );
     }

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
-use crate::data::{DataConfig, DataError, DataFile, Provenance, Split};
+use crate::data::{DataConfig, DataError, DataFile, Proof, Provenance, Split, records_sha256};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
 use crate::seeding::{seed_of, shuffled};
 use gpt2_model::request::{Request, Response, Window};
 use text_metrics::SampleValues;
 use text_metrics::{Breakdown, Metric};
+use untrusted_input::thousands;
 
 /// Source of the samples of a task.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,8 @@ pub trait AnyTask: Sync {
     ) -> Result<Box<dyn TaskSamples>, DataError>;
     /// Reads the samples from a file in memory; few-shot examples come from the same file.
     fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn TaskSamples>, DataError>;
+    /// Whether the heuristic baselines learn from the training split.
+    fn baselines_learn(&self) -> bool;
     /// The metrics, headline first.
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric>;
     /// Tables of metrics over groups of samples.
@@ -77,8 +80,12 @@ pub trait TaskSamples: Send + Sync {
     fn file_sha256(&self) -> String;
     /// sha256 of the file with the few-shot examples and the training data of baselines, where there is one.
     fn examples_sha256(&self) -> Option<String>;
-    /// Whether the measured file is the published one.
+    /// Whether the measured file holds the published set.
     fn provenance(&self) -> Provenance;
+    /// What proves that it does.
+    fn proof(&self) -> Option<Proof>;
+    /// Notes for the user on how the data were read.
+    fn notes(&self) -> &[String];
     /// Options that the data add to the protocol in outputs: `data=…`, `sentences=…`, `shots_from=…` and `cluster=…`.
     fn label(&self) -> BTreeMap<String, String>;
 }
@@ -88,6 +95,8 @@ struct Loaded<T: Task + 'static> {
     protocol: Protocol,
     items: Vec<Item<T::Doc>>,
     file: DataFile,
+    proof: Option<Proof>,
+    notes: Vec<String>,
     /// The training split, or else the validation split, where the source has one.
     training: Option<Examples<T::Doc>>,
     shots: usize,
@@ -123,7 +132,7 @@ impl<T: Task + 'static> AnyTask for T {
         let open = |split| Task::open(self, source.data, split, protocol);
         let file =
             open(source.split)?.ok_or_else(|| DataFile::not_found(name, data, source.data, source.split))?;
-        let items = self.docs(&file, protocol)?;
+        let (items, notes) = self.docs_and_notes(&file, protocol)?;
         let takes_shots = config
             .protocol(&protocol.name)
             .is_some_and(|known| known.options.iter().any(|name| name == "shots"));
@@ -135,13 +144,17 @@ impl<T: Task + 'static> AnyTask for T {
             training = Some((found, items));
             break;
         }
-        Ok(Box::new(Loaded::new(self, protocol, (file, items), training, (source.split, source.seed))?))
+        Ok(Box::new(Loaded::new(self, protocol, (file, items, notes), training, (source.split, source.seed))?))
     }
 
     fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn TaskSamples>, DataError> {
-        let items = self.docs(&file, protocol)?;
+        let (items, notes) = self.docs_and_notes(&file, protocol)?;
         let split = Task::config(self).data.split;
-        Ok(Box::new(Loaded::new(self, protocol, (file, items), None, (split, 0))?))
+        Ok(Box::new(Loaded::new(self, protocol, (file, items, notes), None, (split, 0))?))
+    }
+
+    fn baselines_learn(&self) -> bool {
+        Task::baselines_learn(self)
     }
 
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
@@ -157,6 +170,60 @@ impl<T: Task + 'static> AnyTask for T {
     }
 }
 
+/// What proves that the samples of `file` are the published set. A file with another sha256 is complete if the checksum
+/// over its records is a published one; otherwise `notes` say how its records differ.
+fn prove<T: Task>(
+    task: &T,
+    split: Split,
+    file: &mut DataFile,
+    items: &[Item<T::Doc>],
+    notes: &mut Vec<String>,
+) -> Option<Proof> {
+    let data = &task.config().data;
+    match file.provenance {
+        Provenance::Complete => return Some(Proof::File),
+        Provenance::Unverified | Provenance::Subset => {}
+        Provenance::Sample | Provenance::Custom => return None,
+    }
+    let records: Vec<Vec<String>> =
+        items.iter().map(|item| task.content(&item.doc)).collect::<Option<_>>()?;
+    let found = records_sha256(records.iter().cloned());
+    let mut published = data.published_records(split).peekable();
+    let is_known = published.peek().is_some();
+    if published.any(|known| known == found) {
+        file.provenance = Provenance::Complete;
+        let count = thousands(items.len() as u64);
+        notes.push(format!("the file is not the published one, but its {count} records are, by their checksum"));
+        return Some(Proof::Records);
+    }
+    if file.provenance == Provenance::Unverified {
+        let count = items.len();
+        match data.published_count(split) {
+            Some(expected) if expected != count => notes.push(format!(
+                "the file has {} records, the published set has {}",
+                thousands(count as u64),
+                thousands(expected as u64)
+            )),
+            _ if is_known => notes.push(format!(
+                "the records are not those of the published set: their checksum is {found}"
+            )),
+            _ => {}
+        }
+        notes.extend(repeated_note(&file.name, items, &records));
+    }
+    None
+}
+
+/// The number of records that repeat earlier ones, with the line of the first.
+fn repeated_note<Doc>(file: &str, items: &[Item<Doc>], records: &[Vec<String>]) -> Option<String> {
+    let mut known = BTreeSet::new();
+    let repeated = items.iter().zip(records).filter(|(_, record)| !known.insert(*record));
+    let lines: Vec<usize> = repeated.map(|(item, _)| item.line).collect();
+    let first = lines.first()?;
+    let count = thousands(lines.len() as u64);
+    Some(format!("records that equal an earlier one: {count}, the first is {file}:{first}"))
+}
+
 /// A data file and its samples.
 type Examples<Doc> = (DataFile, Vec<Item<Doc>>);
 
@@ -164,11 +231,12 @@ impl<T: Task> Loaded<T> {
     fn new(
         task: &'static T,
         protocol: &Protocol,
-        (mut file, items): Examples<T::Doc>,
+        (mut file, items, mut notes): (DataFile, Vec<Item<T::Doc>>, Vec<String>),
         training: Option<Examples<T::Doc>>,
         (split, seed): (Split, u64),
     ) -> Result<Self, DataError> {
         file.drop_bytes();
+        let proof = prove(task, split, &mut file, &items, &mut notes);
         let shots = shots(protocol);
         let examples = training.as_ref().map_or(&items, |(_, items)| items);
         let ids: Vec<&str> = examples.iter().map(|item| item.id.as_str()).collect();
@@ -179,7 +247,7 @@ impl<T: Task> Loaded<T> {
         }
         let example_order = if shots == 0 { Vec::new() } else { shuffled(&ids, seed, "shots") };
         let protocol = protocol.clone();
-        Ok(Self { task, protocol, items, file, training, shots, example_order, split, seed })
+        Ok(Self { task, protocol, items, file, proof, notes, training, shots, example_order, split, seed })
     }
 
     /// The same examples for every sample, at most one of a cluster. An example that would show a sample its own answer
@@ -290,6 +358,14 @@ impl<T: Task> TaskSamples for Loaded<T> {
 
     fn provenance(&self) -> Provenance {
         self.file.provenance
+    }
+
+    fn proof(&self) -> Option<Proof> {
+        self.proof
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     fn label(&self) -> BTreeMap<String, String> {

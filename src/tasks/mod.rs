@@ -130,6 +130,21 @@ pub trait Task: Sync {
     /// Reads all samples. `Err` names file and line.
     fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<Self::Doc>>, DataError>;
 
+    /// The samples, and notes for the user on how the file was read, such as lines that were skipped.
+    fn docs_and_notes(
+        &self,
+        file: &DataFile,
+        protocol: &Protocol,
+    ) -> Result<(Vec<Item<Self::Doc>>, Vec<String>), DataError> {
+        Ok((self.docs(file, protocol)?, Vec::new()))
+    }
+
+    /// Whether the heuristic baselines learn from the training split, so that a run needs it even without few-shot
+    /// examples.
+    fn baselines_learn(&self) -> bool {
+        false
+    }
+
     /// Options that the content of the data adds to the protocol in outputs.
     fn label(
         &self,
@@ -142,7 +157,8 @@ pub trait Task: Sync {
     }
 
     /// The texts of the sample's record, from which `--limit` chooses samples: independent of line, protocol and model.
-    /// `None` for a part of a longer text, which has no content of its own without its position. Pure.
+    /// The checksum over all records takes the same texts (`docs/data.md`). `None` for a part of a longer text, which has no
+    /// content of its own without its position. Pure.
     fn content(&self, doc: &Self::Doc) -> Option<Vec<String>>;
 
     /// A sample with its answer as a few-shot example, with the separator after it. Pure. Called only if the protocol

@@ -91,6 +91,10 @@ impl Task for NaturalQuestions {
         Some(std::iter::once(&doc.question).chain(&doc.answer).cloned().collect())
     }
 
+    fn baselines_learn(&self) -> bool {
+        true
+    }
+
     fn few_shot_example(&self, doc: &Question, protocol: &Protocol) -> String {
         format!("{} {}\n", prompt_of(&doc.question, protocol), doc.answer.first().map_or("", String::as_str))
     }

@@ -1,5 +1,7 @@
 //! Requests to the hub: redirects, retries, and which hosts get the token.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{Response, StatusCode};
@@ -45,6 +47,8 @@ pub(super) struct Answer {
 pub(super) struct Client {
     agent: Agent,
     settings: Settings,
+    /// Hosts whose name has no address, with the reason; they are not tried again.
+    unresolved: Mutex<BTreeMap<String, String>>,
 }
 
 impl Client {
@@ -78,10 +82,11 @@ impl Client {
             let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build();
             config = config.tls_config(tls);
         }
-        Ok(Self { agent: config.build().into(), settings })
+        Ok(Self { agent: config.build().into(), settings, unresolved: Mutex::default() })
     }
 
-    /// Requests `url`, and retries temporary errors, until there is content or a permanent error. `what` is the file's
+    /// Requests `url`, and retries temporary errors, until there is content or a permanent error. A host whose name has no
+    /// address is tried once by this client, whatever the URL. `what` is the file's
     /// name in messages. `note` gets a message before each retry.
     pub fn request(
         &self,
@@ -90,6 +95,10 @@ impl Client {
         what: &str,
         note: &mut dyn FnMut(&str),
     ) -> Result<Answer, HubError> {
+        let unresolved = || self.unresolved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = unresolved().get(origin(url)) {
+            return Err(HubError::NoNetwork { host: origin(url).to_owned(), reason: reason.clone() });
+        }
         let mut attempt = 1;
         loop {
             let (reason, wait) = match self.follow(method, url, what)? {
@@ -104,6 +113,9 @@ impl Client {
                 }
                 Err(error) => {
                     let reason = clipped(&error.to_string());
+                    if is_unresolved(&error) {
+                        unresolved().insert(origin(url).to_owned(), reason.clone());
+                    }
                     if attempt == ATTEMPTS || !is_worth_a_retry(&error) {
                         return Err(HubError::NoNetwork { host: origin(url).to_owned(), reason });
                     }
@@ -204,8 +216,24 @@ fn is_temporary(status: StatusCode) -> bool {
 /// Whether a retry may succeed. It cannot if the host does not exist or refuses connections.
 fn is_worth_a_retry(error: &ureq::Error) -> bool {
     match error {
+        _ if is_unresolved(error) => false,
         ureq::Error::Timeout(_) | ureq::Error::BodyStalled | ureq::Error::Protocol(_) => true,
         ureq::Error::Io(error) => error.kind() != std::io::ErrorKind::ConnectionRefused,
+        _ => false,
+    }
+}
+
+/// Whether a host name has no address. The resolver's error has no kind of its own.
+fn is_unresolved(error: &ureq::Error) -> bool {
+    /// Windows: no such host, no answer of the name server, no data.
+    const WINDOWS: [i32; 3] = [11001, 11002, 11004];
+    match error {
+        ureq::Error::HostNotFound => true,
+        ureq::Error::Timeout(timeout) => matches!(timeout, ureq::Timeout::Resolve),
+        ureq::Error::Io(error) => {
+            error.to_string().starts_with("failed to lookup address information")
+                || error.raw_os_error().is_some_and(|code| cfg!(windows) && WINDOWS.contains(&code))
+        }
         _ => false,
     }
 }

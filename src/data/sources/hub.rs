@@ -141,7 +141,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// A question in the published format of the Children's Book Test.
-fn question(row: &Row, text: &mut String) -> Result<(), String> {
+pub(in crate::data) fn question(row: &Row, text: &mut String) -> Result<(), String> {
     let sentences = strings(field(row, "sentences")?, "sentences")?;
     let options = strings(field(row, "options")?, "options")?;
     for (index, sentence) in sentences.iter().enumerate() {

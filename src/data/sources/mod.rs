@@ -7,6 +7,7 @@ mod provision;
 mod upstream;
 
 pub use hub::HubConfig;
+pub(super) use hub::question as cbt_question;
 pub(crate) use provision::{Needed, Provision, list, missing};
 pub use upstream::UpstreamConfig;
 

@@ -1,5 +1,6 @@
 //! Downloads data sets: chooses a source for each split, downloads its files, and converts them into a directory.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -66,7 +67,7 @@ impl Publisher {
         }
     }
 
-    /// The file with its length; `None` if it is not available.
+    /// The file with its length; `None` if it is not in the cache and downloads are off.
     fn list(&self, downloads: &mut Downloads) -> Result<Option<ListedFile>, HubError> {
         let is_pinned = self.sha256().is_some();
         let listed = match self {
@@ -80,11 +81,7 @@ impl Publisher {
                 })
             }
         };
-        match listed {
-            Ok(listed) => Ok(listed.map(|listed| ListedFile { is_pinned, ..listed })),
-            Err(error) if self.is_unavailable(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
+        listed.map(|listed| listed.map(|listed| ListedFile { is_pinned, ..listed }))
     }
 
     /// Whether `error` says that another source has to be tried.
@@ -94,10 +91,9 @@ impl Publisher {
             | HubError::NotFound { .. }
             | HubError::NoPermission { .. }
             | HubError::Gone { .. } => true,
-            // An upstream host may be down while others are up; the hub is one for all.
-            HubError::NoNetwork { .. } | HubError::Server { .. } | HubError::Checksum { .. } => {
-                matches!(self, Self::Upstream(_))
-            }
+            // One host may be down while others are up.
+            HubError::NoNetwork { .. } => true,
+            HubError::Server { .. } | HubError::Checksum { .. } => matches!(self, Self::Upstream(_)),
             _ => false,
         }
     }
@@ -159,22 +155,55 @@ fn by_hand_line(needed: &Needed) -> String {
     format!("\n  data/{}{sha256}", file.name)
 }
 
-/// The files of the first available source of every split, with their lengths.
+/// The files of the first available source of every split, with their lengths, each once. `Err` has the reason of the first
+/// source where none is available.
 pub(crate) fn list(needed: &[Needed], downloads: &mut Downloads) -> anyhow::Result<Vec<ListedFile>> {
-    let mut listed = Vec::new();
+    let mut known: BTreeMap<String, Option<ListedFile>> = BTreeMap::new();
+    let mut listed: Vec<ListedFile> = Vec::new();
     for sources in sources_of(needed)? {
+        let mut reason = None;
+        let mut found = None;
         for source in sources {
-            let mut files = Vec::new();
-            for file in &source {
-                files.extend(file.publisher.list(downloads)?);
+            match list_source(&source, &mut known, downloads)? {
+                Ok(files) => found = found.or(files),
+                Err(error) => reason = reason.or(Some(error)),
             }
-            if files.len() == source.len() {
-                listed.append(&mut files);
+            if found.is_some() {
                 break;
             }
         }
+        match (found, reason) {
+            (Some(files), _) => listed.extend(files),
+            (None, Some(reason)) => return Err(reason.into()),
+            (None, None) => {}
+        }
     }
     Ok(listed)
+}
+
+/// The files of a source; `None` if one is not in the cache and downloads are off, the inner `Err` if one is unavailable.
+/// Files that are `known` are not asked for again.
+fn list_source(
+    source: &DatasetSource,
+    known: &mut BTreeMap<String, Option<ListedFile>>,
+    downloads: &mut Downloads,
+) -> Result<Result<Option<Vec<ListedFile>>, HubError>, HubError> {
+    let mut files = Vec::new();
+    for file in source {
+        let name = file.publisher.name();
+        if !known.contains_key(&name) {
+            match file.publisher.list(downloads) {
+                Ok(listed) => known.insert(name.clone(), listed),
+                Err(error) if file.publisher.is_unavailable(&error) => return Ok(Err(error)),
+                Err(error) => return Err(error),
+            };
+        }
+        match known.get(&name) {
+            Some(Some(listed)) => files.push(listed.clone()),
+            _ => return Ok(Ok(None)),
+        }
+    }
+    Ok(Ok(Some(files)))
 }
 
 /// Names of files that would be downloaded.
@@ -200,8 +229,9 @@ impl Provision {
     /// Downloads the first available source of every split.
     pub fn download(needed: &[Needed], downloads: &mut Downloads) -> anyhow::Result<Self> {
         let mut files = Vec::new();
+        let mut failed = BTreeMap::new();
         for sources in sources_of(needed)? {
-            files.extend(first_available(sources, downloads)?);
+            files.extend(first_available(sources, &mut failed, downloads)?);
         }
         Ok(Self(files))
     }
@@ -233,8 +263,11 @@ impl Provision {
     }
 }
 
+/// The files of the first source that has them. `failed` has the reasons of files that were not available before; an
+/// archive of two tasks is not tried twice.
 fn first_available(
     sources: Vec<DatasetSource>,
+    failed: &mut BTreeMap<String, String>,
     downloads: &mut Downloads,
 ) -> anyhow::Result<Vec<Downloaded>> {
     let mut first_error = None;
@@ -242,6 +275,11 @@ fn first_available(
         let mut files = Vec::new();
         let mut unavailable = None;
         for file in source {
+            let name = file.publisher.name();
+            if let Some(reason) = failed.get(&name) {
+                unavailable = Some(anyhow::anyhow!("{reason}"));
+                break;
+            }
             match download(&file.publisher, downloads) {
                 Ok((path, is_pinned, content)) => files.push(Downloaded { file, path, is_pinned, content }),
                 Err(error) => {
@@ -249,6 +287,7 @@ fn first_available(
                     if !known.is_some_and(|error| file.publisher.is_unavailable(error)) {
                         return Err(error);
                     }
+                    failed.insert(name, format!("{error:#}"));
                     unavailable = Some(error);
                     break;
                 }

@@ -1,11 +1,13 @@
 //! Custom tasks of kind `choice`: the choice with the highest score.
 
+use serde_json::Value;
+
 use super::raw::{AnswerIs, Normalization};
 use super::record::{FieldPath, Record, text_of};
 use super::template::{Prompt, Template, TextList};
 use crate::record::CandidateSet;
 use crate::tasks::UnexpectedResponse;
-use crate::tasks::choice::{correct, log_likelihood_request, log_likelihoods};
+use crate::tasks::choice::{first_largest, log_likelihood_request, log_likelihoods};
 use gpt2_model::request::{Request, Response};
 use text_metrics::SampleValues;
 
@@ -17,10 +19,12 @@ pub struct Choice {
     /// The scored text, for each `{choice}`.
     pub target: Template,
     pub choices: TextList,
-    /// The field with the correct choice.
+    /// The field with the correct choice, or with a list of correct choices.
     pub answer: FieldPath,
     /// How that field names it.
     pub answer_is: AnswerIs,
+    /// The names of the choices, in their order, if `answer` names one of them.
+    pub labels: Option<TextList>,
     /// How scores are made comparable.
     pub normalization: Normalization,
     /// The text before the target in the unconditional score.
@@ -30,10 +34,36 @@ pub struct Choice {
 /// A checked question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// Index of the correct choice.
-    pub answer: usize,
+    /// Indices of the correct choices, at least one; the first stands for them in few-shot examples.
+    pub answers: Vec<usize>,
     /// Bytes and characters of each choice.
     pub lengths: Vec<(usize, usize)>,
+}
+
+impl Question {
+    /// The correct choice that stands for all of them.
+    pub fn first_answer(&self) -> usize {
+        self.answers.first().copied().unwrap_or_default()
+    }
+
+    /// 1 if the highest score, the first of equals, is that of a correct choice, else 0.
+    fn correct(&self, scores: &[f64]) -> f64 {
+        f64::from(u8::from(self.answers.contains(&first_largest(scores))))
+    }
+}
+
+/// The labels of a record: one for each choice, all different.
+fn labels(list: &TextList, record: &Record, choices: usize) -> Result<Vec<String>, String> {
+    let labels = list.of(record)?;
+    if labels.len() != choices {
+        let (name, count) = (list.name(), labels.len());
+        return Err(format!("`labels` ({name}) has {count} elements for {choices} choices; expected one for each"));
+    }
+    let repeated = labels.iter().enumerate().find(|(index, label)| labels.iter().take(*index).any(|known| known == *label));
+    match repeated {
+        Some((_, label)) => Err(format!("two choices have the label {:?}", untrusted_input::clipped(label))),
+        None => Ok(labels),
+    }
 }
 
 impl Choice {
@@ -54,23 +84,47 @@ impl Choice {
                 return Err("`target` is empty for this record".to_owned());
             }
         }
-        let answer = self.answer_index(record, &choices)?;
+        let answers = self.answers(record, &choices)?;
         let lengths = choices.iter().map(|choice| (choice.len(), choice.chars().count())).collect();
-        Ok(Question { answer, lengths })
+        Ok(Question { answers, lengths })
     }
 
-    fn answer_index(&self, record: &Record, choices: &[String]) -> Result<usize, String> {
+    /// Indices of the correct choices, each once.
+    fn answers(&self, record: &Record, choices: &[String]) -> Result<Vec<usize>, String> {
         let name = &self.answer.text;
-        let text = text_of(&self.answer, record.find(&self.answer)?)?;
-        let shown = untrusted_input::clipped(&text);
-        let count = choices.len();
-        let index = match self.answer_is {
-            AnswerIs::Text => {
-                let index = choices.iter().position(|choice| *choice == text);
-                return index.ok_or_else(|| {
-                    format!("`{name}` is {shown:?}; expected the text of one of the {count} choices")
-                });
+        let value = record.find(&self.answer)?;
+        let given = match &*value {
+            Value::Array(several) if several.is_empty() => {
+                return Err(format!("`{name}` is an empty list; expected at least one correct choice"));
             }
+            Value::Array(several) => several.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let labels = match &self.labels {
+            Some(list) => labels(list, record, choices.len())?,
+            None => Vec::new(),
+        };
+        let mut answers = Vec::new();
+        for value in given {
+            let answer = self.answer_index(&text_of(&self.answer, value)?, choices, &labels)?;
+            if !answers.contains(&answer) {
+                answers.push(answer);
+            }
+        }
+        Ok(answers)
+    }
+
+    fn answer_index(&self, text: &str, choices: &[String], labels: &[String]) -> Result<usize, String> {
+        let name = &self.answer.text;
+        let shown = untrusted_input::clipped(text);
+        let count = choices.len();
+        let in_list = |list: &[String]| {
+            let exact = list.iter().position(|known| known == text);
+            exact.or_else(|| list.iter().position(|known| known.trim() == text.trim()))
+        };
+        let index = match self.answer_is {
+            AnswerIs::Text => in_list(choices),
+            AnswerIs::Label => in_list(labels),
             AnswerIs::Letter => match text.trim().as_bytes() {
                 [letter] if letter.is_ascii_alphabetic() => {
                     Some(usize::from(letter.to_ascii_uppercase() - b'A'))
@@ -79,11 +133,25 @@ impl Choice {
             },
             AnswerIs::Index => text.trim().parse().ok(),
             AnswerIs::Number => text.trim().parse::<usize>().ok().and_then(|number| number.checked_sub(1)),
+            AnswerIs::Boolean => match text.trim().to_ascii_lowercase().as_str() {
+                "false" => Some(0),
+                "true" => Some(1),
+                _ => None,
+            },
         };
+        if self.answer_is == AnswerIs::Boolean && count != 2 {
+            return Err(format!(
+                "the record has {count} choices; answer_is = \"boolean\" needs two, the first for false, the second for \
+                 true"
+            ));
+        }
         let expected = match self.answer_is {
             AnswerIs::Letter => format!("a letter, A for the first of {count} choices"),
             AnswerIs::Index => format!("a whole number from 0 to {}", count - 1),
-            AnswerIs::Number | AnswerIs::Text => format!("a whole number from 1 to {count}"),
+            AnswerIs::Number => format!("a whole number from 1 to {count}"),
+            AnswerIs::Text => format!("the text of one of the {count} choices"),
+            AnswerIs::Label => format!("one of the labels {}", labels.join(", ")),
+            AnswerIs::Boolean => "true or false".to_owned(),
         };
         index
             .filter(|&index| index < count)
@@ -129,14 +197,14 @@ impl Choice {
     /// The conditional scores, and the unconditional ones if normalization needs them.
     pub(super) fn candidate_sets(&self, question: &Question) -> Vec<CandidateSet> {
         let count = question.lengths.len();
-        let mut sets = vec![CandidateSet::consecutive(0, count, question.answer)];
+        let mut sets = vec![CandidateSet::consecutive(0, count, question.first_answer())];
         if self.normalization == Normalization::Unconditional {
-            sets.push(CandidateSet::consecutive(count, count, question.answer));
+            sets.push(CandidateSet::consecutive(count, count, question.first_answer()));
         }
         sets
     }
 
-    /// Whether the correct choice has the highest score, as it is and normalized.
+    /// Whether a correct choice has the highest score, as it is and normalized.
     pub(super) fn score(
         &self,
         question: &Question,
@@ -150,7 +218,7 @@ impl Choice {
             return Err(UnexpectedResponse { index: 0, expected: "one log_likelihood a choice", found });
         }
         let (scores, unconditional) = all.split_at(count);
-        let mut values = SampleValues::from([("correct".to_owned(), correct(scores, question.answer))]);
+        let mut values = SampleValues::from([("correct".to_owned(), question.correct(scores))]);
         let normalized: Vec<f64> = match self.normalization {
             Normalization::None => return Ok(values),
             Normalization::Unconditional => {
@@ -166,7 +234,83 @@ impl Choice {
                 scores.iter().zip(lengths).map(|(score, length)| score / length.max(1) as f64).collect()
             }
         };
-        values.insert("correct_normalized".to_owned(), correct(&normalized, question.answer));
+        values.insert("correct_normalized".to_owned(), question.correct(&normalized));
         Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(json: &str, choices: TextList, answer: &str, answer_is: AnswerIs) -> Result<Vec<usize>, String> {
+        let prompt = Prompt {
+            preamble: String::new(),
+            template: Template::parse("Q:").unwrap(),
+            separator: String::new(),
+        };
+        let path = |text: &str| FieldPath::parse(text).unwrap();
+        let choice = Choice {
+            prompt,
+            target: Template::parse(" {choice}").unwrap(),
+            choices,
+            answer: path(answer),
+            answer_is,
+            labels: (answer_is == AnswerIs::Label).then(|| TextList::Field(path("choices.label"))),
+            normalization: Normalization::None,
+            unconditional_prompt: Template::parse("").unwrap(),
+        };
+        choice.question(&Record::of(serde_json::from_str(json).unwrap())).map(|question| question.answers)
+    }
+
+    fn field(text: &str) -> TextList {
+        TextList::Field(FieldPath::parse(text).unwrap())
+    }
+
+    /// Records in the shapes of ARC.
+    #[test]
+    fn an_answer_is_one_of_the_labels() {
+        let arc = |key: &str, labels: &str| {
+            let json = format!(
+                r#"{{"answerKey": {key}, "choices": {{"text": ["a", "b", "c"], "label": {labels}}}}}"#
+            );
+            question(&json, field("choices.text"), "answerKey", AnswerIs::Label)
+        };
+        assert_eq!(arc("\"B\"", r#"["A", "B", "C"]"#).unwrap(), [1]);
+        assert_eq!(arc("\"3\"", r#"["1", "2", "3"]"#).unwrap(), [2]);
+        assert_eq!(arc("3", r#"["1", "2", "3"]"#).unwrap(), [2]);
+        assert_eq!(arc("[\"C\", \"A\", \"C\"]", r#"["A", "B", "C"]"#).unwrap(), [2, 0]);
+        for (key, labels, part) in [
+            ("\"D\"", r#"["A", "B", "C"]"#, "`answerKey` is \"D\"; expected one of the labels A, B, C"),
+            ("\"A\"", r#"["A", "B"]"#, "`labels` (choices.label) has 2 elements for 3 choices"),
+            ("\"A\"", r#"["A", "B", "A"]"#, "two choices have the label \"A\""),
+            ("[]", r#"["A", "B", "C"]"#, "`answerKey` is an empty list"),
+        ] {
+            let message = arc(key, labels).unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    /// Records in the shape of `BoolQ`.
+    #[test]
+    fn truth_values_are_choices() {
+        let choices = || TextList::Templates(["no", "yes"].map(|text| Template::parse(text).unwrap()).into());
+        let boolq = |answer: &str| {
+            question(&format!(r#"{{"answer": {answer}}}"#), choices(), "answer", AnswerIs::Boolean)
+        };
+        assert_eq!((boolq("true").unwrap(), boolq("false").unwrap()), (vec![1], vec![0]));
+        assert_eq!(boolq("\"True\"").unwrap(), [1], "as pandas writes it");
+        assert!(boolq("\"maybe\"").unwrap_err().contains("expected true or false"));
+        let three = question(r#"{"c": ["a", "b", "c"], "answer": true}"#, field("c"), "answer", AnswerIs::Boolean);
+        assert!(three.unwrap_err().contains("the record has 3 choices"));
+    }
+
+    #[test]
+    fn any_correct_choice_counts() {
+        let several = Question { answers: vec![2, 0], lengths: Vec::new() };
+        assert_eq!(several.correct(&[-1.0, -2.0, -3.0]), 1.0);
+        assert_eq!(several.correct(&[-2.0, -1.0, -3.0]), 0.0);
+        assert_eq!(several.correct(&[-3.0, -2.0, -1.0]), 1.0);
+        assert_eq!(several.first_answer(), 2);
     }
 }

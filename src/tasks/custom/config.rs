@@ -87,8 +87,8 @@ fn checked(raw: &RawTaskConfig) -> Result<CustomTaskConfig, Problem> {
     let kind = *raw.kind.get_ref();
     let data = CustomData::checked(&raw.data, kind)?;
     check_keys(raw, kind, data.format)?;
-    let query = query(raw, kind, data.format)?;
     let metrics = CustomMetric::of_config(raw, kind)?;
+    let query = query(raw, kind, data.format, &metrics)?;
     let stride = raw.stride.as_ref().map(|stride| match stride.get_ref() {
         count @ 1..=MAX_POSITIONS => Ok(*count),
         other => {
@@ -138,7 +138,7 @@ type Key<'a> = (&'static str, Option<Range<usize>>, &'a [Kind], &'a [Kind]);
 fn check_keys(raw: &RawTaskConfig, kind: Kind, format: Format) -> Result<(), Problem> {
     use Kind::{Choice, Generate, LastWord, Perplexity};
     let is_text = format == Format::Text;
-    let keys: [Key<'_>; 15] = [
+    let keys: [Key<'_>; 16] = [
         ("preamble", span(raw.preamble.as_ref()), &[LastWord, Choice, Generate], &[]),
         ("prompt", span(raw.prompt.as_ref()), &[LastWord, Choice, Generate], &[LastWord, Choice, Generate]),
         ("target", span(raw.target.as_ref()), &[LastWord, Choice, Generate], &[]),
@@ -147,6 +147,7 @@ fn check_keys(raw: &RawTaskConfig, kind: Kind, format: Format) -> Result<(), Pro
         ("choices", span(raw.choices.as_ref()), &[Choice], &[Choice]),
         ("answer", span(raw.answer.as_ref()), &[Choice], &[Choice]),
         ("answer_is", span(raw.answer_is.as_ref()), &[Choice], &[Choice]),
+        ("labels", span(raw.labels.as_ref()), &[Choice], &[]),
         ("normalization", span(raw.normalization.as_ref()), &[Choice], &[]),
         ("unconditional_prompt", span(raw.unconditional_prompt.as_ref()), &[Choice], &[]),
         ("references", span(raw.references.as_ref()), &[Generate], &[Generate]),
@@ -174,7 +175,12 @@ fn check_keys(raw: &RawTaskConfig, kind: Kind, format: Format) -> Result<(), Pro
     Ok(())
 }
 
-fn query(raw: &RawTaskConfig, kind: Kind, format: Format) -> Result<Query, Problem> {
+fn query(
+    raw: &RawTaskConfig,
+    kind: Kind,
+    format: Format,
+    metrics: &[CustomMetric],
+) -> Result<Query, Problem> {
     Ok(match kind {
         Kind::LastWord => Query::LastWord(LastWord {
             prompt: Prompt::of_config(raw)?,
@@ -184,6 +190,7 @@ fn query(raw: &RawTaskConfig, kind: Kind, format: Format) -> Result<Query, Probl
         Kind::Generate => Query::Generate(Generation {
             prompt: Prompt::of_config(raw)?,
             target: template_or(raw.target.as_ref(), " {reference}")?,
+            needs_reference: metrics.iter().find(|metric| metric.needs_reference()).copied(),
             references: TextList::of_config(raw.references.as_ref(), raw.kind.span())?,
             stop: stop(raw.stop.as_ref())?,
             max_new_tokens: max_new_tokens(raw.max_new_tokens.as_ref())?,
@@ -214,6 +221,20 @@ fn choice(raw: &RawTaskConfig) -> Result<Choice, Problem> {
         let reason = "neither `target` nor `prompt` contains {choice}, so all choices would score alike; add it to one";
         return Err(Problem::new(at, reason));
     }
+    let answer_is = raw.answer_is.as_ref().map_or(AnswerIs::Letter, |known| *known.get_ref());
+    let labels = match (&raw.labels, answer_is) {
+        (Some(labels), AnswerIs::Label) => Some(TextList::of_config(Some(labels), labels.span())?),
+        (Some(labels), _) => {
+            return Err(Problem::new(labels.span(), "`labels` needs answer_is = \"label\""));
+        }
+        (None, AnswerIs::Label) => {
+            let at = raw.answer_is.as_ref().map_or(raw.kind.span(), Spanned::span);
+            let reason = "answer_is = \"label\" needs the key `labels`: the field with the choices' labels, such as \
+                          labels = \"choices.label\"";
+            return Err(Problem::new(at, reason));
+        }
+        (None, _) => None,
+    };
     let answer =
         raw.answer.as_ref().ok_or_else(|| Problem::new(raw.kind.span(), "a field name is missing"))?;
     Ok(Choice {
@@ -221,7 +242,8 @@ fn choice(raw: &RawTaskConfig) -> Result<Choice, Problem> {
         target,
         choices: TextList::of_config(raw.choices.as_ref(), raw.kind.span())?,
         answer: FieldPath::spanned(answer)?,
-        answer_is: raw.answer_is.as_ref().map_or(AnswerIs::Letter, |known| *known.get_ref()),
+        answer_is,
+        labels,
         normalization,
         unconditional_prompt: template_or(raw.unconditional_prompt.as_ref(), "")?,
     })

@@ -1,6 +1,6 @@
 //! `[data]` of a custom task's config, and the samples of its files.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use toml::Spanned;
 use super::error::Problem;
 use super::raw::{Format, Kind, RawData, span};
 use super::record::{FieldPath, Record, text_of};
-use crate::data::{DataError, DataFile, read_json_lines, read_parquet};
+use super::tables::{Separated, separated_records};
+use crate::data::{DataError, DataFile, read_json_lines_but_blank, read_json_list, read_parquet};
 use crate::tasks::Item;
-use untrusted_input::did_you_mean;
-use untrusted_input::path_below;
+use untrusted_input::{did_you_mean, path_below, thousands};
 
 /// `[data]`, checked.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct CustomData {
     pub train: Option<CustomFile>,
     /// Format of both files.
     pub format: Format,
+    /// How the fields of a line are separated, if it is CSV or TSV.
+    pub separated: Separated,
     /// The field with a record's name.
     pub id: Option<FieldPath>,
     /// The field with the name of a record's story or article.
@@ -51,9 +53,27 @@ impl CustomData {
         let is_text = format == Format::Text;
         if is_text && kind != Kind::Perplexity {
             let at = raw.format.as_ref().map_or(raw.file.span(), Spanned::span);
-            let reason = "format \"text\" is only supported by kind `perplexity`; use jsonl, csv or parquet";
+            let reason = "format \"text\" is only supported by kind `perplexity`; use jsonl, json, csv, tsv or parquet";
             return Err(Problem::new(at, reason));
         }
+        let is_separated = matches!(format, Format::Csv | Format::Tsv);
+        for (key, at) in [("delimiter", span(raw.delimiter.as_ref())), ("quotes", span(raw.quotes.as_ref()))] {
+            if let Some(at) = at.filter(|_| !is_separated) {
+                return Err(Problem::new(at, format!("`{key}` is only supported by formats \"csv\" and \"tsv\"; remove it")));
+            }
+        }
+        let delimiter = match (&raw.delimiter, format) {
+            (Some(given), _) => Some(
+                u8::try_from(*given.get_ref())
+                    .ok()
+                    .filter(|byte| byte.is_ascii() && !b"\"\r\n".contains(byte))
+                    .ok_or_else(|| Problem::new(given.span(), "expected an ASCII character, such as \";\" or \"\\t\""))?,
+            ),
+            (None, Format::Tsv) => Some(b'\t'),
+            (None, _) => None,
+        };
+        let separated =
+            Separated { delimiter, has_quotes: raw.quotes.as_ref().is_none_or(|quotes| *quotes.get_ref()) };
         for (key, at) in [
             ("id", span(raw.id.as_ref())),
             ("cluster", span(raw.cluster.as_ref())),
@@ -87,21 +107,30 @@ impl CustomData {
         }
         let id = raw.id.as_ref().map(FieldPath::spanned).transpose()?;
         let cluster = raw.cluster.as_ref().map(FieldPath::spanned).transpose()?;
-        Ok(Self { file, train, format, id, cluster, each: each.into() })
+        Ok(Self { file, train, format, separated, id, cluster, each: each.into() })
     }
 
-    /// The samples of a file, in its order.
+    /// The samples of a file, in its order, and notes for the user on how it was read.
     ///
     /// `Err` names file and line of a record that cannot be read, lacks a field, or repeats a name.
-    pub(super) fn samples(&self, file: &DataFile) -> Result<Vec<Item<Record>>, DataError> {
-        let records = match self.format {
-            Format::Csv => csv_records(file)?,
+    pub(super) fn samples(&self, file: &DataFile) -> Result<(Vec<Item<Record>>, Vec<String>), DataError> {
+        let mut notes = Vec::new();
+        let records: Vec<(usize, Map<String, Value>)> = match self.format {
+            Format::Csv | Format::Tsv => {
+                let (records, note) = separated_records(file, &self.separated)?;
+                notes.extend(note);
+                records
+            }
             Format::Parquet => read_parquet(file)?,
+            Format::Json => read_json_list(file)?,
             // A `text` file has no records; its task never calls this.
-            Format::Jsonl | Format::Text => read_json_lines(file)?,
+            Format::Jsonl | Format::Text => {
+                notes.extend(skipped(file.blank_lines(), "blank line"));
+                read_json_lines_but_blank(file)?
+            }
         };
         let mut items: Vec<Item<Record>> = Vec::new();
-        let mut known = HashSet::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
         // Whether `id` names samples, not records.
         let id_of_sample = self.id.as_ref().is_some_and(|path| self.each.contains(&path.field));
         for (number, (line, fields)) in records.into_iter().enumerate() {
@@ -109,8 +138,8 @@ impl CustomData {
             let samples = Record::of(fields).split(&self.each).map_err(wrong)?;
             for (index, sample) in samples.into_iter().enumerate() {
                 let text = |path| -> Result<String, DataError> {
-                    let value = sample.find(path).and_then(|value| text_of(path, value)).map_err(wrong)?;
-                    Ok(value.into_owned())
+                    let found = sample.find(path).map_err(wrong)?;
+                    Ok(text_of(path, &found).map_err(wrong)?.into_owned())
                 };
                 let record = self.id.as_ref().map_or_else(|| Ok(format!("{number:05}")), text)?;
                 // Samples of one record share its text, and are not independent.
@@ -125,16 +154,22 @@ impl CustomData {
                 if id.trim().is_empty() {
                     return Err(wrong("the field of `id` is empty; every sample needs a name".to_owned()));
                 }
-                if !known.insert(id.clone()) {
+                if let Some(first) = known.insert(id.clone(), line) {
                     return Err(wrong(format!(
-                        "`{id}` is also the name of an earlier sample; `id` must be unique"
+                        "`{id}` is also the name of an earlier sample, in line {first}; `id` must be unique"
                     )));
                 }
                 items.push(Item { id, cluster, line, doc: sample });
             }
         }
-        Ok(items)
+        Ok((items, notes))
     }
+}
+
+/// The note on skipped records or lines, if there are some.
+pub(super) fn skipped(count: usize, what: &str) -> Option<String> {
+    let plural = if count == 1 { "" } else { "s" };
+    (count > 0).then(|| format!("{} {what}{plural} skipped", thousands(count as u64)))
 }
 
 fn file(name: &Spanned<String>, sha256: Option<&Spanned<String>>) -> Result<CustomFile, Problem> {
@@ -156,53 +191,19 @@ fn format_of(name: &Spanned<String>) -> Result<Format, Problem> {
     let extension = name.get_ref().rsplit_once('.').map_or("", |(_, extension)| extension);
     match extension {
         "jsonl" | "ndjson" => Ok(Format::Jsonl),
+        "json" => Ok(Format::Json),
         "csv" => Ok(Format::Csv),
+        "tsv" | "tab" => Ok(Format::Tsv),
         "parquet" => Ok(Format::Parquet),
         "txt" => Ok(Format::Text),
         other => {
-            let hint = did_you_mean(other, ["jsonl", "csv", "parquet", "txt"]);
+            let hint = did_you_mean(other, ["jsonl", "json", "csv", "tsv", "parquet", "txt"]);
             let reason = format!(
-                "cannot tell the format of {:?} from its extension{hint}; add format = \"jsonl\", \"csv\", \"parquet\" or \
-                 \"text\"",
+                "cannot tell the format of {:?} from its extension{hint}; add format = \"jsonl\", \"json\", \"csv\", \
+                 \"tsv\", \"parquet\" or \"text\"",
                 name.get_ref()
             );
             Err(Problem::new(name.span(), reason))
         }
     }
-}
-
-/// A record's line and fields.
-type Line = (usize, Map<String, Value>);
-
-/// The records of a CSV file, with the names of its header.
-fn csv_records(file: &DataFile) -> Result<Vec<Line>, DataError> {
-    let mut reader = csv::Reader::from_reader(file.text()?.as_bytes());
-    let wrong = |error: csv::Error, line: u64| {
-        let line = error.position().map_or(line, csv::Position::line);
-        file.record_error(line as usize, format!("malformed CSV record: {error}"))
-    };
-    let header = reader.headers().map_err(|error| wrong(error, 1))?.clone();
-    let names: Vec<&str> = header.iter().collect();
-    for (index, name) in names.iter().enumerate() {
-        if names[..index].contains(name) {
-            return Err(file.record_error(1, format!("two columns have the name `{name}`; rename one")));
-        }
-    }
-    let mut records = Vec::new();
-    let mut record = csv::StringRecord::new();
-    loop {
-        let line = reader.position().line();
-        if !reader.read_record(&mut record).map_err(|error| wrong(error, line))? {
-            break;
-        }
-        // The reader skips blank lines before a record.
-        let line = record.position().map_or(line, csv::Position::line);
-        let fields = names.iter().zip(&record);
-        let fields = fields.map(|(&name, value)| (name.to_owned(), Value::String(value.to_owned())));
-        records.push((line as usize, fields.collect()));
-    }
-    if records.is_empty() {
-        return Err(DataError::Empty { file: file.name.clone() });
-    }
-    Ok(records)
 }

@@ -129,8 +129,20 @@ impl CustomMetric {
         self.metric
     }
 
-    /// The sample values of a completion against its references.
+    /// Whether a record without references has no value. The others follow `SQuAD` 2.0: the right answer is none.
+    pub(super) fn needs_reference(self) -> bool {
+        matches!(self.name(), "bleu" | "rouge1" | "rouge2" | "rougeL" | "rougeLsum")
+    }
+
+    /// The sample values of a completion against its references. Without references an empty completion is right.
     pub(super) fn of_text(self, text: &str, references: &[&str]) -> SampleValues {
+        if references.is_empty() && !self.needs_reference() {
+            let is_right = match self.name() {
+                "exact_text" => f64::from(u8::from(text.is_empty())),
+                _ => squad_exact_match(text, &[""]),
+            };
+            return SampleValues::from([(self.name().to_owned(), is_right)]);
+        }
         let best =
             |score: &dyn Fn(&str) -> f64| references.iter().map(|text| score(text)).fold(0.0, f64::max);
         let value = match self.name() {
@@ -165,6 +177,11 @@ mod tests {
             let needed = metric.metric().values(&values);
             assert!(!needed.is_empty(), "{}", metric.name());
             assert!(needed.iter().all(|name| values.contains_key(name)), "{}", metric.name());
+        }
+        for name in ["exact_match", "f1", "coqa_exact_match", "coqa_f1", "exact_text"] {
+            let metric = CustomMetric::find(Kind::Generate, name).unwrap();
+            assert!(!metric.needs_reference());
+            assert_eq!((metric.of_text("", &[])[name], metric.of_text("A cat", &[])[name]), (1.0, 0.0), "{name}");
         }
         let score = |name: &str| {
             let metric = CustomMetric::find(Kind::Generate, name).unwrap();

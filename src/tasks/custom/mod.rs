@@ -9,6 +9,7 @@ mod last_word;
 mod metrics;
 mod raw;
 mod record;
+mod tables;
 mod template;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ use crate::record::{CandidateSet, Protocol};
 use choice::Question;
 use config::Query;
 use gpt2_model::request::{Request, Response, Window};
-use raw::Normalization;
+use raw::{Format, Normalization};
 use template::Prompt;
 use text_metrics::Metric;
 use text_metrics::SampleValues;
@@ -58,23 +59,40 @@ impl CustomTask {
         Self { custom, config, directory: path.parent().unwrap_or(Path::new("")).to_owned() }
     }
 
-    /// Checks a record by rendering every template for it, so that rendering cannot fail later.
-    fn sample(&self, record: Record) -> Result<Sample, String> {
-        match &self.custom.query {
+    /// Checks a record by rendering every template for it, so that rendering cannot fail later. `None` for a record
+    /// without text, which has no perplexity.
+    fn sample(&self, record: Record) -> Result<Option<Sample>, String> {
+        let sample = match &self.custom.query {
             Query::LastWord(query) => {
                 let (_, target) = query.context_and_target(&record)?;
-                Ok(Sample::LastWord(record, target.len()))
+                Sample::LastWord(record, target.len())
             }
-            Query::Choice(query) => query.question(&record).map(|question| Sample::Choice(record, question)),
-            Query::Generate(query) => query.check(&record).map(|()| Sample::Generate(record)),
+            Query::Choice(query) => {
+                let question = query.question(&record)?;
+                Sample::Choice(record, question)
+            }
+            Query::Generate(query) => {
+                query.check(&record)?;
+                Sample::Generate(record)
+            }
             Query::Perplexity(template) => {
                 let text = template.as_ref().map_or(Ok(String::new()), |text| text.render(&record, None))?;
                 if text.trim().is_empty() {
-                    return Err("`text` is empty for this record".to_owned());
+                    return Ok(None);
                 }
-                Ok(Sample::Perplexity(Part::whole(&text, units(&text))))
+                Sample::Perplexity(Part::whole(&text, units(&text)))
             }
+        };
+        Ok(Some(sample))
+    }
+
+    /// A message about a record, with the likely reason if a table lacks a column.
+    fn with_hint(&self, reason: String) -> String {
+        let is_table = matches!(self.custom.data.format, Format::Csv | Format::Tsv);
+        if is_table && reason.contains("the record has no field") {
+            return format!("{reason}; the first line of the file must name the columns");
         }
+        reason
     }
 
     fn prompt(&self) -> Option<&Prompt> {
@@ -128,6 +146,7 @@ fn task_config(custom: &CustomTaskConfig) -> TaskConfig {
         with_upstream: None,
         protocols: Vec::new(),
         records: None,
+        records_sha256: None,
     };
     let mut files = vec![file(&custom.data.file, Split::Test)];
     files.extend(custom.data.train.as_ref().map(|train| file(train, Split::Train)));
@@ -172,28 +191,40 @@ impl Task for CustomTask {
         DataFile::custom(&path, file.sha256.as_deref()).map(Some)
     }
 
-    fn docs(&self, file: &DataFile, _: &Protocol) -> Result<Vec<Item<Sample>>, DataError> {
+    fn docs(&self, file: &DataFile, protocol: &Protocol) -> Result<Vec<Item<Sample>>, DataError> {
+        self.docs_and_notes(file, protocol).map(|(items, _)| items)
+    }
+
+    fn docs_and_notes(
+        &self,
+        file: &DataFile,
+        _: &Protocol,
+    ) -> Result<(Vec<Item<Sample>>, Vec<String>), DataError> {
         if let Query::Perplexity(None) = self.custom.query {
             let text = file.text()?;
-            return Ok(stream(text, &[], &units(text), Cut::Lines)
-                .into_iter()
-                .map(|Item { id, cluster, line, doc }| Item {
-                    id,
-                    cluster,
-                    line,
-                    doc: Sample::Perplexity(doc),
-                })
-                .collect());
+            let parts = stream(text, &[], &units(text), Cut::Lines).into_iter();
+            let items = parts.map(|Item { id, cluster, line, doc }| Item {
+                id,
+                cluster,
+                line,
+                doc: Sample::Perplexity(doc),
+            });
+            return Ok((items.collect(), Vec::new()));
         }
-        self.custom
-            .data
-            .samples(file)?
-            .into_iter()
-            .map(|Item { id, cluster, line, doc }| {
-                let doc = self.sample(doc).map_err(|reason| file.record_error(line, reason))?;
-                Ok(Item { id, cluster, line, doc })
-            })
-            .collect()
+        let (records, mut notes) = self.custom.data.samples(file)?;
+        let mut items = Vec::new();
+        let mut empty = 0;
+        for Item { id, cluster, line, doc } in records {
+            match self.sample(doc).map_err(|reason| file.record_error(line, self.with_hint(reason)))? {
+                Some(doc) => items.push(Item { id, cluster, line, doc }),
+                None => empty += 1,
+            }
+        }
+        notes.extend(data::skipped(empty, "record with an empty text"));
+        if items.is_empty() {
+            return Err(DataError::Empty { file: file.name.clone() });
+        }
+        Ok((items, notes))
     }
 
     /// The rendered templates, whatever the file's format and its other fields.
@@ -220,7 +251,7 @@ impl Task for CustomTask {
                 format!("{context}{target}")
             }
             (Query::Choice(query), Sample::Choice(record, question)) => {
-                query.few_shot_example(record, question.answer)
+                query.few_shot_example(record, question.first_answer())
             }
             (Query::Generate(query), Sample::Generate(record)) => query.few_shot_example(record),
             _ => String::new(),
@@ -231,7 +262,8 @@ impl Task for CustomTask {
     fn expected(&self, doc: &Sample, _: &Protocol) -> Vec<String> {
         match (&self.custom.query, doc) {
             (Query::Choice(query), Sample::Choice(record, question)) => {
-                query.choices(record).get(question.answer).cloned().into_iter().collect()
+                let choices = query.choices(record);
+                question.answers.iter().filter_map(|&answer| choices.get(answer).cloned()).collect()
             }
             (Query::Generate(query), Sample::Generate(record)) => query.references(record),
             _ => Vec::new(),
@@ -295,14 +327,15 @@ impl Task for CustomTask {
     ) -> Vec<HeuristicBaseline> {
         let Query::Choice(query) = &self.custom.query else { return Vec::new() };
         let of = |doc: &Sample| match doc {
-            Sample::Choice(_, question) => (question.answer, question.lengths.len()),
-            _ => (0, 1),
+            Sample::Choice(_, question) => (question.answers.clone(), question.lengths.len()),
+            _ => (vec![0], 1),
         };
         let mut counts: Vec<f64> = Vec::new();
         for item in if training.is_empty() { items } else { training } {
-            let (answer, _) = of(&item.doc);
-            counts.resize(counts.len().max(answer + 1), 0.0);
-            counts[answer] += 1.0;
+            for answer in of(&item.doc).0 {
+                counts.resize(counts.len().max(answer + 1), 0.0);
+                counts[answer] += 1.0;
+            }
         }
         let majority = first_largest(&counts);
         let names: &[&str] = match query.normalization {
@@ -310,8 +343,8 @@ impl Task for CustomTask {
             _ => &["correct", "correct_normalized"],
         };
         choice_baselines(items, seed, names, |doc| {
-            let (answer, choices) = of(doc);
-            (majority, answer, choices)
+            let (answers, choices) = of(doc);
+            (majority, answers, choices)
         })
     }
 }

@@ -24,6 +24,7 @@ pub(super) struct RawTaskConfig {
     pub choices: Option<Spanned<Texts>>,
     pub answer: Option<Spanned<String>>,
     pub answer_is: Option<Spanned<AnswerIs>>,
+    pub labels: Option<Spanned<Texts>>,
     pub normalization: Option<Spanned<Normalization>>,
     pub unconditional_prompt: Option<Spanned<String>>,
     pub references: Option<Spanned<Texts>>,
@@ -43,6 +44,8 @@ pub(super) struct RawData {
     pub train: Option<Spanned<String>>,
     pub train_sha256: Option<Spanned<String>>,
     pub format: Option<Spanned<Format>>,
+    pub delimiter: Option<Spanned<char>>,
+    pub quotes: Option<Spanned<bool>>,
     pub id: Option<Spanned<String>>,
     pub cluster: Option<Spanned<String>>,
     pub each: Option<Spanned<Vec<Spanned<String>>>>,
@@ -73,6 +76,10 @@ pub enum AnswerIs {
     Number,
     /// The choice itself.
     Text,
+    /// The choice's element of `labels`.
+    Label,
+    /// `false` for the first of two, `true` for the second.
+    Boolean,
 }
 
 /// Normalization of the log-likelihood of a choice.
@@ -97,8 +104,12 @@ pub enum Normalization {
 pub enum Format {
     /// A JSON object a line.
     Jsonl,
+    /// One JSON list of objects.
+    Json,
     /// Comma-separated, with a header.
     Csv,
+    /// Tab-separated, with a header.
+    Tsv,
     /// Apache Parquet.
     Parquet,
     Text,

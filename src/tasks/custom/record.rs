@@ -29,10 +29,12 @@ pub enum Step {
     Name(String),
     /// An element of a list, from 0.
     Index(usize),
+    /// Every element of a list: the steps behind it are taken in each.
+    Each,
 }
 
 impl FieldPath {
-    /// Reads `field`, `field[0]`, `field.inside`…
+    /// Reads `field`, `field[0]`, `field.inside`, `field[].inside`…
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| {
             format!(
@@ -52,6 +54,9 @@ impl FieldPath {
                     return Err(wrong("the name after a full stop is missing"));
                 }
                 inside.push(Step::Name(name.to_owned()));
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix("[]") {
+                inside.push(Step::Each);
                 rest = after;
             } else if let Some((index, after)) =
                 rest.strip_prefix('[').and_then(|index| index.split_once(']'))
@@ -125,7 +130,7 @@ impl Record {
     }
 
     /// The value of a field. `Err` lists the fields of the record.
-    pub fn find(&self, path: &FieldPath) -> Result<&Value, String> {
+    pub fn find(&self, path: &FieldPath) -> Result<Cow<'_, Value>, String> {
         let name = &path.field;
         let mut value = self.fields.get(name).ok_or_else(|| self.no_field(name))?;
         if let Some((each, index)) = &self.element
@@ -133,28 +138,45 @@ impl Record {
         {
             value = value.get(*index).unwrap_or(&Value::Null);
         }
-        for step in &path.inside {
-            let missing = |why: String| format!("the record has no `{}`: {why}", path.text);
-            value = match (step, value) {
-                (Step::Index(index), Value::Array(elements)) => elements.get(*index).ok_or_else(|| {
-                    missing(format!("the list has {} elements, counted from 0", elements.len()))
-                })?,
-                (Step::Index(_), _) => return Err(missing("the value before `[` is not a list".to_owned())),
-                (Step::Name(name), Value::Object(fields)) => fields
-                    .get(name)
-                    .ok_or_else(|| missing(format!("the object has the fields {}", listed(fields.keys()))))?,
-                (Step::Name(_), _) => {
-                    return Err(missing("the value before `.` is not an object".to_owned()));
-                }
-            };
-        }
-        Ok(value)
+        taken(value, &path.inside, &path.text)
     }
 
     fn no_field(&self, name: &str) -> String {
         let hint = did_you_mean(name, self.fields.keys().map(String::as_str));
         format!("the record has no field `{name}`{hint}; its fields are {}", listed(self.fields.keys()))
     }
+}
+
+/// The value that steps lead to, or the list of the values in each element of a list.
+fn taken<'a>(mut value: &'a Value, steps: &[Step], path: &str) -> Result<Cow<'a, Value>, String> {
+    for (index, step) in steps.iter().enumerate() {
+        let missing = |why: String| format!("the record has no `{path}`: {why}");
+        value = match (step, value) {
+            (Step::Index(index), Value::Array(elements)) => elements.get(*index).ok_or_else(|| {
+                missing(format!("the list has {} elements, counted from 0", elements.len()))
+            })?,
+            (Step::Each, Value::Array(elements)) => {
+                let rest = steps.get(index + 1..).unwrap_or_default();
+                let of_each = elements.iter().map(|element| Ok(taken(element, rest, path)?.into_owned()));
+                return Ok(Cow::Owned(Value::Array(of_each.collect::<Result<_, String>>()?)));
+            }
+            (Step::Index(_) | Step::Each, _) => {
+                return Err(missing("the value before `[` is not a list".to_owned()));
+            }
+            (Step::Name(name), Value::Object(fields)) => fields
+                .get(name)
+                .ok_or_else(|| missing(format!("the object has the fields {}", listed(fields.keys()))))?,
+            (Step::Name(name), Value::Array(_)) => {
+                return Err(missing(format!(
+                    "the value before `.{name}` is a list; write `[].{name}` for this field of every element"
+                )));
+            }
+            (Step::Name(_), _) => {
+                return Err(missing("the value before `.` is not an object".to_owned()));
+            }
+        };
+    }
+    Ok(Cow::Borrowed(value))
 }
 
 fn listed<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
@@ -197,7 +219,28 @@ mod tests {
         let each: Vec<String> = each.iter().map(|&name| name.to_owned()).collect();
         let path = FieldPath::parse("q").unwrap();
         let samples = Record::of(serde_json::from_str(json).unwrap()).split(&each.into())?;
-        samples.iter().map(|sample| Ok(text_of(&path, sample.find(&path)?)?.into_owned())).collect()
+        samples.iter().map(|sample| Ok(text_of(&path, &*sample.find(&path)?)?.into_owned())).collect()
+    }
+
+    #[test]
+    fn a_field_of_every_element() {
+        let json = r#"{"q": {"c": [{"t": "a", "l": "1"}, {"t": "b", "l": 2}]}, "n": [[1, 2], [3]]}"#;
+        let record = Record::of(serde_json::from_str(json).unwrap());
+        let texts = |path: &str| {
+            let path = FieldPath::parse(path)?;
+            texts_of(&path, &*record.find(&path)?)
+        };
+        assert_eq!(texts("q.c[].t").unwrap(), ["a", "b"]);
+        assert_eq!(texts("q.c[].l").unwrap(), ["1", "2"]);
+        assert_eq!(texts("n[][0]").unwrap(), ["1", "3"]);
+        for (path, part) in [
+            ("q.c.t", "the value before `.t` is a list; write `[].t`"),
+            ("q[].t", "the value before `[` is not a list"),
+            ("q.c[].x", "no `q.c[].x`: the object has the fields l, t"),
+        ] {
+            let message = texts(path).unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Template {
             match (part, bound) {
                 (Part::Text(literal), _) => text.push_str(literal),
                 (Part::Field(path), Some((name, value))) if path.is(name) => text.push_str(value),
-                (Part::Field(path), _) => text.push_str(&text_of(path, record.find(path)?)?),
+                (Part::Field(path), _) => text.push_str(&text_of(path, &*record.find(path)?)?),
             }
         }
         Ok(text)
@@ -139,15 +139,31 @@ impl TextList {
     pub(super) fn of(&self, record: &Record) -> Result<Vec<String>, String> {
         match self {
             Self::Field(path) => {
-                let texts = texts_of(path, record.find(path)?)?;
+                let texts = self.of_any_length(record)?;
                 if texts.is_empty() {
                     return Err(format!("`{}` is an empty list; expected at least one text", path.text));
                 }
                 Ok(texts)
             }
+            Self::Templates(_) => self.of_any_length(record),
+        }
+    }
+
+    /// The texts for a record; a field may be an empty list.
+    pub(super) fn of_any_length(&self, record: &Record) -> Result<Vec<String>, String> {
+        match self {
+            Self::Field(path) => texts_of(path, &*record.find(path)?),
             Self::Templates(templates) => {
                 templates.iter().map(|template| template.render(record, None)).collect()
             }
+        }
+    }
+
+    /// The name of the field, for messages.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Field(path) => &path.text,
+            Self::Templates(_) => "the list",
         }
     }
 }

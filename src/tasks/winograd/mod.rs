@@ -122,7 +122,7 @@ impl Task for Winograd {
     }
 
     fn content(&self, doc: &WinogradSchema) -> Option<Vec<String>> {
-        Some(vec![format!("{:?}", doc.form), doc.label.to_string()])
+        Some(doc.normalized())
     }
 
     /// The sentence with the correct candidate.
@@ -188,7 +188,7 @@ impl Task for Winograd {
         // The index that is correct most often.
         let first = items.iter().filter(|item| item.doc.label == 0).count();
         let majority = usize::from(2 * first < items.len());
-        choice_baselines(items, seed, values, |doc| (majority, doc.label, 2))
+        choice_baselines(items, seed, values, |doc| (majority, [doc.label], 2))
     }
 
     fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
