@@ -56,8 +56,10 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<String> {
 fn content(task: &'static dyn AnyTask, directory: &Path) -> String {
     let config = task.config();
     let source = DataSource::Directory(directory.to_owned());
-    let read = DataFile::open(&config.name, &config.data, &[], &source, config.data.split)
-        .and_then(|file| file.map(|file| task.read(file, &Protocol::new(config.default_protocol()))).transpose());
+    let protocol = Protocol::new(config.default_protocol());
+    let data = config.data.for_protocol(&protocol.name);
+    let read = DataFile::open(&config.name, &data, &[], &source, data.split)
+        .and_then(|file| file.map(|file| task.read(file, &protocol)).transpose());
     let samples = match read {
         Ok(Some(samples)) => samples,
         Ok(None) => return String::new(),

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
+use super::proof::prove;
 use super::{HeuristicBaseline, Item, Setting, Task, TaskConfig, UnexpectedResponse};
-use crate::data::{DataConfig, DataError, DataFile, Proof, Provenance, Split, records_sha256};
+use crate::data::{DataConfig, DataError, DataFile, Proof, Provenance, Split};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
 use crate::seeding::{seed_of, shuffled};
 use gpt2_model::request::{Request, Response, Window};
 use text_metrics::SampleValues;
 use text_metrics::{Breakdown, Metric};
-use untrusted_input::thousands;
 
 /// Source of the samples of a task.
 #[derive(Debug, Clone, Copy)]
@@ -170,60 +170,6 @@ impl<T: Task + 'static> AnyTask for T {
     }
 }
 
-/// What proves that the samples of `file` are the published set. A file with another sha256 is complete if the checksum
-/// over its records is a published one; otherwise `notes` say how its records differ.
-fn prove<T: Task>(
-    task: &T,
-    split: Split,
-    file: &mut DataFile,
-    items: &[Item<T::Doc>],
-    notes: &mut Vec<String>,
-) -> Option<Proof> {
-    let data = &task.config().data;
-    match file.provenance {
-        Provenance::Complete => return Some(Proof::File),
-        Provenance::Unverified | Provenance::Subset => {}
-        Provenance::Sample | Provenance::Custom => return None,
-    }
-    let records: Vec<Vec<String>> =
-        items.iter().map(|item| task.content(&item.doc)).collect::<Option<_>>()?;
-    let found = records_sha256(records.iter().cloned());
-    let mut published = data.published_records(split).peekable();
-    let is_known = published.peek().is_some();
-    if published.any(|known| known == found) {
-        file.provenance = Provenance::Complete;
-        let count = thousands(items.len() as u64);
-        notes.push(format!("the file is not the published one, but its {count} records are, by their checksum"));
-        return Some(Proof::Records);
-    }
-    if file.provenance == Provenance::Unverified {
-        let count = items.len();
-        match data.published_count(split) {
-            Some(expected) if expected != count => notes.push(format!(
-                "the file has {} records, the published set has {}",
-                thousands(count as u64),
-                thousands(expected as u64)
-            )),
-            _ if is_known => notes.push(format!(
-                "the records are not those of the published set: their checksum is {found}"
-            )),
-            _ => {}
-        }
-        notes.extend(repeated_note(&file.name, items, &records));
-    }
-    None
-}
-
-/// The number of records that repeat earlier ones, with the line of the first.
-fn repeated_note<Doc>(file: &str, items: &[Item<Doc>], records: &[Vec<String>]) -> Option<String> {
-    let mut known = BTreeSet::new();
-    let repeated = items.iter().zip(records).filter(|(_, record)| !known.insert(*record));
-    let lines: Vec<usize> = repeated.map(|(item, _)| item.line).collect();
-    let first = lines.first()?;
-    let count = thousands(lines.len() as u64);
-    Some(format!("records that equal an earlier one: {count}, the first is {file}:{first}"))
-}
-
 /// A data file and its samples.
 type Examples<Doc> = (DataFile, Vec<Item<Doc>>);
 
@@ -236,7 +182,7 @@ impl<T: Task> Loaded<T> {
         (split, seed): (Split, u64),
     ) -> Result<Self, DataError> {
         file.drop_bytes();
-        let proof = prove(task, split, &mut file, &items, &mut notes);
+        let proof = prove(task, (protocol, split), &mut file, &items, &mut notes);
         let shots = shots(protocol);
         let examples = training.as_ref().map_or(&items, |(_, items)| items);
         let ids: Vec<&str> = examples.iter().map(|item| item.id.as_str()).collect();

@@ -15,6 +15,7 @@ mod generation;
 mod lambada;
 mod nq;
 mod perplexity;
+mod proof;
 mod registry;
 mod translation;
 mod winograd;

@@ -294,3 +294,23 @@ fn a_full_disk_has_its_own_error() {
     let error = setup.fetch("w").unwrap_err();
     assert!(matches!(error, HubError::DiskFull { .. }), "{error}");
 }
+
+#[test]
+fn a_host_without_an_address_is_tried_once() {
+    let mut setup = Setup::new();
+    // Names in `.invalid` never have an address (RFC 2606).
+    setup.settings.endpoint = "http://no-such-host.invalid".to_owned();
+    let hub = Hub::new(setup.settings.clone()).unwrap();
+    let mut reasons = Vec::new();
+    for path in ["one.json", "two.json"] {
+        match hub.fetch(&main_branch(), path, &mut setup.notes).unwrap_err() {
+            HubError::NoNetwork { host, reason } => {
+                assert_eq!(host, "http://no-such-host.invalid");
+                reasons.push(reason);
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(reasons[0], reasons[1], "the second file does not ask again");
+    assert!(setup.notes.said.is_empty(), "no retry: {:?}", setup.notes.said);
+}

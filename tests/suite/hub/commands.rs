@@ -265,6 +265,100 @@ fn sharded_and_pytorch_weights_are_downloaded() {
 }
 
 #[test]
+fn a_run_without_shots_fetches_no_examples() {
+    let (server, directory) = (HubServer::start(), tempfile::tempdir().unwrap());
+    let (directory, endpoint) = (directory.path(), server.endpoint());
+    let articles = std::str::from_utf8(&bundled("tasks/cnn_dailymail/sample.csv")).map(str::to_owned).unwrap();
+    let mut reader = csv::Reader::from_reader(articles.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let row = |record: csv::StringRecord| {
+        let fields = header.iter().zip(&record).map(|(name, value)| (name.to_owned(), value.into()));
+        serde_json::Value::Object(fields.collect()).to_string() + "\n"
+    };
+    let lines: String = reader.records().map(|record| row(record.unwrap())).collect();
+    for split in ["test", "validation", "train"] {
+        for parts in ["00001", "00003"] {
+            let path = format!("3.0.0/{split}-00000-of-{parts}.parquet");
+            server.add_large("datasets/abisee/cnn_dailymail", &path, lines.as_bytes());
+        }
+    }
+    let asked = |arguments: &str| {
+        let before = server.seen().len();
+        run(directory, &endpoint, arguments).has(0, &["cnn_dailymail"]);
+        let seen = server.seen().split_off(before);
+        let paths: std::collections::BTreeSet<String> = seen.into_iter().map(|seen| seen.path).collect();
+        paths.into_iter().filter(|path| path.contains("/3.0.0/")).collect::<Vec<_>>()
+    };
+    let without = asked("fetch --tasks cnn_dailymail");
+    assert!(without.len() == 1 && without[0].contains("/test-"), "{without:?}");
+    let with = asked("fetch --tasks cnn_dailymail --shots 0,2");
+    assert!(with.iter().any(|path| !path.contains("/test-")), "{with:?}");
+}
+
+#[test]
+fn an_archive_of_two_tasks_is_fetched_once() {
+    let (server, directory) = (HubServer::start(), tempfile::tempdir().unwrap());
+    let (directory, endpoint) = (directory.path(), server.endpoint());
+    let mut archive =
+        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    let members = [("src.fr", "fr"), ("ref.en", "en"), ("src.en", "en"), ("ref.fr", "fr")];
+    for (name, language) in members {
+        let content = bundled(&format!("tasks/wmt14-fr-en/sample.{language}.sgm"));
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        let name = format!("test-full/newstest2014-fren-{name}.sgm");
+        archive.append_data(&mut header, name, content.as_slice()).unwrap();
+    }
+    let archive = archive.into_inner().unwrap().finish().unwrap();
+    server.add_plain("www.statmt.org/wmt14/test-full.tgz", &archive);
+    let fetched = run(directory, &endpoint, "fetch --tasks wmt14-fr-en:harness,wmt14-en-fr:harness");
+    fetched.has(0, &["1 of 1 files to download"]);
+    let of_archive = |method: &str| {
+        let seen = server.seen();
+        seen.iter().filter(|seen| seen.method == method && seen.path.contains("test-full.tgz")).count()
+    };
+    assert_eq!(of_archive("GET"), 1);
+    // The CBT archive is damaged: both tasks go to the next source, and the second does not fetch it again.
+    server.add_plain("www.thespermwhale.com/jaseweston/babi/CBTest.tgz", b"damaged");
+    let options: Vec<String> = ('a'..='j').map(String::from).collect();
+    let question = serde_json::json!({
+        "sentences": vec!["A sentence ."; 20], "question": "The XXXXX sat .", "answer": "b", "options": options,
+    });
+    for kind in ["CN", "NE"] {
+        let path = format!("{kind}/validation-00000-of-00001.parquet");
+        server.add_large("datasets/cam-cst/cbt", &path, format!("{question}\n").as_bytes());
+    }
+    run(directory, &endpoint, "fetch --tasks cbt-cn,cbt-ne --out plain").has(0, &["copies"]);
+    let gets = server.gets();
+    let of_cbt = gets.iter().filter(|seen| seen.path.contains("CBTest.tgz")).count();
+    assert_eq!(of_cbt, 1, "{gets:?}");
+    let listed = run(directory, &endpoint, "ls --data plain/data");
+    listed.has(0, &["cbtest_CN_valid_2000ex.txt (1 records, unverified)", "the file has 1 records, the published set has 2,000"]);
+}
+
+/// The hub's host has no address; the authors' does.
+#[test]
+fn the_next_source_replaces_a_hub_that_cannot_be_reached() {
+    let (server, directory) = (HubServer::start(), tempfile::tempdir().unwrap());
+    let directory = directory.path();
+    let path = "openaipublic.blob.core.windows.net/gpt-2/data/lambada_test.jsonl";
+    server.add_plain(path, &bundled("tasks/lambada/sample.jsonl"));
+    let nowhere = "http://no-such-host.invalid";
+    let output = gpt2_eval(directory)
+        .env("HF_HUB_OFFLINE", "0")
+        .env("HF_ENDPOINT", nowhere)
+        .env("GPT2_EVAL_MIRROR", format!("{}/mirror", server.endpoint()))
+        .args(["fetch", "--tasks", "lambada"])
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!message.contains("retrying"), "{message}");
+    assert!(server.gets().iter().any(|seen| seen.path.ends_with("lambada_test.jsonl")), "{message}");
+    // The upstream file is checked against its sha256, which this one does not have.
+    assert!(message.contains("4aa8d02cd17c7191"), "{message}");
+}
+
+#[test]
 fn models_cached_under_old_names_are_found() {
     let (server, directory) = (hub(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
