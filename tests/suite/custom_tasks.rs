@@ -132,7 +132,7 @@ fn accuracies_have_the_error_between_stories() {
     let path = directory.path();
     std::fs::create_dir(path.join("tasks")).unwrap();
     let config = "name = \"stories\"\ntitle = \"Stories\"\nmeasures = \"m\"\ncitation = \"c\"\nkind = \"choice\"\n\
-        prompt = \"{text}\"\nchoices = \"options\"\ntarget = \" {choice}\"\nanswer = \"answer\"\n\
+        prompt = \"{text}\"\nchoices = \"options\"\ntarget = \" {choice}\"\nanswer = \"answer\"\nanswer_is = \"index\"\n\
         [data]\nfile = \"stories.jsonl\"\ncluster = \"story\"\n";
     std::fs::write(path.join("tasks/stories.toml"), config).unwrap();
     // All questions of a story are the same, so a model has all right or all wrong.
@@ -144,7 +144,7 @@ fn accuracies_have_the_error_between_stories() {
         "The dog is",
     ];
     let line = |index: usize| {
-        let (story, answer) = (index / 20, usize::from(index / 20 % 2 == 1));
+        let (story, answer) = (index / 20, usize::from([1, 4].contains(&(index / 20))));
         let text = stories[story];
         format!(
             "{{\"story\":{story},\"text\":\"{text}\",\"options\":[\"east\",\"chair\"],\"answer\":{answer}}}\n"
@@ -158,7 +158,7 @@ fn accuracies_have_the_error_between_stories() {
     let correct: Vec<f64> =
         records(&path.join("run"), "stories.jsonl").iter().map(|record| record.values["correct"]).collect();
     // Index 0 in three stories of five is the answer of Majority.
-    let majority: Vec<f64> = (0..100).map(|index| f64::from(u8::from(index / 20 % 2 == 0))).collect();
+    let majority: Vec<f64> = (0..100).map(|index| f64::from(u8::from(![1, 4].contains(&(index / 20))))).collect();
     for (model, correct) in [("tiny-3M", correct), ("Majority", majority)] {
         let row = rows.iter().find(|row| row[0] == *model).unwrap();
         let mean = correct.iter().sum::<f64>() / 100.0;
