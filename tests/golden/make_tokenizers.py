@@ -75,7 +75,7 @@ CASES = {
                 "added_tokens_decoder": {
                     "50256": END, "50257": token("<left>", lstrip=True, normalized=False),
                     "50258": token("<right>", rstrip=True), "50259": token("<both>", lstrip=True, rstrip=True, special=True),
-                    "50260": token("word", single_word=True), "50261": token("COVID-19", normalized=False),
+                    "50260": token("COVID-19", normalized=False), "4775": token("word", single_word=True),
                     "31373": token("hello"),
                 },
             },
