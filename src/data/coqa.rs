@@ -59,8 +59,11 @@ struct Text {
 pub fn read_coqa(file: &DataFile) -> Result<Vec<CoqaStory>, DataError> {
     let text = file.text()?;
     let File { data } = serde_json::from_str(text).map_err(|error| {
-        let truncated =
-            if error.is_eof() { ": the file ends within its JSON, so it is truncated; get it again" } else { "" };
+        let truncated = if error.is_eof() {
+            ": the file ends within its JSON, so it is truncated; get it again"
+        } else {
+            ""
+        };
         file.record_error(error.line(), format!("malformed CoQA file: {error}{truncated}"))
     })?;
     if data.is_empty() {
@@ -169,7 +172,7 @@ mod tests {
         let twice = read(&format!("{{\"data\":[{story},{story}]}}")).unwrap_err();
         assert!(twice.contains("c.json:4: two stories have the id \"s1\""), "{twice}");
         let cut = read(&STORY[..STORY.len() - 30]).unwrap_err();
-        assert!(cut.contains("c.json:3: malformed") && cut.contains("truncated"), "{cut}");
+        assert!(cut.contains("c.json:4: malformed") && cut.contains("truncated"), "{cut}");
         let long = wrong("s1", &"x".repeat(257));
         assert!(long.contains("a story's `id` has 257 bytes, expected at most 256: \"xxx"), "{long}");
         let many = ",{\"input_text\":\"Why?\",\"turn_id\":2}".repeat(256);

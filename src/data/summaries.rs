@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::parquet::MAGIC;
-use super::{DataError, DataFile, read_json_lines};
+use super::{DataError, DataFile, LineNumbers, read_json_lines};
 
 /// An article and its highlights.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,12 +92,14 @@ fn csv_records(file: &DataFile) -> Result<Vec<(usize, Record)>, DataError> {
     }
     let mut records = Vec::new();
     let mut record = csv::StringRecord::new();
+    let mut lines = LineNumbers::new(text);
     loop {
         let line = reader.position().line();
         if !reader.read_record(&mut record).map_err(|error| wrong(error, line))? {
             return Ok(records);
         }
-        records.push((line as usize, record.deserialize(Some(&header)).map_err(|error| wrong(error, line))?));
+        let line = lines.at(record.position().map_or(0, csv::Position::byte));
+        records.push((line, record.deserialize(Some(&header)).map_err(|error| wrong(error, line as u64))?));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::data::{DataError, DataFile};
+use crate::data::{DataError, DataFile, LineNumbers};
 
 /// How the fields of a line are separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,9 @@ pub(super) fn separated_records(
         check_quotes(text, delimiter).map_err(|(line, reason)| {
             file.record_error(
                 line,
-                format!("{reason}; if the file uses quotation marks as plain text, add `quotes = false` to [data]"),
+                format!(
+                    "{reason}; if the file uses quotation marks as plain text, add `quotes = false` to [data]"
+                ),
             )
         })?;
     }
@@ -55,13 +57,13 @@ pub(super) fn separated_records(
     }
     let mut records = Vec::new();
     let mut record = csv::StringRecord::new();
+    let mut lines = LineNumbers::new(text);
     loop {
         let line = reader.position().line();
         if !reader.read_record(&mut record).map_err(|error| wrong(error, line))? {
             break;
         }
-        // The reader skips blank lines before a record.
-        let line = record.position().map_or(line, csv::Position::line) as usize;
+        let line = lines.at(record.position().map_or(0, csv::Position::byte));
         if record.len() != names.len() {
             let reason = format!("{} values, but the header names {} columns", record.len(), names.len());
             return Err(file.record_error(line, reason));
@@ -73,7 +75,9 @@ pub(super) fn separated_records(
                 continue;
             }
             if name.is_empty() {
-                return Err(file.record_error(line, format!("column {} has no name in the header", index + 1)));
+                return Err(
+                    file.record_error(line, format!("column {} has no name in the header", index + 1))
+                );
             }
             fields.insert(name.to_owned(), Value::String(value.to_owned()));
         }
@@ -107,7 +111,8 @@ fn check_quotes(text: &str, delimiter: u8) -> Result<(), (usize, &'static str)> 
         if is_quoted && byte == b'"' {
             if bytes.next_if_eq(&b'"').is_none() {
                 is_quoted = false;
-                let is_end = bytes.peek().is_none_or(|&next| next == delimiter || next == b'\n' || next == b'\r');
+                let is_end =
+                    bytes.peek().is_none_or(|&next| next == delimiter || next == b'\n' || next == b'\r');
                 if !is_end {
                     return Err((line, "text follows a closing quotation mark in the same field"));
                 }
@@ -143,7 +148,10 @@ mod tests {
         assert_eq!(read(comma, &CSV).unwrap(), (expected.to_owned(), None));
         let semicolon = "a;b\r\n1, one;\"x\ny\"\r\n2;\"\"\"\"\r\n";
         let (found, note) = read(semicolon, &CSV).unwrap();
-        assert_eq!((found.as_str(), note.as_deref()), (expected, Some("its columns are separated by semicolons")));
+        assert_eq!(
+            (found.as_str(), note.as_deref()),
+            (expected, Some("its columns are separated by semicolons"))
+        );
         let tab = Separated { delimiter: Some(b'\t'), has_quotes: true };
         assert_eq!(read("a\tb\n1, one\t\"x\ny\"\n2\t\"\"\"\"\n", &tab).unwrap(), (expected.to_owned(), None));
         let pipe = Separated { delimiter: Some(b'|'), has_quotes: true };
