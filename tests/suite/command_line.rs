@@ -130,9 +130,20 @@ fn ls_lists_tasks_and_models() {
     let directory = tempfile::tempdir().unwrap();
     insta::assert_snapshot!("ls", stdout(directory.path(), &["ls"]));
     std::fs::create_dir_all(directory.path().join("data/lambada")).unwrap();
-    std::fs::write(directory.path().join("data/lambada/lambada_test.jsonl"), "").unwrap();
-    let listed = stdout(directory.path(), &["ls", "--data", "data"]);
-    assert!(listed.contains("data/lambada/lambada_test.jsonl (5,153 records)"), "{listed}");
+    let listed = |content: &str| {
+        std::fs::write(directory.path().join("data/lambada/lambada_test.jsonl"), content).unwrap();
+        stdout(directory.path(), &["ls", "--data", "data"])
+    };
+    let text = listed("{\"text\": \"The cat sat\"}\n{\"text\": \"The cat sat\"}\n");
+    for part in [
+        "data/lambada/lambada_test.jsonl (2 records, unverified)",
+        "the file has 2 records, the published set has 5,153",
+        "records that equal an earlier one: 1, the first is data/lambada/lambada_test.jsonl:2",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+    let text = listed("");
+    assert!(text.contains("unusable: data/lambada/lambada_test.jsonl: the file has no records"), "{text}");
 }
 
 #[test]

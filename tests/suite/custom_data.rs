@@ -29,8 +29,11 @@ fn run(directory: &Path, name: &str, more: &[&str]) -> (Vec<SampleResult>, Strin
         .unwrap();
     let notes = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{notes}");
-    let journal = directory.join(format!("run-{name}/samples/tiny-3M/{name}.jsonl"));
-    let text = std::fs::read_to_string(journal).unwrap();
+    // The name of the journal has the options of the protocol.
+    let journals = std::fs::read_dir(directory.join(format!("run-{name}/samples/tiny-3M"))).unwrap();
+    let journals: Vec<_> = journals.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(journals.len(), 1);
+    let text = std::fs::read_to_string(&journals[0]).unwrap();
     (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), notes)
 }
 

@@ -372,7 +372,7 @@ fn messages_locate_mistakes_in_a_task_config() {
             "\"../x.jsonl\"",
             &["lead out of its directory", "beside the task config"],
         ),
-        ("reading", "\"reading.jsonl\"", "\"x.json\"", &["did you mean `jsonl`?", "add format = "]),
+        ("reading", "\"reading.jsonl\"", "\"x.jsnl\"", &["did you mean `jsonl`?", "add format = "]),
         ("poems", "stride = 512", "stride = 0", &["`stride` is 0; expected 1 to the model's context"]),
         (
             "questions",

@@ -270,7 +270,7 @@ fn first_available(
     failed: &mut BTreeMap<String, String>,
     downloads: &mut Downloads,
 ) -> anyhow::Result<Vec<Downloaded>> {
-    let mut first_error = None;
+    let mut errors: Vec<anyhow::Error> = Vec::new();
     for source in sources {
         let mut files = Vec::new();
         let mut unavailable = None;
@@ -295,10 +295,20 @@ fn first_available(
         }
         match unavailable {
             None => return Ok(files),
-            Some(error) => first_error = first_error.or(Some(error)),
+            Some(error) => errors.push(error),
         }
     }
-    Err(first_error.unwrap_or_else(|| anyhow::anyhow!("a task has no file to download")))
+    let mut errors = errors.into_iter();
+    let Some(first) = errors.next() else { bail!("a task has no file to download") };
+    // Each reason once; the first is of the preferred source.
+    let mut reasons = vec![format!("{first:#}")];
+    for error in errors {
+        let reason = format!("{error:#}");
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    Err(if reasons.len() == 1 { first } else { anyhow::anyhow!(reasons.join("\nanother source: ")) })
 }
 
 /// Path of the download, whether it is the pinned file, and what identifies its content.

@@ -125,7 +125,7 @@ impl CustomData {
             Format::Json => read_json_list(file)?,
             // A `text` file has no records; its task never calls this.
             Format::Jsonl | Format::Text => {
-                notes.extend(skipped(file.blank_lines(), "blank line"));
+                notes.extend(skipped(file.blank_lines(), "blank line", "blank lines"));
                 read_json_lines_but_blank(file)?
             }
         };
@@ -167,9 +167,9 @@ impl CustomData {
 }
 
 /// The note on skipped records or lines, if there are some.
-pub(super) fn skipped(count: usize, what: &str) -> Option<String> {
-    let plural = if count == 1 { "" } else { "s" };
-    (count > 0).then(|| format!("{} {what}{plural} skipped", thousands(count as u64)))
+pub(super) fn skipped(count: usize, one: &str, several: &str) -> Option<String> {
+    let what = if count == 1 { one } else { several };
+    (count > 0).then(|| format!("{} {what} skipped", thousands(count as u64)))
 }
 
 fn file(name: &Spanned<String>, sha256: Option<&Spanned<String>>) -> Result<CustomFile, Problem> {

@@ -220,7 +220,7 @@ impl Task for CustomTask {
                 None => empty += 1,
             }
         }
-        notes.extend(data::skipped(empty, "record with an empty text"));
+        notes.extend(data::skipped(empty, "record with an empty text", "records with an empty text"));
         if items.is_empty() {
             return Err(DataError::Empty { file: file.name.clone() });
         }
