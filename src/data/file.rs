@@ -196,14 +196,20 @@ fn foreign(bytes: &[u8], path: &Path) -> Option<String> {
     if let Some(encoding) = utf16 {
         return Some(format!(
             "the text is in {encoding}; convert it to UTF-8: `iconv -f {} -t UTF-8 {name} > NEW`",
-            if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") { "UTF-16" } else { encoding }
+            if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+                "UTF-16"
+            } else {
+                encoding
+            }
         ));
     }
     let start: String = String::from_utf8_lossy(bytes.get(..100.min(bytes.len())).unwrap_or_default())
         .trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
         .to_ascii_lowercase();
     if start.starts_with("version https://git-lfs") {
-        return Some("the file is a Git LFS pointer, not the data; run `git lfs pull` in its repository".to_owned());
+        return Some(
+            "the file is a Git LFS pointer, not the data; run `git lfs pull` in its repository".to_owned(),
+        );
     }
     if start.starts_with("<!doctype html") || start.starts_with("<html") {
         return Some("the file is a web page, not the data; download the file itself (\"raw\")".to_owned());

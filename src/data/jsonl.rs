@@ -86,7 +86,8 @@ pub fn read_json_list<T: DeserializeOwned>(file: &DataFile) -> Result<Vec<(usize
     let line_of = |at: usize| 1 + text.as_bytes().iter().take(at).filter(|&&byte| byte == b'\n').count();
     let truncated = "the file ends within its list of records: it is truncated, get it again";
     if !text.get(at..).is_some_and(|rest| rest.starts_with('[')) {
-        let reason = "expected a JSON list of records, `[{…}, {…}]`; for an object a line use format = \"jsonl\"";
+        let reason =
+            "expected a JSON list of records, `[{…}, {…}]`; for an object a line use format = \"jsonl\"";
         return Err(file.record_error(line_of(at), reason));
     }
     at += 1;
@@ -182,7 +183,9 @@ mod tests {
     fn lists_and_the_lines_of_their_records() {
         let list = |bytes: &'static [u8]| {
             read_json_list::<Passage>(&DataFile::bundled("x.json", bytes))
-                .map(|records| records.into_iter().map(|(line, record)| (line, record.text)).collect::<Vec<_>>())
+                .map(|records| {
+                    records.into_iter().map(|(line, record)| (line, record.text)).collect::<Vec<_>>()
+                })
                 .map_err(|error| error.to_string())
         };
         let records = list(b"\xef\xbb\xbf[\n {\"text\": \"a]\"},\n {\"text\":\n \"b\"}\n]\n").unwrap();

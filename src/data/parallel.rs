@@ -99,13 +99,16 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
         if !key.1.is_empty()
             && let Some(first) = first_lines.insert(key.clone(), number)
         {
-            let reason = format!("segment {} of {} is also in line {first}: the data are doubled", key.1, key.0);
+            let reason =
+                format!("segment {} of {} is also in line {first}: the data are doubled", key.1, key.0);
             return Err(file.record_error(number, reason));
         }
         segment(Some(key), text)?;
     }
     if is_sgm && found.is_empty() {
-        return Err(file.record_error(1, "the file begins with mark-up, but has no segment `<seg id=\"…\">…</seg>`"));
+        return Err(
+            file.record_error(1, "the file begins with mark-up, but has no segment `<seg id=\"…\">…</seg>`")
+        );
     }
     if found.is_empty() {
         return Err(DataError::Empty { file: file.name.clone() });
@@ -116,7 +119,9 @@ fn segments(file: &DataFile) -> Result<Vec<Segment>, DataError> {
 /// Whether a text begins with a tag, a declaration or a comment.
 fn is_mark_up(text: &str) -> bool {
     let after = text.trim_start().strip_prefix('<');
-    after.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_alphabetic() || "!?".contains(first)))
+    after.is_some_and(|rest| {
+        rest.starts_with(|first: char| first.is_ascii_alphabetic() || "!?".contains(first))
+    })
 }
 
 /// The byte offset of `lower`, which is in lower case, in a text in either case.
@@ -198,7 +203,8 @@ mod tests {
 
     #[test]
     fn mark_up_never_becomes_a_sentence() {
-        let wrong = read("<srcset setid=\"x\">\n<doc docid=\"d\">\nText.\n</doc>\n</srcset>", "a").unwrap_err();
+        let wrong =
+            read("<srcset setid=\"x\">\n<doc docid=\"d\">\nText.\n</doc>\n</srcset>", "a").unwrap_err();
         assert!(wrong.starts_with("a:1: the file begins with mark-up, but has no segment"), "{wrong}");
         assert_eq!(read("<<< a", "b").unwrap().len(), 1, "a line of text may begin with a bracket");
     }

@@ -6,8 +6,8 @@ mod sample;
 mod score;
 
 pub use manifest::{
-    CustomTaskIdentity, DataIdentity, Environment, FileFingerprint, HubFile, Identity, Manifest,
-    MeasuredTask, ModelIdentity, DataNotes, ModelNotes, Shard, ShardSummary, Status, TaskUsage,
+    CustomTaskIdentity, DataIdentity, DataNotes, Environment, FileFingerprint, HubFile, Identity, Manifest,
+    MeasuredTask, ModelIdentity, ModelNotes, Shard, ShardSummary, Status, TaskUsage,
 };
 pub use protocol::Protocol;
 pub use sample::{CandidateSet, HeuristicResult, PromptRecord, RequestText, SampleResult};

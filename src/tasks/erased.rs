@@ -144,7 +144,13 @@ impl<T: Task + 'static> AnyTask for T {
             training = Some((found, items));
             break;
         }
-        Ok(Box::new(Loaded::new(self, protocol, (file, items, notes), training, (source.split, source.seed))?))
+        Ok(Box::new(Loaded::new(
+            self,
+            protocol,
+            (file, items, notes),
+            training,
+            (source.split, source.seed),
+        )?))
     }
 
     fn read(&'static self, file: DataFile, protocol: &Protocol) -> Result<Box<dyn TaskSamples>, DataError> {

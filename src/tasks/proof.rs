@@ -30,7 +30,9 @@ pub(super) fn prove<T: Task>(
     if published.any(|known| known == found) {
         file.provenance = Provenance::Complete;
         let count = thousands(items.len() as u64);
-        notes.push(format!("the file is not the published one, but its {count} records are, by their checksum"));
+        notes.push(format!(
+            "the file is not the published one, but its {count} records are, by their checksum"
+        ));
         return Some(Proof::Records);
     }
     if file.provenance == Provenance::Unverified {
@@ -43,9 +45,8 @@ pub(super) fn prove<T: Task>(
                 thousands(count as u64),
                 thousands(expected as u64)
             )),
-            _ if is_known => notes.push(format!(
-                "the records are not those of the published set: their checksum is {found}"
-            )),
+            _ if is_known => notes
+                .push(format!("the records are not those of the published set: their checksum is {found}")),
             _ => {}
         }
         notes.extend(repeated_note(&file.name, items, &records));
@@ -100,7 +101,12 @@ mod tests {
             Vec::new()
         }
 
-        fn score(&self, _: &String, _: &Protocol, _: &[Response]) -> Result<SampleValues, UnexpectedResponse> {
+        fn score(
+            &self,
+            _: &String,
+            _: &Protocol,
+            _: &[Response],
+        ) -> Result<SampleValues, UnexpectedResponse> {
             Ok(SampleValues::new())
         }
 

@@ -67,7 +67,9 @@ fn an_answer_may_be_a_label_an_index_or_a_text() {
     let index = "{\"q\": \"The sky is\", \"c\": [\"red\", \"blue\", \"old\"], \"gold\": 1}\n{\"q\": \"Snow is\", \"c\": \
                  [\"white\", \"hot\", \"loud\"], \"gold\": 0}\n";
     let keys = |choices: &str, answer: &str, answer_is: &str| {
-        format!("prompt = \"{{q}}\"\nchoices = \"{choices}\"\nanswer = \"{answer}\"\nanswer_is = \"{answer_is}\"")
+        format!(
+            "prompt = \"{{q}}\"\nchoices = \"{choices}\"\nanswer = \"{answer}\"\nanswer_is = \"{answer_is}\""
+        )
     };
     let labels = |field: &str| format!("\nlabels = \"{field}\"");
     let arc = keys("choices.text", "answerKey", "label") + &labels("choices.label");
@@ -92,7 +94,10 @@ fn an_answer_may_be_a_label_an_index_or_a_text() {
         }
     }
     contains(
-        &message(&[("a.jsonl", &table.replace("\"B\"}", "\"E\"}")), ("task.toml", &config("x", "choice", &arc, "file = \"a.jsonl\""))]),
+        &message(&[
+            ("a.jsonl", &table.replace("\"B\"}", "\"E\"}")),
+            ("task.toml", &config("x", "choice", &arc, "file = \"a.jsonl\"")),
+        ]),
         &["a.jsonl:1: `answerKey` is \"E\"; expected one of the labels A, B, C"],
     );
     let without = keys("choices.text", "answerKey", "label");
@@ -112,7 +117,11 @@ fn truth_values_and_several_right_answers() {
     let passages = "{\"question\": \"is snow cold\", \"answer\": true}\n{\"question\": \"is fire cold\", \"answer\": false}\n";
     let boolq = "prompt = \"{question}?\\nAnswer:\"\nchoices = [\"no\", \"yes\"]\nanswer = \"answer\"\nanswer_is = \"boolean\"";
     let several = "prompt = \"{q}\"\nchoices = \"c\"\nanswer = \"right\"\nanswer_is = \"letter\"";
-    let question = |right: &str| format!("{{\"q\": \"A cat is\", \"c\": [\"an animal\", \"a pet\", \"a stone\"], \"right\": {right}}}\n");
+    let question = |right: &str| {
+        format!(
+            "{{\"q\": \"A cat is\", \"c\": [\"an animal\", \"a pet\", \"a stone\"], \"right\": {right}}}\n"
+        )
+    };
     let data = ["[\"A\", \"B\", \"C\"]", "[\"A\"]", "[\"B\"]", "[\"C\"]", "\"C\""].map(question).concat();
     let directory = directory_with(&[
         ("b.jsonl", passages),
@@ -127,7 +136,8 @@ fn truth_values_and_several_right_answers() {
     assert_eq!(correct[0], 1.0, "every choice is right");
     assert_eq!(correct[1] + correct[2] + correct[3], 1.0, "one of the three wins");
     assert_eq!(correct[3], correct[4], "a list of one is one answer");
-    let baselines = std::fs::read_to_string(directory.path().join("run-several/baselines/several.jsonl")).unwrap();
+    let baselines =
+        std::fs::read_to_string(directory.path().join("run-several/baselines/several.jsonl")).unwrap();
     let random = baselines.lines().find(|line| line.contains("Random") && line.contains("00000")).unwrap();
     assert!(random.contains("\"correct\":1.0"), "every choice is right: {random}");
 }
@@ -148,7 +158,13 @@ fn formats_of_tables() {
     };
     let keys = "prompt = \"{text}\"\ntarget = \" {word}\"";
     let formats = [
-        ("lines", "jsonl", format!("{}\n\n  \n{}\n\n", json(rows[0]), json(rows[1])), "", "3 blank lines skipped"),
+        (
+            "lines",
+            "jsonl",
+            format!("{}\n\n  \n{}\n\n", json(rows[0]), json(rows[1])),
+            "",
+            "3 blank lines skipped",
+        ),
         ("list", "json", format!("\u{feff}[{},\n{}]", json(rows[0]), json(rows[1])), "", ""),
         ("comma", "csv", separated(",", "\r\n").replace("two\r\n", "two\n"), "", ""),
         ("found", "csv", separated(";", "\n"), "", "its columns are separated by semicolons"),
@@ -202,13 +218,20 @@ fn records_without_text_are_skipped_with_a_count() {
 fn a_record_without_references_needs_a_metric_that_has_a_value() {
     let data = "{\"q\": \"Who?\", \"a\": []}\n{\"q\": \"What?\", \"a\": [\"a cat\"]}\n";
     let keys = "prompt = \"Q: {q}\\nA:\"\nreferences = \"a\"\nmax_new_tokens = 2";
-    let with = |metric: &str| config("asked", "generate", &format!("{keys}\nmetrics = [{metric}]"), "file = \"a.jsonl\"");
+    let with = |metric: &str| {
+        config("asked", "generate", &format!("{keys}\nmetrics = [{metric}]"), "file = \"a.jsonl\"")
+    };
     let values = "\"exact_match\", \"f1\", \"coqa_f1\", \"exact_text\"";
     let directory = directory_with(&[("a.jsonl", data), ("asked.toml", &with(values))]);
     let (found, _) = run(directory.path(), "asked", &["--shots", "1"]);
     assert_eq!(found.len(), 2);
     assert!(found.iter().all(|record| record.error.is_none() && record.values.len() == 4));
-    assert!(found[0].values.values().all(|&value| value == 0.0), "the completion is not empty");
+    let completion = found[0].responses[0].text().unwrap().trim().to_owned();
+    let has_words = completion.chars().any(char::is_alphanumeric);
+    for (name, &value) in &found[0].values {
+        let is_right = if name == "exact_text" { completion.is_empty() } else { !has_words };
+        assert_eq!(value, f64::from(u8::from(is_right)), "{name} of {completion:?}");
+    }
     contains(
         &message(&[("a.jsonl", data), ("task.toml", &with("\"f1\", \"rougeL\""))]),
         &["a.jsonl:1: `references` (a) is an empty list", "the metric `rougeL` has no value"],
@@ -225,17 +248,43 @@ fn messages_about_tables_name_file_line_and_remedy() {
         message(&[(file, content), ("task.toml", &config("x", "last-word", keys, &data))])
     };
     for (file, content, more, parts) in [
-        ("t.csv", "the cat,sat\na dog,ran\n", "", &["t.csv:2: the record has no field `text`", "the first line of the file must name the columns"][..]),
+        (
+            "t.csv",
+            "the cat,sat\na dog,ran\n",
+            "",
+            &["t.csv:2: the record has no field `text`", "the first line of the file must name the columns"]
+                [..],
+        ),
         ("t.csv", "text,word,text\na,b,c\n", "", &["t.csv:1: two columns have the name `text`"]),
         ("t.csv", "text,word\na b,c,\n", "", &["t.csv:2: 3 values, but the header names 2 columns"]),
-        ("t.csv", "text,word\n\"a b,c\nd e,f\n", "", &["t.csv:2: a quotation mark is never closed", "quotes = false"]),
+        (
+            "t.csv",
+            "text,word\n\"a b,c\nd e,f\n",
+            "",
+            &["t.csv:2: a quotation mark is never closed", "quotes = false"],
+        ),
         ("t.tsv", "text\tword\n\"Oh\" no\tc\n", "", &["t.tsv:2: text follows a closing quotation mark"]),
         ("t.jsonl", "[{\"text\": \"a b\", \"word\": \"c\"}]", "", &["t.jsonl:1: ", "jq -c '.[]'"]),
         ("t.json", "{\"text\": \"a b\", \"word\": \"c\"}", "", &["t.json:1: expected a JSON list"]),
-        ("t.json", "[{\"text\": \"a b\", \"word\": \"c\"},\n{\"te", "", &["t.json:2: the file ends within its list of records: it is truncated"]),
+        (
+            "t.json",
+            "[{\"text\": \"a b\", \"word\": \"c\"},\n{\"te",
+            "",
+            &["t.json:2: the file ends within its list of records: it is truncated"],
+        ),
         ("t.jsonl", "{\"text\": \"a b\", \"word\": \"c\"}\n{\"te", "", &["t.jsonl:2: ", "it is truncated"]),
-        ("t.jsonl", "{\"text\": \"a b\", \"word\": \"c\"}\n{\"text\": \"a b\", \"word\": \"c\"}\n", "\nid = \"text\"", &["t.jsonl:2: `a b` is also the name of an earlier sample, in line 1"]),
-        ("t.jsonl", "{}\n", "\ndelimiter = \";\"", &["task.toml:9:13: `delimiter` is only supported by formats \"csv\" and \"tsv\""]),
+        (
+            "t.jsonl",
+            "{\"text\": \"a b\", \"word\": \"c\"}\n{\"text\": \"a b\", \"word\": \"c\"}\n",
+            "\nid = \"text\"",
+            &["t.jsonl:2: `a b` is also the name of an earlier sample, in line 1"],
+        ),
+        (
+            "t.jsonl",
+            "{}\n",
+            "\ndelimiter = \";\"",
+            &["task.toml:9:13: `delimiter` is only supported by formats \"csv\" and \"tsv\""],
+        ),
         ("t.csv", "{}\n", "\ndelimiter = \";;\"", &["task.toml:9:13: "]),
         ("t.jsonl.gz", "\u{1f}", "", &["cannot tell the format of \"t.jsonl.gz\""]),
     ] {
@@ -246,7 +295,16 @@ fn messages_about_tables_name_file_line_and_remedy() {
         std::fs::write(directory.path().join("t.jsonl"), bytes).unwrap();
         refused(directory.path(), &["--task-file", "task.toml", "--sizes", "tiny-3M"])
     };
-    contains(&refused_bytes(b"\x1f\x8b\x08\x00"), &["t.jsonl: the file is compressed with gzip", "gunzip -k t.jsonl"]);
-    contains(&refused_bytes(b"\xff\xfe{\0}\0"), &["t.jsonl: the text is in UTF-16LE", "iconv -f UTF-16 -t UTF-8"]);
-    contains(&refused_bytes(b"{\"text\": \"caf\xe9 x\", \"word\": \"c\"}\n"), &["t.jsonl:1: not UTF-8: byte 0xe9", "Latin-1"]);
+    contains(
+        &refused_bytes(b"\x1f\x8b\x08\x00"),
+        &["t.jsonl: the file is compressed with gzip", "gunzip -k t.jsonl"],
+    );
+    contains(
+        &refused_bytes(b"\xff\xfe{\0}\0"),
+        &["t.jsonl: the text is in UTF-16LE", "iconv -f UTF-16 -t UTF-8"],
+    );
+    contains(
+        &refused_bytes(b"{\"text\": \"caf\xe9 x\", \"word\": \"c\"}\n"),
+        &["t.jsonl:1: not UTF-8: byte 0xe9", "Latin-1"],
+    );
 }

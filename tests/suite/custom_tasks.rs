@@ -158,7 +158,8 @@ fn accuracies_have_the_error_between_stories() {
     let correct: Vec<f64> =
         records(&path.join("run"), "stories.jsonl").iter().map(|record| record.values["correct"]).collect();
     // Index 0 in three stories of five is the answer of Majority.
-    let majority: Vec<f64> = (0..100).map(|index| f64::from(u8::from(![1, 4].contains(&(index / 20))))).collect();
+    let majority: Vec<f64> =
+        (0..100).map(|index| f64::from(u8::from(![1, 4].contains(&(index / 20))))).collect();
     for (model, correct) in [("tiny-3M", correct), ("Majority", majority)] {
         let row = rows.iter().find(|row| row[0] == *model).unwrap();
         let mean = correct.iter().sum::<f64>() / 100.0;

@@ -17,7 +17,11 @@ fn listed(task: &str, files: &[(&str, Vec<u8>)]) -> String {
     let output = gpt2_eval(directory.path()).args(["ls", "--data", "data"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let start = text.find(&format!("\n  {task} ")).unwrap() + 1;
-    text[start..].split("\n  ").filter(|line| line.contains("data  ") || line.starts_with("     ")).take(3).collect()
+    text[start..]
+        .split("\n  ")
+        .filter(|line| line.contains("data  ") || line.starts_with("     "))
+        .take(3)
+        .collect()
 }
 
 #[track_caller]
@@ -60,7 +64,8 @@ fn lambada_and_natural_questions() {
 
 #[test]
 fn newstest2014_as_sgm_and_as_lines() {
-    let [Some(french), Some(english)] = ["src.fr", "ref.en"].map(|name| shared(&format!("data/wmt14/newstest2014-fren-{name}.sgm")))
+    let [Some(french), Some(english)] =
+        ["src.fr", "ref.en"].map(|name| shared(&format!("data/wmt14/newstest2014-fren-{name}.sgm")))
     else {
         return;
     };
@@ -72,17 +77,26 @@ fn newstest2014_as_sgm_and_as_lines() {
     is_published("wmt14-fr-en", &[(names[0], upper(&french)), (names[1], upper(&english))]);
     let plain = |path: &Path| {
         let text = read(path);
-        let segments = text.lines().filter_map(|line| line.split_once("<seg id=")?.1.split_once('>')?.1.split_once("</seg>"));
+        let segments = text
+            .lines()
+            .filter_map(|line| line.split_once("<seg id=")?.1.split_once('>')?.1.split_once("</seg>"));
         segments.map(|(segment, _)| segment.to_owned() + "\n").collect::<String>().into_bytes()
     };
-    is_published("wmt14-fr-en", &[("wmt14/newstest2014.fr", plain(&french)), ("wmt14/newstest2014.en", plain(&english))]);
-    is_published("wmt14-en-fr", &[("wmt14/newstest2014.en", plain(&english)), ("wmt14/newstest2014.fr", plain(&french))]);
+    is_published(
+        "wmt14-fr-en",
+        &[("wmt14/newstest2014.fr", plain(&french)), ("wmt14/newstest2014.en", plain(&english))],
+    );
+    is_published(
+        "wmt14-en-fr",
+        &[("wmt14/newstest2014.en", plain(&english)), ("wmt14/newstest2014.fr", plain(&french))],
+    );
 }
 
 #[test]
 fn winograd_schemas_as_xml_json_and_the_table_of_the_hub() {
     let [Some(xml), Some(contexts), Some(blanks)] =
-        ["WSCollection.xml", "winograd_wsc.jsonl", "wsc273.jsonl"].map(|name| shared(&format!("data/winograd/{name}")))
+        ["WSCollection.xml", "winograd_wsc.jsonl", "wsc273.jsonl"]
+            .map(|name| shared(&format!("data/winograd/{name}")))
     else {
         return;
     };
@@ -94,7 +108,8 @@ fn winograd_schemas_as_xml_json_and_the_table_of_the_hub() {
     // The hub's table has the columns of its script.
     let text = read(&xml);
     let document = roxmltree::Document::parse(&text).unwrap();
-    let words = |text: Option<&str>| text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    let words =
+        |text: Option<&str>| text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     let schemas = document.root_element().children().filter(|node| node.has_tag_name("schema")).take(273);
     let table = schemas.map(|schema| {
         let child = |node: roxmltree::Node<'_, '_>, name: &str| {

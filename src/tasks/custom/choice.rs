@@ -57,9 +57,14 @@ fn labels(list: &TextList, record: &Record, choices: usize) -> Result<Vec<String
     let labels = list.of(record)?;
     if labels.len() != choices {
         let (name, count) = (list.name(), labels.len());
-        return Err(format!("`labels` ({name}) has {count} elements for {choices} choices; expected one for each"));
+        return Err(format!(
+            "`labels` ({name}) has {count} elements for {choices} choices; expected one for each"
+        ));
     }
-    let repeated = labels.iter().enumerate().find(|(index, label)| labels.iter().take(*index).any(|known| known == *label));
+    let repeated = labels
+        .iter()
+        .enumerate()
+        .find(|(index, label)| labels.iter().take(*index).any(|known| known == *label));
     match repeated {
         Some((_, label)) => Err(format!("two choices have the label {:?}", untrusted_input::clipped(label))),
         None => Ok(labels),
@@ -243,7 +248,12 @@ impl Choice {
 mod tests {
     use super::*;
 
-    fn question(json: &str, choices: TextList, answer: &str, answer_is: AnswerIs) -> Result<Vec<usize>, String> {
+    fn question(
+        json: &str,
+        choices: TextList,
+        answer: &str,
+        answer_is: AnswerIs,
+    ) -> Result<Vec<usize>, String> {
         let prompt = Prompt {
             preamble: String::new(),
             template: Template::parse("Q:").unwrap(),
@@ -301,7 +311,8 @@ mod tests {
         assert_eq!((boolq("true").unwrap(), boolq("false").unwrap()), (vec![1], vec![0]));
         assert_eq!(boolq("\"True\"").unwrap(), [1], "as pandas writes it");
         assert!(boolq("\"maybe\"").unwrap_err().contains("expected true or false"));
-        let three = question(r#"{"c": ["a", "b", "c"], "answer": true}"#, field("c"), "answer", AnswerIs::Boolean);
+        let three =
+            question(r#"{"c": ["a", "b", "c"], "answer": true}"#, field("c"), "answer", AnswerIs::Boolean);
         assert!(three.unwrap_err().contains("the record has 3 choices"));
     }
 

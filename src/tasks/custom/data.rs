@@ -57,9 +57,13 @@ impl CustomData {
             return Err(Problem::new(at, reason));
         }
         let is_separated = matches!(format, Format::Csv | Format::Tsv);
-        for (key, at) in [("delimiter", span(raw.delimiter.as_ref())), ("quotes", span(raw.quotes.as_ref()))] {
+        for (key, at) in [("delimiter", span(raw.delimiter.as_ref())), ("quotes", span(raw.quotes.as_ref()))]
+        {
             if let Some(at) = at.filter(|_| !is_separated) {
-                return Err(Problem::new(at, format!("`{key}` is only supported by formats \"csv\" and \"tsv\"; remove it")));
+                return Err(Problem::new(
+                    at,
+                    format!("`{key}` is only supported by formats \"csv\" and \"tsv\"; remove it"),
+                ));
             }
         }
         let delimiter = match (&raw.delimiter, format) {
@@ -67,7 +71,9 @@ impl CustomData {
                 u8::try_from(*given.get_ref())
                     .ok()
                     .filter(|byte| byte.is_ascii() && !b"\"\r\n".contains(byte))
-                    .ok_or_else(|| Problem::new(given.span(), "expected an ASCII character, such as \";\" or \"\\t\""))?,
+                    .ok_or_else(|| {
+                        Problem::new(given.span(), "expected an ASCII character, such as \";\" or \"\\t\"")
+                    })?,
             ),
             (None, Format::Tsv) => Some(b'\t'),
             (None, _) => None,

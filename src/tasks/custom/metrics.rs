@@ -181,7 +181,11 @@ mod tests {
         for name in ["exact_match", "f1", "coqa_exact_match", "coqa_f1", "exact_text"] {
             let metric = CustomMetric::find(Kind::Generate, name).unwrap();
             assert!(!metric.needs_reference());
-            assert_eq!((metric.of_text("", &[])[name], metric.of_text("A cat", &[])[name]), (1.0, 0.0), "{name}");
+            assert_eq!(
+                (metric.of_text("", &[])[name], metric.of_text("A cat", &[])[name]),
+                (1.0, 0.0),
+                "{name}"
+            );
         }
         let score = |name: &str| {
             let metric = CustomMetric::find(Kind::Generate, name).unwrap();

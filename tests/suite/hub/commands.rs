@@ -268,7 +268,8 @@ fn sharded_and_pytorch_weights_are_downloaded() {
 fn a_run_without_shots_fetches_no_examples() {
     let (server, directory) = (HubServer::start(), tempfile::tempdir().unwrap());
     let (directory, endpoint) = (directory.path(), server.endpoint());
-    let articles = std::str::from_utf8(&bundled("tasks/cnn_dailymail/sample.csv")).map(str::to_owned).unwrap();
+    let articles =
+        std::str::from_utf8(&bundled("tasks/cnn_dailymail/sample.csv")).map(str::to_owned).unwrap();
     let mut reader = csv::Reader::from_reader(articles.as_bytes());
     let header = reader.headers().unwrap().clone();
     let row = |record: csv::StringRecord| {
@@ -334,7 +335,13 @@ fn an_archive_of_two_tasks_is_fetched_once() {
     let is_archive = |seen: &&super::server::Seen| seen.method == "GET" && seen.path.contains("CBTest.tgz");
     assert_eq!(seen.iter().filter(is_archive).count(), 1, "{seen:?}");
     let listed = run(directory, &endpoint, "ls --data plain/data");
-    listed.has(0, &["cbtest_CN_valid_2000ex.txt (1 records, unverified)", "the file has 1 records, the published set has 2,000"]);
+    listed.has(
+        0,
+        &[
+            "cbtest_CN_valid_2000ex.txt (1 records, unverified)",
+            "the file has 1 records, the published set has 2,000",
+        ],
+    );
 }
 
 /// The hub's host has no address; the authors' does.

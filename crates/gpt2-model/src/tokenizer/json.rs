@@ -165,7 +165,8 @@ mod tests {
         let prefix = wrong("\"dropout\":null", "\"continuing_subword_prefix\":\"#####\"");
         assert!(prefix.contains("`model.continuing_subword_prefix` is set"), "{prefix}");
         assert!(
-            wrong("\"id\":3", "\"id\":9").contains("\"<|endoftext|>\" has the id 9, but the vocabulary has it as 3")
+            wrong("\"id\":3", "\"id\":9")
+                .contains("\"<|endoftext|>\" has the id 9, but the vocabulary has it as 3")
         );
         assert!(
             wrong("\"id\":3", "\"id\":1")
