@@ -87,28 +87,34 @@ impl DataFile {
         }
     }
 
-    /// Reads a file of a data directory; it is complete if its sha256 is `published`. `Err` names a file that is not the
-    /// data: compressed, in UTF-16, a web page, a Git LFS pointer.
-    pub(super) fn read(path: &Path, published: Option<&str>) -> Result<Self, DataError> {
-        let mut bytes = read_bounded(path, MAX_BYTES)
-            .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-        if let Some(reason) = foreign(&bytes, path) {
-            return Err(DataError::Foreign { path: path.to_owned(), reason });
-        }
+    /// A file of unknown origin whose content is in memory.
+    pub fn in_memory(name: &str, mut bytes: Vec<u8>) -> Self {
         let sha256 = hex::encode(Sha256::digest(&bytes));
         if bytes.starts_with(BYTE_ORDER_MARK) {
             bytes.drain(..BYTE_ORDER_MARK.len());
         }
+        let (name, bytes) = (name.to_owned(), Cow::Owned(bytes));
+        Self { name, bytes, sha256, provenance: Provenance::Unverified, companion: None }
+    }
+
+    /// Reads a file of a data directory; it is complete if its sha256 is `published`. `Err` names a file that is not the
+    /// data: compressed, in UTF-16, a web page, a Git LFS pointer.
+    pub(super) fn read(path: &Path, published: Option<&str>) -> Result<Self, DataError> {
+        let bytes = read_bounded(path, MAX_BYTES)
+            .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+        if let Some(reason) = foreign(&bytes, path) {
+            return Err(DataError::Foreign { path: path.to_owned(), reason });
+        }
+        let file = Self::in_memory(&path.display().to_string(), bytes);
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let provenance = if published == Some(sha256.as_str()) {
+        let provenance = if published == Some(file.sha256.as_str()) {
             Provenance::Complete
         } else if ["subset", "lookalike"].iter().any(|word| file_name.contains(word)) {
             Provenance::Subset
         } else {
             Provenance::Unverified
         };
-        let name = path.display().to_string();
-        Ok(Self { name, bytes: Cow::Owned(bytes), sha256, provenance, companion: None })
+        Ok(Self { provenance, ..file })
     }
 
     /// Reads the file of a custom task. `Err` if its sha256 is not `sha256`, the one in the task config.

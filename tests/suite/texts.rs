@@ -87,7 +87,7 @@ fn what_cannot_be_meant_is_refused() {
         (&["generate", "--prompt", "x", "--size", "tiny-3M", "--stop", ""], &["an empty stop string"]),
         (
             &["generate", "--prompt", "x", "--size", "tiny-3M", "-n", "1025"],
-            &["1025 tokens", "has only 1024"],
+            &["--max-new-tokens 1025 is too many", "has only 1024"],
         ),
         (&["generate", "--prompt", "x", "--model", "nowhere"], &["nowhere"]),
         (&["score-text", "nowhere.txt", "--size", "tiny-3M"], &["cannot read nowhere.txt"]),
