@@ -185,7 +185,8 @@ fn keys(browser: &mut Chromium) {
     assert_eq!(browser.value(active), "row-2");
     assert_eq!(browser.value("document.querySelectorAll('.row[aria-selected=true]').length"), 1);
     browser.press("End");
-    assert_eq!(browser.value(active), json!(format!("row-{}", 6 * 2 - 1)));
+    // All ten parts of WikiText with both models.
+    assert_eq!(browser.value(active), json!(format!("row-{}", 10 * 2 - 1)));
     assert_eq!(browser.value(&format!("document.getElementById({active}) !== null")), true);
     browser.press("Enter");
     assert_eq!(browser.value("document.activeElement.id"), "sample");
