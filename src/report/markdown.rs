@@ -65,7 +65,7 @@ pub fn escape_markdown(text: &str) -> String {
         match character {
             '_' if is_in_word && characters.peek().is_some_and(|next| next.is_alphanumeric()) => {}
             '|' | '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '$' | '_' | '~' | '#' | '&' => {
-                escaped.push('\\')
+                escaped.push('\\');
             }
             _ => {}
         }

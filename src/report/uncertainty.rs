@@ -103,7 +103,7 @@ mod tests {
             with_error(value, Some(stderr), Some((value - 1.96 * stderr, value + 1.96 * stderr)))
         };
         assert_eq!(shown(35.126, 0.7), "35.13 ± 0.70");
-        assert_eq!(shown(35.126, 3.14), "35.1 ± 3.1");
+        assert_eq!(shown(35.126, 3.12), "35.1 ± 3.1");
         assert_eq!(shown(135.126, 31.4), "135 ± 31");
         assert_eq!(shown(13_594.2, 1_879.91), "13,600 ± 1,900");
         assert_eq!(shown(2_346_902.6, 81_234.0), "2.347e6 ± 8.1e4");

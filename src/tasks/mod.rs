@@ -80,6 +80,9 @@ pub struct Item<Doc> {
     pub doc: Doc,
 }
 
+/// Samples, and notes on how they were read.
+pub type ItemsAndNotes<Doc> = (Vec<Item<Doc>>, Vec<String>);
+
 /// Everything besides the sample that decides its requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting<'a> {
@@ -136,7 +139,7 @@ pub trait Task: Sync {
         &self,
         file: &DataFile,
         protocol: &Protocol,
-    ) -> Result<(Vec<Item<Self::Doc>>, Vec<String>), DataError> {
+    ) -> Result<ItemsAndNotes<Self::Doc>, DataError> {
         Ok((self.docs(file, protocol)?, Vec::new()))
     }
 

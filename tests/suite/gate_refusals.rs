@@ -56,7 +56,10 @@ fn copy_run(path: &Path, from: &str, to: &str) {
     copy(&path.join(from), &path.join(to));
 }
 
+type Change = Box<dyn Fn(&mut Value)>;
+
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of changes")]
 fn baselines_with_which_no_gate_fails_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
@@ -70,7 +73,7 @@ fn baselines_with_which_no_gate_fails_are_refused() {
         let column = model(baseline, task)["values"][name].as_array_mut().unwrap();
         column.iter_mut().enumerate().for_each(|(index, value)| change(index, value));
     };
-    let set = |task: &'static str, name: &'static str, value: Value| -> Box<dyn Fn(&mut Value)> {
+    let set = |task: &'static str, name: &'static str, value: Value| -> Change {
         Box::new(move |baseline| {
             column(baseline, task, name, &|index, old| {
                 if index == 3 {
@@ -79,8 +82,7 @@ fn baselines_with_which_no_gate_fails_are_refused() {
             });
         })
     };
-    let changed = |change: fn(&mut Value)| -> Box<dyn Fn(&mut Value)> { Box::new(change) };
-    type Change = Box<dyn Fn(&mut Value)>;
+    let changed = |change: fn(&mut Value)| -> Change { Box::new(change) };
     let changes: Vec<(Change, &str)> = vec![
         // Nothing to compare.
         (

@@ -62,14 +62,14 @@ fn write_tiny(directory: &Path, rows: usize) {
     configure(directory, &json!({"vocab_size": rows}));
 }
 
-fn write_vocabulary(directory: &Path, vocabulary: Value, merges: &[&str]) {
-    write_json(directory.join("vocab.json"), &vocabulary);
+fn write_vocabulary(directory: &Path, vocabulary: &Value, merges: &[&str]) {
+    write_json(directory.join("vocab.json"), vocabulary);
     std::fs::write(directory.join("merges.txt"), format!("#version: 0.2\n{}\n", merges.join("\n"))).unwrap();
 }
 
 fn write_gpt2_vocabulary(directory: &Path) {
     let (vocabulary, merges) = gpt2_vocabulary();
-    write_vocabulary(directory, Value::Object(vocabulary), &merges);
+    write_vocabulary(directory, &Value::Object(vocabulary), &merges);
 }
 
 /// tiny-3M with GPT-2's vocabulary and the side files of a golden case.
@@ -292,7 +292,7 @@ fn a_token_without_a_row_is_an_error_only_if_a_text_uses_it() {
     // More tokens of the vocabulary itself than rows are another model's vocabulary.
     let (mut vocabulary, merges) = gpt2_vocabulary();
     vocabulary.insert("Ġlampkeeper".to_owned(), 50_257.into());
-    write_vocabulary(directory.path(), Value::Object(vocabulary), &merges);
+    write_vocabulary(directory.path(), &Value::Object(vocabulary), &merges);
     std::fs::remove_file(directory.path().join("added_tokens.json")).unwrap();
     let message = refused(directory.path(), &["inspect", "."]);
     assert!(message.contains("has 50258 tokens, but tensor `wte.weight` has 50257 rows"), "{message}");
@@ -346,7 +346,9 @@ fn write_own(directory: &Path) {
     for (seed, (name, shape)) in shapes.into_iter().enumerate() {
         let mut values = formula(shape.iter().product(), seed as u64, 1.0 / 512.0);
         if name.contains("ln_") && name.ends_with("weight") {
-            values.iter_mut().for_each(|value| *value += 1.0);
+            for value in &mut values {
+                *value += 1.0;
+            }
         }
         tensors.insert(format!("transformer.{name}"), (shape, values));
     }
@@ -383,7 +385,7 @@ fn a_vocabulary_of_ones_own_has_the_numbers_of_transformers() {
         })
         .collect();
     let merges: Vec<&str> = merges.iter().map(String::as_str).collect();
-    write_vocabulary(path, OWN["model"]["vocab"].clone(), &merges);
+    write_vocabulary(path, &OWN["model"]["vocab"], &merges);
     assert_eq!(score(path, text), scored);
     // A run works, and with another begin of text it is another run.
     let task = "name = \"mine\"\ntitle = \"M\"\nmeasures = \"m\"\nkind = \"perplexity\"\ntext = \"{t}\"\n[data]\nfile = \"d.jsonl\"\n";

@@ -85,8 +85,8 @@ fn accuracy_failures(n: usize, discordant: f64, drop: f64, runs: u64) -> f64 {
         let mut flips = Flips::default();
         for _ in 0..n {
             let quantile = uniform(&mut numbers);
-            flips.lost += u64::from(quantile < (discordant + drop) / 2.0);
-            flips.won += u64::from(((discordant + drop) / 2.0..discordant).contains(&quantile));
+            flips.lost += u64::from(quantile < f64::midpoint(discordant, drop));
+            flips.won += u64::from((f64::midpoint(discordant, drop)..discordant).contains(&quantile));
         }
         flips.test().below < 0.05
     });

@@ -28,7 +28,7 @@ pub(super) fn t_975(freedom: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// The regularized incomplete beta function I_x(a, ½) with x = `rest` and 1 − x = `other`, which are given both because
+/// The regularized incomplete beta function I(x; a, ½) with x = `rest` and 1 − x = `other`, which are given both because
 /// subtraction would lose the digits of the smaller one.
 fn beta_fraction(other: f64, rest: f64, a: f64) -> f64 {
     if rest <= 0.0 {
@@ -48,6 +48,7 @@ fn beta_fraction(other: f64, rest: f64, a: f64) -> f64 {
 }
 
 /// Lentz's evaluation of the continued fraction of the incomplete beta function (Press et al., Numerical Recipes, 6.4).
+#[allow(clippy::many_single_char_names, reason = "the names of the formula")]
 fn continued_fraction(x: f64, a: f64, b: f64) -> f64 {
     const TINY: f64 = 1e-300;
     let nonzero = |value: f64| if value.abs() < TINY { TINY } else { value };

@@ -90,9 +90,9 @@ impl Publisher {
             HubError::Offline { .. }
             | HubError::NotFound { .. }
             | HubError::NoPermission { .. }
-            | HubError::Gone { .. } => true,
+            | HubError::Gone { .. }
             // One host may be down while others are up.
-            HubError::NoNetwork { .. } => true,
+            | HubError::NoNetwork { .. } => true,
             HubError::Server { .. } | HubError::Checksum { .. } => matches!(self, Self::Upstream(_)),
             _ => false,
         }

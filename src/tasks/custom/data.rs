@@ -123,7 +123,7 @@ impl CustomData {
         let mut notes = Vec::new();
         let records: Vec<(usize, Map<String, Value>)> = match self.format {
             Format::Csv | Format::Tsv => {
-                let (records, note) = separated_records(file, &self.separated)?;
+                let (records, note) = separated_records(file, self.separated)?;
                 notes.extend(note);
                 records
             }

@@ -22,7 +22,7 @@ type Line = (usize, Map<String, Value>);
 /// one name, or a value in a column without a name.
 pub(super) fn separated_records(
     file: &DataFile,
-    separated: &Separated,
+    separated: Separated,
 ) -> Result<(Vec<Line>, Option<String>), DataError> {
     let text = file.text()?;
     let (delimiter, note) = match separated.delimiter {
@@ -133,7 +133,7 @@ mod tests {
 
     const CSV: Separated = Separated { delimiter: None, has_quotes: true };
 
-    fn read(text: &str, separated: &Separated) -> Result<(String, Option<String>), String> {
+    fn read(text: &str, separated: Separated) -> Result<(String, Option<String>), String> {
         let mut file = DataFile::bundled("t.csv", b"");
         file.bytes = Cow::Owned(text.as_bytes().to_vec());
         let (records, note) = separated_records(&file, separated).map_err(|error| error.to_string())?;
@@ -145,37 +145,37 @@ mod tests {
     fn commas_semicolons_and_tabs() {
         let expected = "2 {\"a\":\"1, one\",\"b\":\"x\\ny\"}\n4 {\"a\":\"2\",\"b\":\"\\\"\"}";
         let comma = "a,b\n\"1, one\",\"x\ny\"\n2,\"\"\"\"\n";
-        assert_eq!(read(comma, &CSV).unwrap(), (expected.to_owned(), None));
+        assert_eq!(read(comma, CSV).unwrap(), (expected.to_owned(), None));
         let semicolon = "a;b\r\n1, one;\"x\ny\"\r\n2;\"\"\"\"\r\n";
-        let (found, note) = read(semicolon, &CSV).unwrap();
+        let (found, note) = read(semicolon, CSV).unwrap();
         assert_eq!(
             (found.as_str(), note.as_deref()),
             (expected, Some("its columns are separated by semicolons"))
         );
         let tab = Separated { delimiter: Some(b'\t'), has_quotes: true };
-        assert_eq!(read("a\tb\n1, one\t\"x\ny\"\n2\t\"\"\"\"\n", &tab).unwrap(), (expected.to_owned(), None));
+        assert_eq!(read("a\tb\n1, one\t\"x\ny\"\n2\t\"\"\"\"\n", tab).unwrap(), (expected.to_owned(), None));
         let pipe = Separated { delimiter: Some(b'|'), has_quotes: true };
-        assert_eq!(read("a|b\n1|2\n", &pipe).unwrap().0, "2 {\"a\":\"1\",\"b\":\"2\"}");
+        assert_eq!(read("a|b\n1|2\n", pipe).unwrap().0, "2 {\"a\":\"1\",\"b\":\"2\"}");
     }
 
     #[test]
     fn quotation_marks_that_are_text() {
         let text = "a\tb\n\"Oh\" he said\tx\n\"y\tz\n";
         let tab = Separated { delimiter: Some(b'\t'), has_quotes: true };
-        let wrong = read(text, &tab).unwrap_err();
+        let wrong = read(text, tab).unwrap_err();
         assert!(wrong.starts_with("t.csv:2: text follows a closing quotation mark"), "{wrong}");
         assert!(wrong.contains("quotes = false"), "{wrong}");
-        let wrong = read("a,b\n1,2\n\"y,z\n3,4\n", &CSV).unwrap_err();
+        let wrong = read("a,b\n1,2\n\"y,z\n3,4\n", CSV).unwrap_err();
         assert!(wrong.starts_with("t.csv:3: a quotation mark is never closed"), "{wrong}");
         let plain = Separated { has_quotes: false, ..tab };
         let expected = "2 {\"a\":\"\\\"Oh\\\" he said\",\"b\":\"x\"}\n3 {\"a\":\"\\\"y\",\"b\":\"z\"}";
-        assert_eq!(read(text, &plain).unwrap().0, expected);
-        assert_eq!(read("a,b\n5\" nail,2\n", &CSV).unwrap().0, "2 {\"a\":\"5\\\" nail\",\"b\":\"2\"}");
+        assert_eq!(read(text, plain).unwrap().0, expected);
+        assert_eq!(read("a,b\n5\" nail,2\n", CSV).unwrap().0, "2 {\"a\":\"5\\\" nail\",\"b\":\"2\"}");
     }
 
     #[test]
     fn headers_and_lengths() {
-        assert_eq!(read("a, b,,\n1,2,,\n\n3,4,,\n", &CSV).unwrap().0.lines().count(), 2, "empty columns");
+        assert_eq!(read("a, b,,\n1,2,,\n\n3,4,,\n", CSV).unwrap().0.lines().count(), 2, "empty columns");
         for (text, part) in [
             ("a,a\n1,2\n", "t.csv:1: two columns have the name `a`"),
             ("a,b\n1,2,\n", "t.csv:2: 3 values, but the header names 2 columns"),
@@ -183,7 +183,7 @@ mod tests {
             ("a,\n1,2\n", "t.csv:2: column 2 has no name in the header"),
             ("a,b\n", "no records"),
         ] {
-            let wrong = read(text, &CSV).unwrap_err();
+            let wrong = read(text, CSV).unwrap_err();
             assert!(wrong.contains(part), "{wrong}");
         }
     }
