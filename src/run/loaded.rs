@@ -191,7 +191,7 @@ fn texts(requests: &[Request]) -> Vec<RequestText> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gpt2_model::request::Overflow;
+    use gpt2_model::request::{Overflow, Span};
 
     #[test]
     fn a_repeated_context_is_left_out() {
@@ -200,6 +200,7 @@ mod tests {
             continuation: continuation.to_owned(),
             excluded_words: [].into(),
             overflow: Overflow::Refuse,
+            span: Span::Continuation,
         };
         let texts = texts(&[request("a", "b"), request("a", "c"), request("d", "c")]);
         let contexts: Vec<Option<&str>> = texts.iter().map(|text| text.context.as_deref()).collect();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{HeuristicBaseline, Item, UnexpectedResponse};
 use crate::seeding::below;
-use gpt2_model::request::{Overflow, Request, Response};
+use gpt2_model::request::{Overflow, Request, Response, Span};
 use text_metrics::SampleValues;
 
 /// A request for the log-likelihood of `continuation`. A context that is too long loses tokens on its left.
@@ -14,6 +14,7 @@ pub(super) fn log_likelihood_request(context: String, continuation: String) -> R
         continuation,
         excluded_words: Arc::default(),
         overflow: Overflow::TruncateLeft,
+        span: Span::Continuation,
     }
 }
 

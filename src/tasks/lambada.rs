@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Item, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::{BundledFile, DataError, DataFile, read_json_lines};
 use crate::record::Protocol;
-use gpt2_model::request::{Overflow, Request, Response};
+use gpt2_model::request::{Overflow, Request, Response, Span};
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, Metric};
 use untrusted_input::strip;
@@ -99,6 +99,7 @@ impl Task for Lambada {
             continuation: target.to_owned(),
             excluded_words: if harness { Arc::default() } else { Arc::clone(&STOP_WORDS) },
             overflow: if harness { Overflow::TruncateLeft } else { Overflow::Refuse },
+            span: Span::Continuation,
         }]
     }
 

@@ -69,7 +69,7 @@ mod wgpu {
     use super::*;
     use gpt2_model::ComputeDevice;
     use gpt2_model::engine::{Planner, check_device};
-    use gpt2_model::request::{Overflow, Request};
+    use gpt2_model::request::{Overflow, Request, Span};
 
     use crate::common::{bundled, bundled_on};
 
@@ -109,6 +109,7 @@ mod wgpu {
                 continuation: continuation.to_owned(),
                 excluded_words: ["the".to_owned(), "queen".to_owned(), "a".to_owned()].into(),
                 overflow: Overflow::Refuse,
+                span: Span::Continuation,
             })
             .map(|request| planner.plan(&request).unwrap())
             .collect();

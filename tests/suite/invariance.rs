@@ -1,7 +1,7 @@
 //! On the CPU no bit of a response depends on the rest of the batch, the batch size, the order, the threads, or shared prefixes.
 
 use gpt2_model::engine::{Planner, Work};
-use gpt2_model::request::{Completion, Decoding, Overflow, Request, Response, Sampling, Trim};
+use gpt2_model::request::{Completion, Decoding, Overflow, Request, Response, Sampling, Span, Trim};
 use proptest::prelude::*;
 
 use crate::common::{Loaded, bundled, gpt2_eval};
@@ -23,6 +23,7 @@ fn requests() -> Vec<Request> {
                 continuation: continuation.to_owned(),
                 excluded_words: ["the".to_owned(), "a".to_owned()].into(),
                 overflow: Overflow::Refuse,
+                span: Span::Continuation,
             }
         })
         .collect()
@@ -52,6 +53,7 @@ fn choices() -> Vec<Request> {
                 continuation: end.to_owned(),
                 excluded_words: std::sync::Arc::default(),
                 overflow: Overflow::TruncateLeft,
+                span: Span::Continuation,
             })
         })
         .collect()

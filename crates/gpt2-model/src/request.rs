@@ -23,6 +23,9 @@ pub enum Request {
         excluded_words: Arc<[String]>,
         /// Treatment of a context and continuation that together are longer than the model's context.
         overflow: Overflow,
+        /// How both become tokens, and which of these are scored.
+        #[serde(skip_serializing_if = "Span::is_default")]
+        span: Span,
     },
     /// A part of a document in overlapping windows. Over the parts of a document, every token is scored exactly once.
     Rolling {
@@ -105,6 +108,41 @@ impl Window {
     pub fn step(self, n_positions: usize) -> usize {
         let tokens = self.tokens(n_positions);
         self.stride.map_or(tokens, |stride| stride.clamp(1, tokens))
+    }
+}
+
+/// How the text of a context and continuation becomes tokens, and which tokens are scored.
+///
+/// A row, in nanochat's words, is begin-of-text and the tokens of context + continuation, tokenized in one piece. White space
+/// does not move in it. A row that is longer than the model's context loses tokens on its left, begin-of-text too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Span {
+    /// The tokens after those of the context alone, as in lm-evaluation-harness.
+    #[default]
+    Continuation,
+    /// Context and continuation are tokenized separately; all tokens of the continuation (karpathy/llm.c).
+    Separate,
+    /// A row from the first token in which it differs from the rows with the other continuations; nothing if there is no
+    /// such token (nanochat, `multiple_choice`).
+    AfterCommonPrefix {
+        /// The continuations of all rows.
+        continuations: Arc<[String]>,
+    },
+    /// The tokens at the end of a row that it has in common with the rows after the other contexts (nanochat, `schema`).
+    CommonSuffix {
+        /// The contexts of all rows.
+        contexts: Arc<[String]>,
+    },
+    /// A row after the tokens of the context without white space at its ends, of which the row must be a continuation
+    /// (nanochat, `language_modeling`).
+    AfterTrimmedContext,
+}
+
+impl Span {
+    // Serde passes a reference to the field.
+    fn is_default(&self) -> bool {
+        *self == Self::Continuation
     }
 }
 
