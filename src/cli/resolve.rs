@@ -74,6 +74,10 @@ pub(super) struct RunArguments {
     /// Completions sampled for one item, for tasks that sample; mean and spread are reported [default: 1]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub repeats: Option<usize>,
+    /// Keeps only the first N records of every CORE task after nanochat's shuffle, as its --max-per-task. Few-shot examples come
+    /// from these too.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_per_task: Option<u32>,
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -200,6 +204,9 @@ pub(super) fn planned_tasks(
     };
     if let Some(stride) = arguments.stride {
         set_option(&mut tasks, ("stride", &stride.to_string()), registry)?;
+    }
+    if let Some(max) = arguments.max_per_task {
+        set_option(&mut tasks, ("max_per_task", &max.to_string()), registry)?;
     }
     if let Some(repeats) = arguments.repeats {
         set_option(&mut tasks, ("repeats", &repeats.to_string()), registry)?;

@@ -11,7 +11,7 @@ use crate::tasks::{self, AnyTask, CUSTOM_GROUP, Registry, TaskConfig};
 use untrusted_input::did_you_mean;
 
 /// Groups of tasks.
-const GROUPS: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", CUSTOM_GROUP];
+const GROUPS: [&str; 7] = ["all", "paper", "lm", "cbt", "wmt14", "core", CUSTOM_GROUP];
 
 /// Parser of `--tasks` and of `show TASK`.
 pub(super) fn task_parser() -> Suggested<StringValueParser> {
@@ -162,7 +162,7 @@ pub(super) fn set_option(
     if !is_taken {
         let names: Vec<String> =
             tasks.iter().map(|planned| format!("{}:{}", planned.task, planned.protocol)).collect();
-        bail!("--{option} is not supported by {}", names.join(", "));
+        bail!("--{} is not supported by {}", option.replace('_', "-"), names.join(", "));
     }
     Ok(())
 }

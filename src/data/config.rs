@@ -49,7 +49,7 @@ impl Split {
 }
 
 /// One file, or a file and its companion, that may hold a split.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileConfig {
     /// Path below the data directory.

@@ -109,7 +109,7 @@ impl DataFile {
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         let provenance = if published == Some(file.sha256.as_str()) {
             Provenance::Complete
-        } else if ["subset", "lookalike"].iter().any(|word| file_name.contains(word)) {
+        } else if ["subset", "lookalike", "first-"].iter().any(|word| file_name.contains(word)) {
             Provenance::Subset
         } else {
             Provenance::Unverified

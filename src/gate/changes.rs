@@ -72,7 +72,9 @@ impl View {
                 Some(Self::LogLikelihood(log_likelihood))
             }
             Aggregate::Mean { .. } | Aggregate::Bleu { .. } => Some(Self::Score(metric)),
-            Aggregate::MostConfident { .. } | Aggregate::SeedDeviation { .. } => None,
+            Aggregate::CenteredAccuracy { .. }
+            | Aggregate::MostConfident { .. }
+            | Aggregate::SeedDeviation { .. } => None,
         }
     }
 

@@ -201,7 +201,7 @@ mod tests {
     fn every_sample_has_one_shard_and_shards_cost_about_the_same() {
         let mut dealer = Dealer::new(4);
         let mut counts = [0; 4];
-        for task in REGISTRY {
+        for task in REGISTRY.iter() {
             let config = task.config();
             let protocol = config.planned(config.default_protocol()).protocol;
             let all = task.load(&Source::new(&DataSource::Sample, config.data.split, 0), &protocol).unwrap();

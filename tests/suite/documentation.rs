@@ -123,7 +123,7 @@ fn prepare(directory: &Path) {
     for model in ["models/117M", "models/345M", "models/762M", "models/1542M", "out", "out/checkpoint"] {
         copy_model("tiny-3M", &directory.join(model));
     }
-    for task in REGISTRY {
+    for task in REGISTRY.iter() {
         let config = task.config();
         for sample in &config.data.samples {
             let split = sample.split.unwrap_or(config.data.split);

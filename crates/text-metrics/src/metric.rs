@@ -39,6 +39,14 @@ pub enum Aggregate {
         /// 0 or 1 a sample.
         correct: &'static str,
     },
+    /// 100 · (a − b) / (1 − b), percent, where a is the mean of `correct` in f32, as PyTorch computes it, and b the accuracy of
+    /// guessing (Li et al. 2024, DataComp-LM, §3.5). Below 0 for a model that is worse than guessing.
+    CenteredAccuracy {
+        /// 0 or 1 a sample.
+        correct: &'static str,
+        /// b in tenths of a percent, below 1000.
+        baseline_tenths: u16,
+    },
     /// [`Aggregate::Accuracy`] of the samples with the highest confidence.
     MostConfident {
         /// 0 or 1 a sample.
@@ -84,6 +92,7 @@ impl Metric {
     pub fn higher_is_better(&self) -> bool {
         match self.aggregate {
             Aggregate::Accuracy { .. }
+            | Aggregate::CenteredAccuracy { .. }
             | Aggregate::MostConfident { .. }
             | Aggregate::Mean { .. }
             | Aggregate::Bleu { .. } => true,
@@ -101,9 +110,18 @@ impl Metric {
     pub fn estimate(&self, samples: &[Sample<'_>]) -> Option<Estimate> {
         let column = |name: &str| column(samples, name);
         match self.aggregate {
-            Aggregate::Accuracy { correct } => {
-                let clusters: Vec<Option<&str>> = samples.iter().map(|sample| sample.cluster).collect();
-                Estimate::accuracy(&column(correct)?, &clusters)
+            Aggregate::Accuracy { correct } => Estimate::accuracy(&column(correct)?, &clusters(samples)),
+            Aggregate::CenteredAccuracy { correct, baseline_tenths } => {
+                let correct = column(correct)?;
+                let Estimate { stderr, ci95, n, .. } = Estimate::accuracy(&correct, &clusters(samples))?;
+                let scale = 1.0 - baseline(baseline_tenths);
+                let centered = |percent: f64| (percent - 100.0 * baseline(baseline_tenths)) / scale;
+                Some(Estimate {
+                    value: self.aggregate.of_sums(&[correct.iter().sum(), n as f64]),
+                    stderr: stderr.map(|stderr| stderr / scale),
+                    ci95: ci95.map(|(low, high)| (centered(low), centered(high))),
+                    n,
+                })
             }
             Aggregate::MostConfident { correct, confidence, percent } => {
                 let correct = column(correct)?;
@@ -167,7 +185,9 @@ impl Aggregate {
     /// A sample's summands in the sums that the metric is a function of; `None` if it is not a function of sums.
     pub(super) fn summands(self) -> Option<Summands> {
         let (names, counted) = match self {
-            Self::Accuracy { correct: name } | Self::Mean { value: name } => (vec![name.to_owned()], true),
+            Self::Accuracy { correct: name }
+            | Self::CenteredAccuracy { correct: name, .. }
+            | Self::Mean { value: name } => (vec![name.to_owned()], true),
             Self::Perplexity { log_likelihood, units } | Self::Bits { log_likelihood, units } => {
                 (vec![log_likelihood.to_owned(), units.to_owned()], false)
             }
@@ -182,6 +202,10 @@ impl Aggregate {
         match self {
             Self::Accuracy { .. } => 100.0 * (sums[0] / sums[1]),
             Self::Mean { .. } => 100.0 * sums[0] / sums[1],
+            Self::CenteredAccuracy { baseline_tenths, .. } => {
+                let accuracy = f64::from(sums[0] as f32 / sums[1] as f32);
+                100.0 * (accuracy - baseline(baseline_tenths)) / (1.0 - baseline(baseline_tenths))
+            }
             Self::Perplexity { .. } if sums[1] > 0.0 => (-sums[0] / sums[1]).exp(),
             Self::Bits { .. } if sums[1] > 0.0 => -sums[0] / std::f64::consts::LN_2 / sums[1],
             Self::Bleu { .. } => BleuStatistics::from_numbers(sums).score(),
@@ -204,6 +228,7 @@ impl Aggregate {
         match self {
             Self::Perplexity { .. } => point.exp(),
             Self::Bits { .. } | Self::SeedDeviation { .. } => point.max(0.0),
+            Self::CenteredAccuracy { .. } => point.min(100.0),
             _ => point.clamp(0.0, 100.0),
         }
     }
@@ -222,6 +247,15 @@ impl Aggregate {
         }
         (value, value)
     }
+}
+
+/// The accuracy of guessing as a fraction.
+fn baseline(tenths: u16) -> f64 {
+    0.01 * (f64::from(tenths) / 10.0)
+}
+
+fn clusters<'a>(samples: &[Sample<'a>]) -> Vec<Option<&'a str>> {
+    samples.iter().map(|sample| sample.cluster).collect()
 }
 
 /// One value of every sample.

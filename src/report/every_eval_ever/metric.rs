@@ -21,6 +21,11 @@ pub(super) fn metric_config(metric: &Metric, description: &str) -> (MetricConfig
             percent("exact_match", Some(PROPORTION))
         }
         Aggregate::Accuracy { .. } | Aggregate::MostConfident { .. } => percent("accuracy", Some(PROPORTION)),
+        Aggregate::CenteredAccuracy { baseline_tenths, .. } => {
+            let guessing = f64::from(baseline_tenths) / 1000.0;
+            let lowest = -100.0 * guessing / (1.0 - guessing);
+            (metric.name, "percent", lowest, Bound::Number(100.0), Some(PROPORTION))
+        }
         Aggregate::Mean { .. } => percent(metric.name, Some(OF_SUMS)),
         Aggregate::Bleu { .. } => percent("bleu", Some(OF_SUMS)),
         Aggregate::SeedDeviation { .. } => percent("standard_deviation", None),
