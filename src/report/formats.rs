@@ -5,6 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use super::core::NanochatCsv;
 use super::csv::Csv;
 use super::every_eval_ever::EveryEvalEver;
 use super::exporter::Exporter;
@@ -17,7 +18,7 @@ use super::terminal::Terminal;
 use super::{Export, ExportedFile, Results, Screen};
 
 /// In the order of `--help`.
-const FORMATS: [Format; 9] = [
+const FORMATS: [Format; 10] = [
     Format(&Terminal),
     Format(&Markdown),
     Format(&Latex),
@@ -25,6 +26,7 @@ const FORMATS: [Format; 9] = [
     Format(&Json),
     Format::HTML,
     Format(&EveryEvalEver),
+    Format(&NanochatCsv),
     Format(&Svg),
     Format(&Png),
 ];

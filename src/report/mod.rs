@@ -1,5 +1,6 @@
 //! Tables, figures, the page and other formats from scores: one exporter a file.
 
+mod core;
 mod csv;
 mod distinct;
 mod escape;

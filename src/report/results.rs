@@ -1,6 +1,6 @@
 //! The scores of a run, or of several, with what their tables say about them.
 
-use super::{Caveat, Heading, Scored, Section, Summary, sections};
+use super::{Caveat, Heading, Scored, Section, Summary, core, sections};
 use crate::record::{
     Environment, GroupScore, Identity, MeasuredTask, ModelIdentity, Protocol, SampleResult, Score,
 };
@@ -108,6 +108,7 @@ impl Results {
         let missing = missing_values(task, records, &scores);
         self.scores.extend(scores);
         self.groups.extend(scored.group_scores(&samples));
+        core::replace(&mut self.scores);
         let mut footnotes = Vec::new();
         let truncated = records.iter().filter(|record| record.truncated_tokens > 0).count();
         let of_all = |count: usize| {
@@ -214,7 +215,12 @@ impl Results {
     pub fn tables(&self) -> Vec<Section> {
         let summary = self.summary();
         let mut tables = if summary.tasks() < MIN_TASKS { Vec::new() } else { summary.sections() };
-        tables.extend(self.sections());
+        let core = core::section(&self.headings, &self.scores);
+        let is_in_core = |heading: &&Heading| core.is_some() && core::is_part(&heading.task);
+        let others: Vec<Heading> =
+            self.headings.iter().filter(|heading| !is_in_core(heading)).cloned().collect();
+        tables.extend(core);
+        tables.extend(sections(&others, &self.scores, &self.groups));
         tables
     }
 

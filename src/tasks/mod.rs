@@ -22,6 +22,7 @@ mod translation;
 mod winograd;
 
 pub use config::{ProtocolConfig, TaskConfig};
+pub use core::{CORE_TASKS, CoreBaselines};
 pub use custom::{CUSTOM_GROUP, CustomTaskConfig, FieldPath, Record, TaskConfigError, Template};
 pub use erased::{AnyTask, Source, TaskSamples};
 pub use perplexity::PAPER_STRIDE;

@@ -7,7 +7,7 @@ use crate::report::distinct::distinct;
 use crate::report::table::best;
 use crate::report::uncertainty::UNKNOWN_ERROR;
 use crate::report::uncertainty::value_text;
-use crate::report::{Caveat, Heading, is_reading};
+use crate::report::{Caveat, Heading, core, is_reading};
 
 /// Symbol of values under options other than the protocol's own.
 const OPTIONS: &str = "◊";
@@ -15,7 +15,9 @@ const OPTIONS: &str = "◊";
 impl Summary {
     /// The summary of scores under their headings.
     pub fn new(headings: &[Heading], scores: &[Score]) -> Self {
-        let defaults: Vec<&Heading> = headings.iter().filter(|heading| heading.is_default).collect();
+        // CORE has a table of its own.
+        let is_shown = |heading: &&Heading| heading.is_default && !core::is_part(&heading.task);
+        let defaults: Vec<&Heading> = headings.iter().filter(is_shown).collect();
         let models = models(scores);
         let mut used = Vec::new();
         let mut groups = Vec::new();

@@ -35,6 +35,30 @@ const FOUNDRY: &str = "https://raw.githubusercontent.com/mosaicml/llm-foundry/\
 /// nanochat's bundle of all files. No checksum of it is pinned, because none could be verified; most files in it have one.
 const BUNDLE: &str = "https://karpathy-public.s3.us-west-2.amazonaws.com/eval_bundle.zip";
 
+/// A task and the accuracies of guessing, fractions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CoreBaselines {
+    /// Name of the task.
+    pub name: String,
+    /// As nanochat's bundle has it (v1).
+    pub baseline: f64,
+    /// As DCLM corrected it in September 2025 (v2).
+    pub corrected_baseline: f64,
+}
+
+/// The tasks of CORE in nanochat's order.
+pub static CORE_TASKS: LazyLock<Vec<CoreBaselines>> = LazyLock::new(|| {
+    let fraction = |tenths: u16| 0.01 * (f64::from(tenths) / 10.0);
+    TASKS
+        .iter()
+        .map(|task| CoreBaselines {
+            name: task.config.name.clone(),
+            baseline: fraction(task.baseline),
+            corrected_baseline: fraction(task.corrected_baseline),
+        })
+        .collect()
+});
+
 /// One of the 22 tasks.
 pub(super) struct CoreTask {
     kind: Kind,
