@@ -190,7 +190,9 @@ impl BaselineModel {
     /// The values that a metric is computed from, with their ranges.
     fn ranges(&self, metric: &Metric) -> Vec<(String, Range)> {
         match metric.aggregate {
-            Aggregate::Accuracy { correct } => vec![(correct.to_owned(), Range::Correct)],
+            Aggregate::Accuracy { correct } | Aggregate::CenteredAccuracy { correct, .. } => {
+                vec![(correct.to_owned(), Range::Correct)]
+            }
             Aggregate::MostConfident { correct, confidence, .. } => {
                 vec![(correct.to_owned(), Range::Correct), (confidence.to_owned(), Range::Finite)]
             }

@@ -19,6 +19,7 @@ mod failures;
 mod formats;
 mod gate;
 mod gate_refusals;
+mod golden_core;
 mod golden_generation;
 mod golden_harness;
 mod golden_log_probs;

@@ -132,6 +132,7 @@ impl CoreTask {
                 title: format!("CORE: {}", config.title),
                 measures: config.measures.clone(),
                 groups: vec!["core".to_owned()],
+                cluster: None,
                 citation: "Li et al. 2024, DataComp-LM (CORE); karpathy/nanochat, core_eval.py".to_owned(),
                 protocols: vec![protocol],
                 data: data(&config),
@@ -238,7 +239,7 @@ impl Task for CoreTask {
         Ok(lines.into_iter().enumerate().map(item).collect())
     }
 
-    fn expected(&self, doc: &CoreItem) -> Vec<String> {
+    fn expected(&self, doc: &CoreItem, _: &Protocol) -> Vec<String> {
         doc.record().gold().map(|_| doc.record().answer().to_owned()).into_iter().collect()
     }
 
