@@ -43,8 +43,9 @@ struct Rows {
 #[derive(Deserialize)]
 struct OfModel {
     tasks: BTreeMap<String, Vec<OfRun>>,
-    core_v1: f64,
-    core_v2: f64,
+    /// Of the model with all tasks.
+    core_v1: Option<f64>,
+    core_v2: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -187,6 +188,6 @@ fn core_is_the_mean_of_the_references_accuracies() {
             .sum();
         sum / tasks::CORE_TASKS.len() as f64
     };
-    assert!((mean(&|task| task.baseline) - expected.core_v1).abs() < 1e-9);
-    assert!((mean(&|task| task.corrected_baseline) - expected.core_v2).abs() < 1e-9);
+    assert!((mean(&|task| task.baseline) - expected.core_v1.unwrap()).abs() < 1e-9);
+    assert!((mean(&|task| task.corrected_baseline) - expected.core_v2.unwrap()).abs() < 1e-9);
 }
