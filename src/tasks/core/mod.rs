@@ -335,4 +335,33 @@ fn probability(log_likelihoods: &[f64], index: usize) -> f64 {
     weights.get(index).map_or(0.0, |weight| weight / weights.iter().sum::<f64>())
 }
 
-const SAMPLES: &[BundledFile] = &[];
+macro_rules! bundled {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!("../../../tasks/core/", $name)))
+    };
+}
+
+/// 20 records of each file, written for this project.
+const SAMPLES: &[BundledFile] = &[
+    bundled!("agi_eval_lsat_ar.jsonl"),
+    bundled!("arc_challenge.jsonl"),
+    bundled!("arc_easy.jsonl"),
+    bundled!("bigbench_cs_algorithms.jsonl"),
+    bundled!("bigbench_dyck_languages.jsonl"),
+    bundled!("bigbench_language_identification.jsonl"),
+    bundled!("bigbench_operators.jsonl"),
+    bundled!("bigbench_qa_wikidata.jsonl"),
+    bundled!("bigbench_repeat_copy_logic.jsonl"),
+    bundled!("boolq.jsonl"),
+    bundled!("commonsense_qa.jsonl"),
+    bundled!("copa.jsonl"),
+    bundled!("coqa.jsonl"),
+    bundled!("hellaswag.jsonl"),
+    bundled!("jeopardy_all.jsonl"),
+    bundled!("lambada_openai.jsonl"),
+    bundled!("openbook_qa.jsonl"),
+    bundled!("piqa.jsonl"),
+    bundled!("squad.jsonl"),
+    bundled!("winograd_wsc.jsonl"),
+    bundled!("winogrande.jsonl"),
+];
