@@ -239,6 +239,10 @@ impl Task for CoreTask {
         Ok(lines.into_iter().enumerate().map(item).collect())
     }
 
+    fn content(&self, doc: &CoreItem) -> Option<Vec<String>> {
+        Some(doc.record().texts())
+    }
+
     fn expected(&self, doc: &CoreItem, _: &Protocol) -> Vec<String> {
         doc.record().gold().map(|_| doc.record().answer().to_owned()).into_iter().collect()
     }

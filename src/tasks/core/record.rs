@@ -126,6 +126,21 @@ impl Record {
         }
     }
 
+    /// Its texts, the answer last.
+    pub fn texts(&self) -> Vec<String> {
+        let mut texts = match self {
+            Self::MultipleChoice { query, choices, .. } => {
+                std::iter::once(query).chain(choices.iter()).cloned().collect()
+            }
+            Self::Schema { contexts, continuation, .. } => {
+                contexts.iter().chain([continuation]).cloned().collect::<Vec<String>>()
+            }
+            Self::LanguageModeling { context, .. } => vec![context.clone()],
+        };
+        texts.push(self.answer().to_owned());
+        texts
+    }
+
     /// The text that is scored if the answer is chosen.
     pub fn scored(&self) -> &str {
         match self {
