@@ -7,7 +7,9 @@ fn main() {
     println!("cargo:rerun-if-changed=Cargo.lock");
     println!("cargo:rerun-if-changed=.git/logs/HEAD");
     // A change of any of these can change whether the tree is dirty.
-    for path in ["Cargo.toml", "src", "crates", "tasks", "models", "results/paper.csv"] {
+    for path in
+        ["Cargo.toml", "src", "crates", "tasks", "models", "results/paper.csv", "results/published.csv"]
+    {
         println!("cargo:rerun-if-changed={path}");
     }
     let git = |arguments: &[&str]| {

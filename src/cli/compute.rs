@@ -9,7 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use gpt2_kernels::Precision;
 use gpt2_model::{ComputeDevice, DeviceRequest};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct ComputeArguments {
     /// Directory with the models of --sizes as <size>/config.json, <size>/model.safetensors and so on; any supported
     /// format. Sizes that it lacks are downloaded from the hub

@@ -27,6 +27,7 @@ mod shard;
 mod show;
 mod stop;
 mod tasks;
+mod verify;
 mod view;
 
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ Examples:
                                                           differences and changed samples
   gpt2-eval check results/baselines/NAME.json results/NEW
                                                           exit code 1 if worse (docs/ci.md)
+  gpt2-eval verify --sizes 117M                           this installation against published values
 
 Exit codes: 0 success, 1 a gate failed, 2 wrong input or a task without a value, 3 incomplete or
 with failed samples (run the same command again to continue)")]
@@ -104,6 +106,8 @@ enum Command {
     Baseline(baseline::BaselineArguments),
     /// Check a run against a regression baseline: exit code 1 if a metric is significantly worse, or missing
     Check(check::CheckArguments),
+    /// Verify this installation: checksums of the weights, tokens and scores of the paper's models against published values
+    Verify(verify::VerifyArguments),
     /// Print the completion script for a shell: bash, zsh, fish, powershell, elvish
     Completions(manual::CompletionsArguments),
     /// Print the manual page, or write all manual pages
@@ -165,6 +169,7 @@ fn run_command(cli: &Cli) -> anyhow::Result<Report> {
         Some(Command::Compare(arguments)) => compare::compare(arguments).map(Report::from),
         Some(Command::Baseline(arguments)) => baseline::baseline(arguments).map(Report::from),
         Some(Command::Check(arguments)) => check::check(arguments),
+        Some(Command::Verify(arguments)) => verify::verify(arguments),
         Some(Command::Completions(arguments)) => {
             manual::completions(arguments, Cli::command()).map(Report::from)
         }

@@ -10,8 +10,8 @@ use super::output::say;
 use super::progress::Progress;
 use crate::download::Downloads;
 use crate::models::{self, ModelChoice, ModelOrigin};
-use gpt2_model::Checkpoint;
 use gpt2_model::engine::{Backend, Engine, check_device, default_batch_tokens};
+use gpt2_model::{Checkpoint, ComputeDevice};
 
 #[derive(Debug, Args)]
 pub(super) struct ModelArguments {
@@ -46,28 +46,38 @@ pub(super) struct OneModel {
 impl OneModel {
     /// Downloads the model if necessary, checks and loads it.
     pub fn load(arguments: &ModelArguments) -> anyhow::Result<Self> {
-        let compute = &arguments.compute;
-        let ModelChoice { label, origin } = choice(arguments)?;
-        let device = compute.open_device()?;
+        let choice = choice(arguments)?;
+        let device = arguments.compute.open_device()?;
+        Self::open(choice, &arguments.compute, &device, arguments.quiet)
+    }
+
+    /// The model on a device that is open.
+    pub fn open(
+        choice: ModelChoice,
+        compute: &ComputeArguments,
+        device: &ComputeDevice,
+        is_quiet: bool,
+    ) -> anyhow::Result<Self> {
+        let ModelChoice { label, origin } = choice;
         let checkpoint = match origin {
             ModelOrigin::Bundled => Checkpoint::bundled(&label).context("no such bundled model")??,
             ModelOrigin::Directory(directory) => Checkpoint::open(&directory)?,
             ModelOrigin::Hub(location) => {
-                let progress = Progress::of_downloads(arguments.quiet);
+                let progress = Progress::of_downloads(is_quiet);
                 let mut downloads = Downloads::new(compute.offline, Box::new(progress))?;
                 Checkpoint::open(&models::download(&location, &mut downloads)?)?
             }
         };
-        if !arguments.quiet {
+        if !is_quiet {
             checkpoint.notes.iter().for_each(|note| say(&format!("note: {note}")));
         }
         if !device.is_host() {
-            check_device(&device)?;
+            check_device(device)?;
         }
         let configs = std::iter::once(&checkpoint.config);
         let batch_tokens =
             default_batch_tokens(configs, Machine::new().available_bytes(), device.largest_buffer_bytes());
-        let backend = gpt2_model::engine::load(&checkpoint, &device, compute.precision)?;
+        let backend = gpt2_model::engine::load(&checkpoint, device, compute.precision)?;
         Ok(Self { label, checkpoint, backend, batch_tokens })
     }
 

@@ -117,6 +117,12 @@ pub(super) struct RunChoice {
 
 impl RunChoice {
     pub fn new(arguments: &RunArguments) -> anyhow::Result<Self> {
+        let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.compute.models_dir))?;
+        Self::with_models(arguments, models)
+    }
+
+    /// The choice of these models, whatever the arguments name.
+    pub fn with_models(arguments: &RunArguments, models: Vec<ModelChoice>) -> anyhow::Result<Self> {
         let registry = Registry::read(&arguments.task_file)?;
         let tasks = planned_tasks(arguments, &registry)?;
         if tasks.is_empty() {
@@ -125,7 +131,6 @@ impl RunChoice {
             );
         }
         let data = DataChoice::new(&arguments.data, &tasks, &registry)?;
-        let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.compute.models_dir))?;
         if models.is_empty() {
             bail!(
                 "no model: choose one with --sizes, for example `--sizes tiny` or `--sizes all`, or with --model LABEL=PATH"

@@ -27,8 +27,17 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
     arguments.out.as_deref().map_or(Ok(()), check_out)?;
     let choice = RunChoice::new(arguments)?;
     let device = arguments.compute.open_device()?;
+    finished_run(arguments, choice, &device).map(|(_, report)| report)
+}
+
+/// Runs a choice on a device that is open, in a run directory, and returns the results with their table.
+pub(super) fn finished_run(
+    arguments: &RunArguments,
+    choice: RunChoice,
+    device: &ComputeDevice,
+) -> anyhow::Result<(Results, Report)> {
     let (plan, hub_files) = choice.provision(arguments.compute.offline, arguments.quiet)?;
-    let mut preflight = Preflight::new(&plan, &device, arguments.fail_fast)?;
+    let mut preflight = Preflight::new(&plan, device, arguments.fail_fast)?;
     let machine = Machine::new();
     let batch_tokens = arguments.batch_tokens.unwrap_or_else(|| {
         let configs = preflight.models.iter().map(|model| &model.checkpoint.config);
@@ -39,7 +48,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
         Some(Shard { index, count }) => whole.join("shards").join(format!("{index}-of-{count}")),
         None => whole,
     };
-    let mut environment = machine.environment(&preflight, &device, batch_tokens);
+    let mut environment = machine.environment(&preflight, device, batch_tokens);
     environment.hub = hub_files;
     let made_by = made_by(&preflight.identity, &environment);
     let tasks = preflight.tasks.iter().map(LoadedTask::measured).collect();
@@ -47,16 +56,19 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Report> {
     let mut directory = RunDirectory::open(&path, manifest, arguments.fresh)?;
 
     let progress = Progress::of_tokens(preflight.total_tokens(), arguments.quiet);
-    announce(&preflight, &device, &progress);
+    announce(&preflight, device, &progress);
     let stop = Stop::listen()?;
     let options = RunOptions {
-        device: &device,
+        device,
         batch_tokens,
         fail_fast: arguments.fail_fast,
         stop_wanted: &|| stop.is_wanted(),
     };
     match measure(&mut preflight, &options, &mut directory, progress, made_by) {
-        Ok((results, failures)) => end(&mut directory, &results, &failures, &arguments.format),
+        Ok((results, failures)) => {
+            let report = end(&mut directory, &results, &failures, &arguments.format)?;
+            Ok((results, report))
+        }
         Err(error) => Err(cut_off(&mut directory, error)),
     }
 }

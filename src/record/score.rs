@@ -31,6 +31,9 @@ pub struct Score {
     pub paper: Option<f64>,
     /// Number of failed samples; the value is without them.
     pub failed: usize,
+    /// Value that others published for this model, task, protocol and metric (`results/published.csv`).
+    #[serde(default)]
+    pub published: Option<f64>,
 }
 
 /// One row of `breakdowns.csv`: a metric of a group of samples.

@@ -1,10 +1,10 @@
 //! The CORE metric over the 22 tasks `core-…`, its table, and nanochat's own CSV file.
 
-use super::Heading;
 use super::distinct::add_new;
 use super::exporter::{Export, ExportedFile, Exporter};
-use super::numbers::{number, or_dash};
-use super::table::{Cell, Section};
+use super::numbers::{difference, number, or_dash};
+use super::table::{Cell, Section, Tone};
+use super::{Heading, published_footnotes, published_value};
 use crate::record::Score;
 use crate::tasks::{CORE_TASKS, CoreBaselines};
 
@@ -45,6 +45,13 @@ fn options_of(label: &str) -> Vec<&str> {
 }
 
 impl CoreResult<'_> {
+    /// Whether others published a value of one of its tasks, or of CORE.
+    fn is_published(&self) -> bool {
+        let mut all = self.accuracies.iter().map(|score| score.published);
+        all.any(|published| published.is_some())
+            || self.scores().iter().any(|score| score.published.is_some())
+    }
+
     /// The label of the protocol, with `data=` of the first task that has it.
     fn label(&self) -> String {
         let labels = || self.accuracies.iter().map(|score| score.protocol.as_str());
@@ -68,12 +75,14 @@ impl CoreResult<'_> {
     /// The rows of `scores.csv`.
     fn scores(&self) -> Vec<Score> {
         let row = |metric: &str, (value, stderr): (f64, Option<f64>)| {
+            let label = self.label();
+            let published = published_value(self.model, CORE, &label, metric).map(|known| known.value);
             let ci95 = stderr.map(|stderr| (value - 1.96 * stderr, value + 1.96 * stderr));
             Score {
                 model: self.model.to_owned(),
                 parameters: self.accuracies.first().and_then(|score| score.parameters),
                 task: CORE.to_owned(),
-                protocol: self.label(),
+                protocol: label,
                 metric: metric.to_owned(),
                 value,
                 stderr,
@@ -83,6 +92,7 @@ impl CoreResult<'_> {
                 higher_is_better: true,
                 paper: None,
                 failed: self.accuracies.iter().map(|score| score.failed).sum(),
+                published,
             }
         };
         vec![
@@ -128,6 +138,9 @@ pub(super) fn section(headings: &[Heading], scores: &[Score]) -> Option<Section>
     let mut header = vec!["task".to_owned(), "n".to_owned()];
     for result in &results {
         header.extend([format!("{}\naccuracy ↑", result.model), "centered ↑".to_owned()]);
+        if result.is_published() {
+            header.extend(["published".to_owned(), "Δ".to_owned()]);
+        }
     }
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for (index, task) in CORE_TASKS.iter().enumerate() {
@@ -142,6 +155,9 @@ pub(super) fn section(headings: &[Heading], scores: &[Score]) -> Option<Section>
                 Cell::from(format!("{} ± {}{symbols}", number(score.value), or_dash(score.stderr, number))),
                 Cell::from(number(centered)),
             ]);
+            if result.is_published() {
+                row.extend(published_cells(score, |value| difference(value)));
+            }
         }
         rows.push(row);
     }
@@ -149,12 +165,17 @@ pub(super) fn section(headings: &[Heading], scores: &[Score]) -> Option<Section>
         let mut row = vec![Cell::from(name), Cell::default()];
         for result in &results {
             let score = result.scores().into_iter().find(|score| score.metric == metric);
-            let text = score.map(|score| {
+            let text = score.as_ref().map(|score| {
                 let sign = if score.value < 0.0 { "−" } else { "" };
                 let error = score.stderr.map(|stderr| format!(" ± {stderr:.4}")).unwrap_or_default();
                 format!("{sign}{:.4}{error}", score.value.abs())
             });
             row.extend([Cell::default(), Cell::from(text.unwrap_or_default())]);
+            if let Some(score) = score.filter(|_| result.is_published()) {
+                row.extend(published_cells(&score, |value| {
+                    format!("{}{:.4}", if value < 0.0 { "−" } else { "+" }, value.abs())
+                }));
+            }
         }
         rows.push(row);
     }
@@ -165,8 +186,19 @@ pub(super) fn section(headings: &[Heading], scores: &[Score]) -> Option<Section>
         let own = heading.footnotes.iter().map(|footnote| format!("{}: {footnote}", heading.task));
         add_new(&mut footnotes, caveats.chain(own));
     }
+    let own = results.iter().map(CoreResult::scores).collect::<Vec<_>>();
+    let all = results.iter().flat_map(|result| result.accuracies.iter().copied());
+    add_new(&mut footnotes, published_footnotes(all.chain(own.iter().flatten())));
     let title = format!("CORE ({})", results[0].label());
     Some(Section { title, header, keys: 1, rows, footnotes, ..Section::default() })
+}
+
+/// The value that others published, and the difference of ours; dashes without one.
+fn published_cells(score: &Score, difference: impl Fn(f64) -> String) -> [Cell; 2] {
+    let Some(published) = score.published else { return [Cell::from("–"), Cell::from("–")] };
+    let change = score.value - published;
+    let tone = Tone::of_difference(change, score.higher_is_better);
+    [Cell::toned(published.to_string(), Tone::Published), Cell::toned(difference(change), tone)]
 }
 
 /// nanochat's `base_eval` CSV, one file a model.
@@ -232,6 +264,7 @@ mod tests {
             higher_is_better: true,
             paper: None,
             failed: 0,
+            published: None,
         };
         CORE_TASKS.iter().zip(correct).zip(records).map(score).collect()
     }
@@ -247,6 +280,11 @@ mod tests {
         assert!(section(&[], &of_tasks[1..]).is_none());
         let section = section(&[], &of_tasks).unwrap();
         assert_eq!(section.rows.len(), 24);
+        assert_eq!(core[0].published, Some(0.113_891));
+        assert_eq!(section.header[3..], ["centered ↑", "published", "Δ"]);
+        assert_eq!((&*section.rows[22][4].text, &*section.rows[22][5].text), ("0.113891", "+0.0078"));
+        assert_eq!(section.rows[23][4].text, "–", "no published value of v2");
+        assert!(section.footnotes.iter().any(|note| note.contains("expect CORE within about 0.01")));
         assert!(section.rows[22][3].text.starts_with("0.1216 ± 0."), "{}", section.rows[22][3].text);
     }
 

@@ -26,7 +26,7 @@ impl Exporter for Csv {
 
 /// One row per metric.
 fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, csv::Error> {
-    let header = "model,parameters,task,protocol,metric,value,stderr,ci95_low,ci95_high,n,higher_is_better,paper,failed";
+    let header = "model,parameters,task,protocol,metric,value,stderr,ci95_low,ci95_high,n,higher_is_better,paper,failed,published";
     rows(header, scores)
 }
 
@@ -65,12 +65,13 @@ mod tests {
             higher_is_better: false,
             paper: Some(35.13),
             failed: 0,
+            published: None,
         };
         let text = String::from_utf8(scores_csv(&[score]).unwrap()).unwrap();
         assert_eq!(
             text,
-            "model,parameters,task,protocol,metric,value,stderr,ci95_low,ci95_high,n,higher_is_better,paper,failed\n\
-             117M,124439808,lambada,\"paper,data=sample,limit=5\",perplexity,35.5,,,,1,false,35.13,0\n"
+            "model,parameters,task,protocol,metric,value,stderr,ci95_low,ci95_high,n,higher_is_better,paper,failed,published\n\
+             117M,124439808,lambada,\"paper,data=sample,limit=5\",perplexity,35.5,,,,1,false,35.13,0,\n"
         );
         assert_eq!(scores_csv(&[]).unwrap().iter().filter(|&&byte| byte == b'\n').count(), 1);
     }

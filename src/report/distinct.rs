@@ -1,6 +1,6 @@
 //! Distinct values, in order of first appearance.
 
-pub(super) fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+pub(crate) fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut distinct = Vec::new();
     add_new(&mut distinct, values);
     distinct

@@ -1,12 +1,14 @@
-//! `results/paper.csv`: the published numbers, source of all "paper" columns.
+//! `results/paper.csv`: the paper's numbers, source of all "paper" columns.
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::published::rows;
+
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PublishedNumber {
+pub struct PaperNumber {
     /// A paper size, a system, or `dataset`.
     pub model: String,
     pub task: String,
@@ -17,34 +19,27 @@ pub struct PublishedNumber {
     /// The ends of that range.
     pub low: Option<f64>,
     pub high: Option<f64>,
-    /// `paper`, or `reported` for measurements of others.
-    pub kind: String,
     /// `exact`: printed; `derived`: follows from printed numbers, within their rounding; `curve`: read off a figure.
     pub precision: String,
-    /// Table, figure or section of the paper, or a discussion thread.
+    /// Table, figure or section of the paper.
     pub source: String,
 }
 
-static NUMBERS: LazyLock<Result<Vec<PublishedNumber>, String>> = LazyLock::new(|| {
-    csv::Reader::from_reader(include_bytes!("../../results/paper.csv").as_slice())
-        .deserialize()
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("results/paper.csv: {error}"))
-});
+static NUMBERS: LazyLock<Result<Vec<PaperNumber>, String>> =
+    LazyLock::new(|| rows("results/paper.csv", include_bytes!("../../results/paper.csv")));
 
-/// All published numbers, in the order of the file.
-pub fn published_numbers() -> Result<&'static [PublishedNumber], &'static str> {
+/// All of the paper's numbers, in the order of the file.
+pub fn paper_numbers() -> Result<&'static [PaperNumber], &'static str> {
     NUMBERS.as_deref().map_err(String::as_str)
 }
 
 /// The GPT-2 paper's value for a model, task, protocol and metric.
 pub fn paper_value(model: &str, task: &str, protocol: &str, metric: &str) -> Option<f64> {
-    published_numbers()
+    paper_numbers()
         .ok()?
         .iter()
         .find(|number| {
-            number.kind == "paper"
-                && number.model == model
+            number.model == model
                 && number.task == task
                 && number.protocol == protocol
                 && number.metric == metric
@@ -54,10 +49,9 @@ pub fn paper_value(model: &str, task: &str, protocol: &str, metric: &str) -> Opt
 
 /// Whether the paper's `value` for a metric of a task was read off a curve.
 pub(super) fn is_reading(task: &str, metric: &str, value: f64) -> bool {
-    published_numbers().is_ok_and(|numbers| {
+    paper_numbers().is_ok_and(|numbers| {
         numbers.iter().any(|number| {
-            number.kind == "paper"
-                && number.precision == "curve"
+            number.precision == "curve"
                 && number.task == task
                 && number.metric == metric
                 && number.value == value
@@ -77,11 +71,7 @@ mod tests {
         assert_eq!(paper_value("1542M", "lambada", "paper", "accuracy"), Some(52.66));
         assert_eq!(paper_value("762M", "1bw", "paper", "perplexity"), Some(44.575));
         assert_eq!(paper_value("345M", "cbt-ne", "paper", "accuracy"), Some(87.1));
-        assert_eq!(
-            paper_value("117M", "lambada", "harness", "perplexity"),
-            None,
-            "reported, not the paper's"
-        );
+        assert_eq!(paper_value("117M", "lambada", "harness", "perplexity"), None, "not the paper's");
         let smallest = paper_value("117M", "nq", "paper", "exact_match").unwrap();
         assert!((smallest - 4.1 / 5.3).abs() < 0.005, "derived from two numbers of section 3.8");
         assert!(!is_reading("nq", "exact_match", smallest));
@@ -93,12 +83,11 @@ mod tests {
 
     #[test]
     fn every_row_is_well_formed_and_unique() {
-        let numbers = published_numbers().unwrap();
+        let numbers = paper_numbers().unwrap();
         let mut seen = HashSet::new();
         for number in numbers {
             let key = (&number.model, &number.task, &number.protocol, &number.metric);
             assert!(seen.insert(key), "twice: {key:?}");
-            assert!(["paper", "reported"].contains(&number.kind.as_str()), "{number:?}");
             assert!(["exact", "derived", "curve"].contains(&number.precision.as_str()), "{number:?}");
             assert!(!number.source.is_empty(), "{number:?}");
             if let (Some(low), Some(high)) = (number.low, number.high) {

@@ -1,6 +1,6 @@
 //! Metrics over the samples of a task.
 
-use super::paper_value;
+use super::{paper_value, published_value};
 use crate::record::{GroupScore, MeasuredTask, Protocol, Score};
 use crate::run::FinishedTask;
 use text_metrics::{Estimate, Sample};
@@ -24,6 +24,7 @@ impl Scored<'_> {
     /// samples, beyond the range of f64, or of values that a baseline does not have.
     pub fn scores(self, samples: &[Sample<'_>]) -> Vec<Score> {
         let MeasuredTask { task, protocol, .. } = &self.task.measured;
+        let label = self.protocol.to_string();
         let metrics = self.task.metrics.iter();
         metrics
             .filter_map(|metric| {
@@ -32,7 +33,7 @@ impl Scored<'_> {
                     model: self.model.to_owned(),
                     parameters: self.parameters,
                     task: task.clone(),
-                    protocol: self.protocol.to_string(),
+                    protocol: label.clone(),
                     metric: metric.name.to_owned(),
                     value,
                     stderr,
@@ -42,6 +43,8 @@ impl Scored<'_> {
                     higher_is_better: metric.higher_is_better(),
                     paper: paper_value(self.model, task, &protocol.name, metric.name),
                     failed: self.failed,
+                    published: published_value(self.model, task, &label, metric.name)
+                        .map(|published| published.value),
                 })
             })
             .collect()

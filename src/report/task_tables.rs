@@ -1,10 +1,10 @@
 //! Tables of tasks: a row per model and protocol, or per group of a breakdown.
 
-use super::Heading;
 use super::distinct::{add_new, distinct};
 use super::numbers::{arrow, difference, number};
 use super::table::{Cell, Section, Tone, best};
 use super::uncertainty::{UNKNOWN_ERROR, value_text, with_error};
+use super::{Heading, published_footnotes};
 use crate::record::{GroupScore, Score};
 use untrusted_input::thousands;
 
@@ -37,7 +37,12 @@ pub(super) fn sections(headings: &[Heading], scores: &[Score], groups: &[GroupSc
 fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
     let all: Vec<&Score> = together.iter().flat_map(|(_, scores)| scores).copied().collect();
     let metrics = distinct(all.iter().map(|score| score.metric.as_str()));
-    let has_paper = |metric: &str| all.iter().any(|score| score.metric == metric && score.paper.is_some());
+    // The numbers of others that a metric has, each a column with another one for the difference.
+    let beside = |metric: &str| {
+        let own = all.iter().filter(|score| score.metric == metric);
+        let is_known = |others: &&Others| own.clone().any(|score| (others.value)(score).is_some());
+        OTHERS.iter().filter(is_known).collect::<Vec<_>>()
+    };
     let several = together.len() > 1;
 
     let mut header = vec!["model".to_owned()];
@@ -50,10 +55,9 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
     for metric in &metrics {
         let better = all.iter().any(|score| score.metric == *metric && score.higher_is_better);
         header.push(format!("{metric} {}", arrow(better)));
-        if has_paper(metric) {
-            header.extend(["paper".to_owned(), "Δ".to_owned()]);
-        }
-        spans.push(if has_paper(metric) { 3 } else { 1 });
+        let beside = beside(metric);
+        header.extend(beside.iter().flat_map(|others| [others.name.to_owned(), "Δ".to_owned()]));
+        spans.push(1 + 2 * beside.len());
     }
     // Models before heuristic baselines, each under its protocols.
     let with_model = |is_model: bool| {
@@ -74,7 +78,7 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
             for metric in &metrics {
                 let score = own.iter().find(|score| score.metric == *metric).copied();
                 let is_best = score.is_some_and(|score| is_best(score, scores));
-                cells(&mut row, score, has_paper(metric), is_best, heading);
+                cells(&mut row, score, &beside(metric), is_best, heading);
             }
             rows.push(row);
         }
@@ -87,6 +91,7 @@ fn section(together: &[(&Heading, Vec<&Score>)]) -> Section {
         let own = heading.footnotes.iter().map(|footnote| format!("{prefix}{footnote}"));
         add_new(&mut footnotes, caveats.chain(own));
     }
+    add_new(&mut footnotes, published_footnotes(all.iter().copied()));
     if all.iter().any(|score| score.stderr.is_none()) {
         footnotes.push(UNKNOWN_ERROR.to_owned());
     }
@@ -119,27 +124,37 @@ fn is_best(score: &Score, scores: &[&Score]) -> bool {
     score.parameters.is_some() && best.is_some_and(|best| best.model == score.model)
 }
 
-/// Adds the value with its error, and in columns with paper values the paper's and the difference.
-fn cells(row: &mut Vec<Cell>, score: Option<&Score>, has_paper: bool, is_best: bool, heading: &Heading) {
+/// Numbers of others beside ours.
+struct Others {
+    name: &'static str,
+    value: fn(&Score) -> Option<f64>,
+}
+
+const OTHERS: [Others; 2] = [
+    Others { name: "paper", value: |score| score.paper },
+    Others { name: "published", value: |score| score.published },
+];
+
+/// Adds the value with its error, and the numbers of others with the differences.
+fn cells(row: &mut Vec<Cell>, score: Option<&Score>, beside: &[&Others], is_best: bool, heading: &Heading) {
     let symbols = score.map(|score| heading.symbols_of(score)).unwrap_or_default();
     let value = score.map(|score| {
         let interval = score.ci95_low.zip(score.ci95_high);
         format!("{}{symbols}", with_error(score.value, score.stderr, interval))
     });
     row.push(Cell { is_best, ..value.map_or_else(|| Cell::from("–"), Cell::from) });
-    if !has_paper {
-        return;
+    for others in beside {
+        let Some((score, known)) = score.and_then(|score| Some((score, (others.value)(score)?))) else {
+            row.extend([Cell::from("–"), Cell::from("–")]);
+            continue;
+        };
+        let change = score.value - known;
+        row.push(Cell::toned(known.to_string(), Tone::Published));
+        row.push(Cell::toned(
+            format!("{}{symbols}", difference(change)),
+            Tone::of_difference(change, score.higher_is_better),
+        ));
     }
-    let Some((score, paper)) = score.and_then(|score| Some((score, score.paper?))) else {
-        row.extend([Cell::from("–"), Cell::from("–")]);
-        return;
-    };
-    let change = score.value - paper;
-    row.push(Cell::toned(paper.to_string(), Tone::Published));
-    row.push(Cell::toned(
-        format!("{}{symbols}", difference(change)),
-        Tone::of_difference(change, score.higher_is_better),
-    ));
 }
 
 /// One table per breakdown of a task: a row per group, a column per model and metric.
@@ -182,7 +197,7 @@ fn breakdown_sections(heading: &Heading, scores: &[GroupScore]) -> Vec<Section> 
 pub(super) mod tests {
     use super::*;
     use crate::record::Protocol;
-    use crate::report::Caveat;
+    use crate::report::{Caveat, published_value};
 
     pub fn example() -> (Vec<Heading>, Vec<Score>) {
         let mut label = Protocol::new("paper");
@@ -201,6 +216,7 @@ pub(super) mod tests {
             higher_is_better: metric == "accuracy",
             paper,
             failed: 0,
+            published: None,
         };
         let scores = vec![
             score("tiny-3M", "perplexity", 1234.5, None),
@@ -242,6 +258,30 @@ pub(super) mod tests {
         assert_eq!(section.terms, "0 shots, n = 60");
         assert!(section.footnotes[0].starts_with("† measured on the bundled sample of 60 records"));
         assert_eq!(section.footnotes[1], "a footnote");
+    }
+
+    #[test]
+    fn values_of_others_have_a_column_and_footnotes() {
+        let (mut headings, mut scores) = example();
+        headings[0].protocol = "harness".to_owned();
+        for score in &mut scores {
+            score.protocol = "harness".to_owned();
+            score.paper = None;
+            let known = published_value(&score.model, &score.task, &score.protocol, &score.metric);
+            score.published = known.map(|known| known.value);
+        }
+        let section = sections(&headings, &scores, &[]).remove(0);
+        let header = ["perplexity ↓", "published", "Δ", "accuracy ↑", "published", "Δ"];
+        assert_eq!(section.header[3..], header);
+        assert_eq!(texts(&section.rows[1][4..6]), ["40.0554", "−4.56†"]);
+        assert_eq!(texts(&section.rows[1][7..9]), ["32.56", "−2.56†"]);
+        assert_eq!((section.rows[1][5].tone, section.rows[1][8].tone), (Tone::Better, Tone::Worse));
+        assert_eq!(texts(&section.rows[0][4..6]), ["–", "–"]);
+        assert_eq!(section.spans, [1, 1, 3, 3]);
+        let own: Vec<&String> =
+            section.footnotes.iter().filter(|footnote| footnote.starts_with("published, ")).collect();
+        assert_eq!(own.len(), 1, "{own:?}");
+        assert!(own[0].starts_with("published, 117M: lm-evaluation-harness issue 2159, with"), "{own:?}");
     }
 
     #[test]

@@ -87,6 +87,9 @@ fn evaluation_result(
     if let Some(paper) = score.paper {
         details.insert("gpt2_paper".to_owned(), paper.to_string());
     }
+    if let Some(published) = score.published {
+        details.insert("published".to_owned(), published.to_string());
+    }
     Some(EvaluationResult {
         evaluation_result_id: result_id(task, model, metric.name),
         evaluation_name: evaluation_name(task, model),

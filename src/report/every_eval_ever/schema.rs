@@ -141,7 +141,7 @@ impl Bound {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoreDetails {
     pub score: f64,
-    /// The paper's value, and the number of failed samples.
+    /// The paper's value, that of others, and the number of failed samples.
     pub details: Details,
     pub uncertainty: Uncertainty,
 }

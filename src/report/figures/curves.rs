@@ -1,4 +1,4 @@
-//! Panels of curves of a metric against model size: measured, published by the paper, and reported by others.
+//! Panels of curves of a metric against model size: measured, published by the paper, and published by others.
 
 use super::chart::{Axis, Level, Panel, Point, Series};
 use super::labels::{axis_label, metric_name, protocol_name, symbols, task_footnotes};
@@ -9,7 +9,7 @@ use crate::record::Score;
 use crate::report::distinct::add_new;
 use crate::report::numbers::number;
 use crate::report::uncertainty::value_and_interval;
-use crate::report::{Heading, PublishedNumber, Results};
+use crate::report::{Heading, PaperNumber, Results};
 
 /// Most values in a figure's description.
 const MAX_VALUES: usize = 12;
@@ -87,8 +87,10 @@ struct Drawing {
     values: Vec<String>,
     /// Direction of the first measured curve.
     higher_is_better: Option<bool>,
-    /// Sources of the reported numbers.
+    /// Origins of the numbers of others.
     sources: Vec<String>,
+    /// Number of series with numbers of others.
+    others: usize,
     /// Whether numbers were read off a curve of the paper.
     has_readings: bool,
 }
@@ -99,14 +101,11 @@ impl Drawing {
         let published =
             Published::find(&curve.heading.task, protocol_name(&curve.heading.protocol), curve.metric);
         let prefix = if curve.name.is_empty() { String::new() } else { format!("{}, ", curve.name) };
-        let point = |(x, published): &(f64, &'static PublishedNumber), whose: &str| Point {
+        let of_paper = |(x, published): &(f64, &'static PaperNumber)| Point {
             x: *x,
             y: published.value,
             interval: published.low.zip(published.high),
-            tooltip: format!("{}, {prefix}{whose}: {}", published.model, published.value),
-        };
-        let of = |numbers: &[(f64, &'static _)], whose: &str| -> Vec<Point> {
-            numbers.iter().map(|number| point(number, whose)).collect()
+            tooltip: format!("{}, {prefix}paper: {}", published.model, published.value),
         };
         if !published.paper.is_empty() {
             self.has_readings |= published.paper.iter().any(|(_, number)| number.precision == "curve");
@@ -114,28 +113,34 @@ impl Drawing {
                 class: "paper",
                 label: format!("{prefix}GPT-2 paper"),
                 look: Look::published(index),
-                points: of(&published.paper, "paper"),
+                points: published.paper.iter().map(of_paper).collect(),
                 // A line between only two points would suggest values for the sizes between them.
                 joined: published.paper.len() > 2,
                 band: false,
                 markers: true,
             });
         }
-        if !published.reported.is_empty() {
-            add_new(&mut self.sources, published.reported.iter().map(|(_, number)| number.source.clone()));
+        self.models.extend(published.paper.iter().map(|(x, number)| (*x, number.model.clone())));
+        for (who, values) in &published.others {
+            add_new(&mut self.sources, values.iter().map(|(_, value)| value.origin()));
+            self.models.extend(values.iter().map(|(x, value)| (*x, value.model.clone())));
+            let points = values.iter().map(|(x, value)| Point {
+                x: *x,
+                y: value.value,
+                interval: None,
+                tooltip: format!("{}, {prefix}{who}: {}", value.model, value.value),
+            });
             self.series.push(Series {
                 class: "reported",
-                label: format!("{prefix}reported by others"),
-                look: Look::reported(),
-                points: of(&published.reported, "reported by others"),
+                label: format!("{prefix}{who}"),
+                look: Look::reported(self.others),
+                points: points.collect(),
                 joined: false,
                 band: false,
                 markers: true,
             });
+            self.others += 1;
         }
-        self.models.extend(
-            published.paper.iter().chain(&published.reported).map(|(x, number)| (*x, number.model.clone())),
-        );
         for system in &published.systems {
             self.add_level("paper", &prefix, format!("{}: {}", system.model, system.value), system.value);
         }
@@ -245,7 +250,7 @@ impl Drawing {
                 .push("Bars at hollow markers: read off a curve of the paper, within this range.".to_owned());
         }
         if !self.sources.is_empty() {
-            footnotes.push(format!("Reported by others: {}.", self.sources.join("; ")));
+            footnotes.push(format!("Measured by others: {}.", self.sources.join(". ")));
         }
         footnotes
     }

@@ -1,6 +1,7 @@
-//! Published numbers of `results/paper.csv` for a figure.
+//! Numbers of `results/paper.csv` and `results/published.csv` for a figure.
 
-use crate::report::{PublishedNumber, published_numbers};
+use crate::report::distinct::distinct;
+use crate::report::{PaperNumber, PublishedValue, paper_numbers, published_values};
 
 /// The paper's models with the parameters of their checkpoints.
 pub(super) const SIZES: [(&str, u64); 4] =
@@ -10,35 +11,50 @@ pub(super) const SIZES: [(&str, u64); 4] =
 #[derive(Debug, Default)]
 pub(super) struct Published {
     /// The paper's numbers of its models, by increasing size.
-    pub paper: Vec<(f64, &'static PublishedNumber)>,
-    /// Others' numbers of the same models, by increasing size.
-    pub reported: Vec<(f64, &'static PublishedNumber)>,
+    pub paper: Vec<(f64, &'static PaperNumber)>,
+    /// Others' values of the same models, by who measured, each by increasing size.
+    pub others: Vec<(&'static str, Vec<(f64, &'static PublishedValue)>)>,
     /// The paper's numbers of other systems.
-    pub systems: Vec<&'static PublishedNumber>,
+    pub systems: Vec<&'static PaperNumber>,
 }
 
 impl Published {
     /// The numbers of a task, a protocol name without options, and a metric.
     pub fn find(task: &str, protocol: &str, metric: &str) -> Self {
         let mut found = Self::default();
-        let numbers = published_numbers().unwrap_or_default().iter();
+        let numbers = paper_numbers().unwrap_or_default().iter();
         for number in numbers
             .filter(|number| number.task == task && number.protocol == protocol && number.metric == metric)
         {
-            let size = SIZES.iter().find(|(label, _)| *label == number.model);
-            match (size, number.kind.as_str()) {
-                (Some((_, parameters)), "paper") => found.paper.push((*parameters as f64, number)),
-                (Some((_, parameters)), _) => found.reported.push((*parameters as f64, number)),
-                (None, "paper") => found.systems.push(number),
-                (None, _) => {}
+            match parameters(&number.model) {
+                Some(parameters) => found.paper.push((parameters, number)),
+                None => found.systems.push(number),
             }
         }
         found.paper.sort_by(|a, b| a.0.total_cmp(&b.0));
-        found.reported.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let own: Vec<&PublishedValue> = published_values()
+            .unwrap_or_default()
+            .iter()
+            .filter(|value| value.task == task && value.protocol == protocol && value.metric == metric)
+            .collect();
+        for who in distinct(own.iter().map(|value| value.who.as_str())) {
+            let theirs = own.iter().filter(|value| value.who == who);
+            let mut sized: Vec<(f64, &PublishedValue)> =
+                theirs.filter_map(|value| Some((parameters(&value.model)?, *value))).collect();
+            sized.sort_by(|a, b| a.0.total_cmp(&b.0));
+            if !sized.is_empty() {
+                found.others.push((who, sized));
+            }
+        }
         found
     }
 
     pub fn is_empty(&self) -> bool {
-        self.paper.is_empty() && self.reported.is_empty() && self.systems.is_empty()
+        self.paper.is_empty() && self.others.is_empty() && self.systems.is_empty()
     }
+}
+
+/// Parameters of one of the paper's models.
+fn parameters(label: &str) -> Option<f64> {
+    SIZES.iter().find(|(size, _)| *size == label).map(|(_, parameters)| *parameters as f64)
 }

@@ -73,9 +73,10 @@ impl Look {
         Self { colour: "#000000", dash: "4 3", filled: false, ..Self::measured(number) }
     }
 
-    /// Numbers that others reported.
-    pub fn reported() -> Self {
-        Self { colour: PALE_INK, dash: "", marker: Marker::Diamond, filled: false }
+    /// The `number`th series of numbers of others: hollow, the shapes in another order than those of measured series.
+    pub fn reported(number: usize) -> Self {
+        let marker = MARKERS[(number + 3) % MARKERS.len()];
+        Self { colour: PALE_INK, dash: "", marker, filled: false }
     }
 
     /// The `number`th horizontal line.

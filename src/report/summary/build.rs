@@ -152,6 +152,7 @@ impl Wanted<'_> {
                 paper: None,
                 paper_is_reading: false,
                 difference: None,
+                published: None,
                 symbols: "§".to_owned(),
                 is_best: false,
             });
@@ -170,6 +171,7 @@ impl Wanted<'_> {
             paper: score.paper,
             paper_is_reading: score.paper.is_some_and(|paper| is_reading(&score.task, &score.metric, paper)),
             difference: score.paper.map(|paper| score.value - paper),
+            published: score.published,
             symbols: format!("{symbols}{options}"),
             is_best: false,
         })
@@ -213,6 +215,12 @@ fn footnotes(groups: &[SummaryGroup], used: &[&Heading]) -> Vec<String> {
     }
     if cells().any(|cell| cell.paper.is_some()) {
         footnotes.push("paper: Radford et al. 2019; Δ: ours minus the paper's".to_owned());
+    }
+    if cells().any(|cell| cell.published.is_some()) {
+        footnotes.push(
+            "published: measured by others, whom the footnotes of the tasks' tables name; Δ: ours minus theirs"
+                .to_owned(),
+        );
     }
     footnotes
 }
@@ -273,6 +281,7 @@ pub(super) mod tests {
                     higher_is_better,
                     paper,
                     failed: usize::from(known.task == "ptb" && model == "117M"),
+                    published: None,
                 });
             }
         }

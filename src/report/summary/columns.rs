@@ -52,18 +52,18 @@ pub(super) const GROUPS: [(&str, &[Known]); 2] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::published_numbers;
+    use crate::report::paper_numbers;
 
     #[test]
     fn every_number_of_the_papers_table_3_has_a_column() {
-        for number in published_numbers().unwrap().iter().filter(|n| n.source.contains("Table 3")) {
+        for number in paper_numbers().unwrap().iter().filter(|n| n.source.contains("Table 3")) {
             let mut columns = GROUPS[0].1.iter();
             assert!(columns.any(|known| (known.task, known.metric) == (&number.task, &number.metric)));
         }
         for known in
             GROUPS.iter().flat_map(|(_, columns)| *columns).filter(|known| known.task != "wmt14-en-de")
         {
-            let mut numbers = published_numbers().unwrap().iter();
+            let mut numbers = paper_numbers().unwrap().iter();
             let is_own = |task: &str, metric: &str| (task, metric) == (known.task, known.metric);
             assert!(numbers.any(|n| n.model == "1542M" && is_own(&n.task, &n.metric)), "{known:?}");
         }

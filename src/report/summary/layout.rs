@@ -2,7 +2,7 @@
 
 use super::{Summary, SummaryCell, SummaryColumn, SummaryGroup};
 use crate::report::distinct::distinct;
-use crate::report::numbers::{arrow, difference, number};
+use crate::report::numbers::{arrow, difference, number, or_dash};
 use crate::report::uncertainty::with_error;
 use crate::report::{Cell, Section, Tone};
 use untrusted_input::thousands;
@@ -38,8 +38,16 @@ impl SummaryGroup {
             };
             rows.push(row(model, Tone::Plain, &|cell, _| value(cell)));
             if own.iter().flatten().any(|cell| cell.paper.is_some()) {
-                rows.push(row("  paper", Tone::Published, &|cell, _| published(cell)));
-                rows.push(row("  Δ", Tone::Plain, &|cell, column| change(cell, column.higher_is_better)));
+                rows.push(row("  paper", Tone::Published, &|cell, _| paper(cell)));
+                rows.push(row("  Δ", Tone::Plain, &|cell, column| change(cell, cell.difference, column)));
+            }
+            if own.iter().flatten().any(|cell| cell.published.is_some()) {
+                let published = |cell: &SummaryCell| or_dash(cell.published, as_published);
+                let from_ours = |cell: &SummaryCell| Some(cell.value? - cell.published?);
+                rows.push(row("  published", Tone::Published, &|cell, _| {
+                    Cell::toned(published(cell), Tone::Published)
+                }));
+                rows.push(row("  Δ", Tone::Plain, &|cell, column| change(cell, from_ours(cell), column)));
             }
         }
         let columns: Vec<&SummaryColumn> = self.columns.iter().collect();
@@ -62,23 +70,24 @@ fn value(cell: &SummaryCell) -> Cell {
     Cell { is_best: cell.is_best, ..format!("{shown}{}", cell.symbols).into() }
 }
 
-fn published(cell: &SummaryCell) -> Cell {
+fn paper(cell: &SummaryCell) -> Cell {
     let reading = if cell.paper_is_reading { "≈ " } else { "" };
-    // As published, with more than two decimals if it has them.
-    let digits = |paper: f64| {
-        let exact = paper.to_string();
-        let decimals = exact.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-        if decimals > 2 { exact } else { number(paper) }
-    };
-    let text = cell.paper.map_or_else(|| "–".to_owned(), |paper| format!("{reading}{}", digits(paper)));
+    let text = or_dash(cell.paper, |paper| format!("{reading}{}", as_published(paper)));
     Cell::toned(text, Tone::Published)
 }
 
-fn change(cell: &SummaryCell, higher_is_better: bool) -> Cell {
-    let Some(change) = cell.difference else { return "–".into() };
+/// A published number, with more than two decimals if it has them.
+fn as_published(value: f64) -> String {
+    let exact = value.to_string();
+    let decimals = exact.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    if decimals > 2 { exact } else { number(value) }
+}
+
+fn change(cell: &SummaryCell, change: Option<f64>, column: &SummaryColumn) -> Cell {
+    let Some(change) = change else { return "–".into() };
     Cell::toned(
         format!("{}{}", difference(change), cell.symbols),
-        Tone::of_difference(change, higher_is_better),
+        Tone::of_difference(change, column.higher_is_better),
     )
 }
 

@@ -75,6 +75,8 @@ pub struct SummaryCell {
     pub paper_is_reading: bool,
     /// Ours minus the paper's.
     pub difference: Option<f64>,
+    /// The value that others published.
+    pub published: Option<f64>,
     /// Symbols of the caveats.
     pub symbols: String,
     /// Whether every other model of the column is worse, and prints otherwise.

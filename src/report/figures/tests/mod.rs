@@ -5,7 +5,7 @@ use roxmltree::{Document, Node};
 use super::published::SIZES;
 use super::{Figure, figures};
 use crate::record::{GroupScore, Score};
-use crate::report::{Heading, Results, published_numbers};
+use crate::report::{Heading, Results, paper_numbers};
 
 mod content;
 mod hostile;
@@ -38,6 +38,7 @@ fn score(heading: &Heading, model: (&str, Option<u64>), metric: &str, value: f64
         higher_is_better: HIGHER.iter().any(|word| metric.starts_with(word)),
         paper: None,
         failed: 0,
+        published: None,
     }
 }
 
@@ -63,12 +64,10 @@ fn paper_like() -> Results {
     for (task, title, metrics) in tasks {
         let heading = heading(task, title, "paper", metrics);
         for metric in metrics {
-            let known: Vec<f64> = published_numbers()
+            let known: Vec<f64> = paper_numbers()
                 .unwrap()
                 .iter()
-                .filter(|n| {
-                    n.task == task && n.protocol == "paper" && n.metric == *metric && n.kind == "paper"
-                })
+                .filter(|n| n.task == task && n.protocol == "paper" && n.metric == *metric)
                 .filter(|n| SIZES.iter().any(|(size, _)| *size == n.model))
                 .map(|n| n.value)
                 .collect();
