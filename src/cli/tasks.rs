@@ -11,7 +11,7 @@ use crate::tasks::{self, AnyTask, CUSTOM_GROUP, Registry, TaskConfig};
 use untrusted_input::did_you_mean;
 
 /// Groups of tasks.
-const GROUPS: [&str; 7] = ["all", "paper", "lm", "cbt", "wmt14", "core", CUSTOM_GROUP];
+const GROUPS: [&str; 8] = ["all", "paper", "lm", "cbt", "wmt14", "core", "zero-shot", CUSTOM_GROUP];
 
 /// Parser of `--tasks` and of `show TASK`.
 pub(super) fn task_parser() -> Suggested<StringValueParser> {

@@ -66,6 +66,13 @@ pub(super) fn choice_baselines<Doc, Answers: AsRef<[usize]>>(
     vec![HeuristicBaseline::new("Majority", majority), HeuristicBaseline::new("Random", random)]
 }
 
+/// The probability of candidate `index` among all candidates.
+pub(super) fn probability(log_likelihoods: &[f64], index: usize) -> f64 {
+    let largest = log_likelihoods.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = log_likelihoods.iter().map(|value| (value - largest).exp()).collect();
+    weights.get(index).map_or(0.0, |weight| weight / weights.iter().sum::<f64>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +93,14 @@ mod tests {
             choice_baselines(&items, 1, &["a"], |&answer| (0, [answer], 4))[1].values[7]["a"],
             baselines[1].values[7]["a"]
         );
+    }
+
+    #[test]
+    fn probabilities_of_all_candidates_sum_to_one() {
+        let scores = [-1000.0, -1000.0 + 3f64.ln(), f64::NEG_INFINITY];
+        assert!((probability(&scores, 0) - 0.25).abs() < 1e-9);
+        assert!((probability(&scores, 1) - 0.75).abs() < 1e-9);
+        assert_eq!((probability(&scores, 2), probability(&scores, 3)), (0.0, 0.0));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::custom::RawQuestion;
 use crate::data::DataConfig;
 use crate::plan::PlannedTask;
 use crate::record::Protocol;
@@ -21,7 +22,7 @@ pub struct TaskConfig {
     pub title: String,
     /// One sentence.
     pub measures: String,
-    /// Groups on the command line: `all`, `paper`, `lm`.
+    /// Groups on the command line: `all`, `paper`, `lm`, `zero-shot`.
     pub groups: Vec<String>,
     /// Sources of the data and of the protocol.
     pub citation: String,
@@ -46,6 +47,8 @@ pub struct ProtocolConfig {
     /// Default values of options, such as `shots`.
     #[serde(default)]
     pub defaults: BTreeMap<String, String>,
+    /// The keys of a custom task of kind `choice`, for a task that is nothing else.
+    pub(super) question: Option<RawQuestion>,
 }
 
 impl TaskConfig {

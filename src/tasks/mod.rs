@@ -58,10 +58,11 @@ static OF_THE_PAPER: &[&dyn AnyTask] = &[
     &nq::NaturalQuestions,
 ];
 
-/// Every built-in task: those of the paper, then the 22 of CORE.
+/// Every built-in task: those of the paper, the 22 of CORE, then those that are a config alone.
 pub static REGISTRY: LazyLock<Vec<&'static dyn AnyTask>> = LazyLock::new(|| {
     let core = core::TASKS.iter().map(|task| task as &dyn AnyTask);
-    OF_THE_PAPER.iter().copied().chain(core).collect()
+    let configs = custom::BUILT_IN.iter().map(|task| task as &dyn AnyTask);
+    OF_THE_PAPER.iter().copied().chain(core).chain(configs).collect()
 });
 
 /// The engine answered with another kind or number of responses than the task requested: a defect of the program.
@@ -250,7 +251,8 @@ mod tests {
             let config = task.config();
             assert!(find(&config.name).is_some());
             let is_in = |group: &str| config.groups.iter().any(|name| name == group);
-            assert!(is_in("all") != is_in("core"), "{}: in `all`, or in `core`", config.name);
+            let of = ["all", "core", "zero-shot"].into_iter().filter(|group| is_in(group)).count();
+            assert_eq!(of, 1, "{}: in `all`, `core` or `zero-shot`", config.name);
             for known in &config.protocols {
                 let protocol = config.planned(&known.name).protocol;
                 let loaded =

@@ -277,6 +277,51 @@ fn choices_are_normalized_as_the_task_config_says() {
     }
 }
 
+#[test]
+fn the_probability_of_the_correct_choice_also_by_group() {
+    let directory = with_examples();
+    let path = directory.path();
+    let config = path.join("tasks/reading.toml");
+    change(&config, "\"accuracy_normalized\"]", "\"probability_correct\", \"bits_per_byte\"]\ngroup = \"id\"");
+    change(&config, "{questions}", "{asked|strip}");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text + "\n[fields]\nasked = \" {questions} \"\n").unwrap();
+    run(path, &["reading"], &["--out", "out"]);
+    let found = records(&path.join("out"), "reading.jsonl");
+    let (mut nats, mut bytes, mut shares) = (0.0, 0.0, 0.0);
+    for record in &found {
+        let scores: Vec<f64> =
+            record.responses.iter().map(|response| response.log_likelihood().unwrap()).collect();
+        let total: f64 = scores.iter().map(|score| score.exp()).sum();
+        let share = record.values["probability_correct"];
+        let own = record.values["log_likelihood_correct"];
+        assert!(scores.contains(&own) && (share - own.exp() / total).abs() < 1e-9, "{}", record.id);
+        nats -= own;
+        bytes += record.values["bytes_correct"];
+        shares += share;
+    }
+    let of = |metric: &str| -> f64 {
+        let csv = std::fs::read_to_string(path.join("out/scores.csv")).unwrap();
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let header = reader.headers().unwrap().clone();
+        let column = |name: &str| header.iter().position(|known| known == name).unwrap();
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        let is_it = |row: &&csv::StringRecord| {
+            &row[column("metric")] == metric && &row[column("model")] == "tiny-3M"
+        };
+        rows.iter().find(is_it).unwrap()[column("value")].parse().unwrap()
+    };
+    assert!((of("bits_per_byte") - nats / std::f64::consts::LN_2 / bytes).abs() < 1e-6);
+    assert!((of("probability_correct") - 100.0 * shares / found.len() as f64).abs() < 1e-6);
+    let breakdowns = std::fs::read_to_string(path.join("out/breakdowns.csv")).unwrap();
+    let groups: std::collections::BTreeSet<&str> =
+        found.iter().map(|record| record.id.rsplit_once('-').unwrap().0).collect();
+    assert!(groups.len() > 1);
+    for group in groups {
+        assert!(breakdowns.contains(&format!("group,{group},probability_correct,")), "{group}: {breakdowns}");
+    }
+}
+
 /// A task config with a built-in task's requests gets the same responses, bit for bit.
 #[test]
 fn task_configs_reproduce_built_in_tasks() {
@@ -357,6 +402,12 @@ fn messages_locate_mistakes_in_a_task_config() {
         ("reading", "\"choice\"", "\"choise\"", &["7:8: unknown variant `choise`", "did you mean `choice`?"]),
         ("reading", "train =", "trian =", &["unknown key `trian`", "did you mean `train`?"]),
         ("reading", "\"reading\"", "\"nq\"", &["3:8: `nq` is the name of a built-in task"]),
+        ("reading", "\"reading\"", "\"race\"", &["`race` is the name of a built-in task"]),
+        ("reading", "\"reading\"", "\"zero-shot\"", &["`zero-shot` is the name of a group"]),
+        ("reading", "{article}", "{article|stip}", &["9:10: `{article|stip}`: no filter `stip`; did you mean `strip`?"]),
+        ("reading", "[data]", "[fields]\n\"a.b\" = \"c\"\n[data]", &["\"a.b\" in [fields]: expected a name"]),
+        ("reading", "[data]", "[fields]\na = \"{b\"\n[data]", &["unbalanced `{`"]),
+        ("poems", "stride = 512", "group = \"title\"", &["`group` is not supported by kind `perplexity`, only by choice"]),
         ("reading", "\"reading\"", "\"lambada.harness\"", &["invalid task name"]),
         ("reading", "\"reading\"", "\"custom\"", &["`custom` is the name of a group"]),
         ("reading", "\"reading\"", "\"a/b\"", &["invalid task name \"a/b\""]),
@@ -425,6 +476,9 @@ fn messages_locate_mistakes_in_a_record() {
             &["`answers` is \"A\"; expected the text of one of the 4 choices"],
         ),
         ("reading", "{questions}", "{options}", &["`options` is a list"]),
+        ("reading", "{article}", "{article|before:§}", &["reading.jsonl:1: `article`: there is no `§` in "]),
+        ("reading", "[data]", "[fields]\na = \"{b}\"\n[data]", &["reading.jsonl:1: the record has no field `b`"]),
+        ("reading", "kind =", "derive = \"race\"\nkind =", &["reading.jsonl:1: the record has no field `problems`"]),
         (
             "cloze",
             "{word}",

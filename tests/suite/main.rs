@@ -24,6 +24,7 @@ mod golden_generation;
 mod golden_harness;
 mod golden_log_probs;
 mod golden_tokens;
+mod golden_zero_shot;
 mod hostile;
 mod hub;
 mod interruptions;

@@ -21,7 +21,8 @@ pub struct UpstreamConfig {
     pub sha256: Option<String>,
     /// Length of the download.
     pub bytes: Option<u64>,
-    /// The file's name in the archive, if the download is one: `.zip`, `.tar.gz` or `.tgz`.
+    /// The file's name in the archive, if the download is one: `.zip`, `.tar.gz` or `.tgz`. With a `*` in a `.zip`, all files
+    /// of such names, one after the other in the order of their names.
     pub member: Option<String>,
 }
 
@@ -41,6 +42,19 @@ impl UpstreamConfig {
         let is = |ending: &str| name.to_ascii_lowercase().ends_with(ending);
         if is(".zip") {
             let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(message)?;
+            if let Some((before, after)) = member.split_once('*') {
+                let is_member = |name: &String| {
+                    name.strip_prefix(before).is_some_and(|name| name.ends_with(after) && !name.contains('/'))
+                };
+                let names: Result<Vec<String>, _> =
+                    archive.file_names().map(|name| name.map(|name| name.into_owned())).collect();
+                let mut names: Vec<String> = names.map_err(message)?.into_iter().filter(is_member).collect();
+                names.sort_unstable();
+                if names.is_empty() {
+                    return Err(missing());
+                }
+                return names.iter().try_for_each(|name| copy(archive.by_name(name).map_err(message)?, out));
+            }
             let index = archive.index_for_name(member).ok_or_else(missing)?;
             return copy(archive.by_index(index).map_err(message)?, out);
         }
@@ -111,6 +125,19 @@ mod tests {
         assert_eq!(extracted(&config("http://h/x.jsonl", None), b"text").unwrap(), b"text");
         assert_eq!(extracted(&config("http://h/x.tar.gz", Some("a/c.txt")), &tar_gz()).unwrap(), b"second");
         assert_eq!(extracted(&config("http://h/x.zip", Some("enwik8")), &zip_file()).unwrap(), b"<mediawiki");
+    }
+
+    #[test]
+    fn files_of_an_archive_are_joined_by_name() {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, content) in [("d/b.jsonl", "2\n"), ("d/a.jsonl", "1\n"), ("d/e/c.jsonl", "3\n"), ("d/x", "4\n")] {
+            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(content.as_bytes()).unwrap();
+        }
+        let bytes = archive.finish().unwrap().into_inner();
+        assert_eq!(extracted(&config("http://h/x.zip", Some("d/*.jsonl")), &bytes).unwrap(), b"1\n2\n");
+        let missing = extracted(&config("http://h/x.zip", Some("d/*.txt")), &bytes).unwrap_err();
+        assert!(missing.contains("no `d/*.txt`"), "{missing}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
+use super::choice::probability;
 use super::{Item, ProtocolConfig, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::sources::UpstreamConfig;
 use crate::data::{BundledFile, DataConfig, DataError, DataFile, FileConfig, Split};
@@ -120,6 +121,7 @@ impl CoreTask {
             ),
             options: vec![MAX_PER_TASK.to_owned()],
             defaults: Default::default(),
+            question: None,
         };
         Self {
             kind: config.kind,
@@ -330,13 +332,6 @@ fn lowest_mean_loss(scores: &[&LogLikelihood]) -> usize {
         }
     }
     lowest
-}
-
-/// The probability of candidate `index` among all candidates.
-fn probability(log_likelihoods: &[f64], index: usize) -> f64 {
-    let largest = log_likelihoods.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = log_likelihoods.iter().map(|value| (value - largest).exp()).collect();
-    weights.get(index).map_or(0.0, |weight| weight / weights.iter().sum::<f64>())
 }
 
 macro_rules! bundled {

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::raw::{AnswerIs, Normalization};
+use super::raw::{AnswerIs, Normalization, Tokenization};
 use super::record::{FieldPath, Record, text_of};
 use super::template::{Prompt, Template, TextList};
 use crate::record::CandidateSet;
 use crate::tasks::UnexpectedResponse;
-use crate::tasks::choice::{first_largest, log_likelihood_request, log_likelihoods};
-use gpt2_model::request::{Request, Response};
+use crate::tasks::choice::{first_largest, log_likelihood_request, log_likelihoods, probability};
+use gpt2_model::request::{Request, Response, Span};
 use text_metrics::SampleValues;
 
 /// Keys of a task config of this kind.
@@ -29,7 +29,16 @@ pub struct Choice {
     pub normalization: Normalization,
     /// The text before the target in the unconditional score.
     pub unconditional_prompt: Template,
+    /// How prompt and target become tokens.
+    pub tokenization: Tokenization,
+    /// The field with the group of a record, for a table by group.
+    pub group: Option<FieldPath>,
+    /// Whether a metric needs the probability of the correct choice.
+    pub keeps_probability: bool,
 }
+
+/// Prefix of the sample value that says to which group a sample belongs.
+pub(super) const GROUP_PREFIX: &str = "group_";
 
 /// A checked question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +47,9 @@ pub struct Question {
     pub answers: Vec<usize>,
     /// Bytes and characters of each choice.
     pub lengths: Vec<(usize, usize)>,
+    /// Bytes of the target with the first correct choice, without white space before it.
+    pub bytes_correct: usize,
+    pub group: Option<String>,
 }
 
 impl Question {
@@ -81,17 +93,25 @@ impl Choice {
         if let Some(index) = choices.iter().position(|choice| choice.trim().is_empty()) {
             return Err(format!("choice {} is empty; every choice needs text", index + 1));
         }
+        let mut bytes = Vec::with_capacity(choices.len());
         for choice in &choices {
             let bound = Some(("choice", choice.as_str()));
             self.prompt.template.render(record, bound)?;
             self.unconditional_prompt.render(record, bound)?;
-            if self.target.render(record, bound)?.trim().is_empty() {
+            let target = self.target.render(record, bound)?;
+            bytes.push(target.trim_start().len());
+            if target.trim().is_empty() {
                 return Err("`target` is empty for this record".to_owned());
             }
         }
         let answers = self.answers(record, &choices)?;
         let lengths = choices.iter().map(|choice| (choice.len(), choice.chars().count())).collect();
-        Ok(Question { answers, lengths })
+        let bytes_correct = answers.first().and_then(|&first| bytes.get(first)).copied().unwrap_or_default();
+        let group = match &self.group {
+            Some(path) => Some(text_of(path, &*record.find(path)?)?.into_owned()),
+            None => None,
+        };
+        Ok(Question { answers, lengths, bytes_correct, group })
     }
 
     /// Indices of the correct choices, each once.
@@ -139,8 +159,8 @@ impl Choice {
             AnswerIs::Index => text.trim().parse().ok(),
             AnswerIs::Number => text.trim().parse::<usize>().ok().and_then(|number| number.checked_sub(1)),
             AnswerIs::Boolean => match text.trim().to_ascii_lowercase().as_str() {
-                "false" => Some(0),
-                "true" => Some(1),
+                "false" | "0" => Some(0),
+                "true" | "1" => Some(1),
                 _ => None,
             },
         };
@@ -187,16 +207,24 @@ impl Choice {
         let choices = self.choices(record);
         let conditional = choices.iter().map(|choice| {
             let (prompt, target) = self.prompt_and_target(record, choice);
-            log_likelihood_request(format!("{before}{prompt}"), target)
+            self.request(format!("{before}{prompt}"), target)
         });
         let is_unconditional = self.normalization == Normalization::Unconditional;
         let unconditional = choices.iter().filter(|_| is_unconditional).map(|choice| {
             let (_, target) = self.prompt_and_target(record, choice);
             let bound = Some(("choice", choice.as_str()));
             let prompt = self.unconditional_prompt.render(record, bound).unwrap_or_default();
-            log_likelihood_request(prompt, target)
+            self.request(prompt, target)
         });
         conditional.chain(unconditional).collect()
+    }
+
+    fn request(&self, context: String, target: String) -> Request {
+        let mut request = log_likelihood_request(context, target);
+        if let (Request::LogLikelihood { span, .. }, Tokenization::Separate) = (&mut request, self.tokenization) {
+            *span = Span::Separate;
+        }
+        request
     }
 
     /// The conditional scores, and the unconditional ones if normalization needs them.
@@ -224,6 +252,16 @@ impl Choice {
         }
         let (scores, unconditional) = all.split_at(count);
         let mut values = SampleValues::from([("correct".to_owned(), question.correct(scores))]);
+        if let Some(group) = &question.group {
+            values.insert(format!("{GROUP_PREFIX}{group}"), 1.0);
+        }
+        if self.keeps_probability {
+            let of_correct = scores.get(question.first_answer()).copied().unwrap_or(f64::NAN);
+            let share = question.answers.iter().map(|&answer| probability(scores, answer)).sum::<f64>();
+            values.insert("log_likelihood_correct".to_owned(), of_correct);
+            values.insert("bytes_correct".to_owned(), question.bytes_correct as f64);
+            values.insert("probability_correct".to_owned(), share);
+        }
         let normalized: Vec<f64> = match self.normalization {
             Normalization::None => return Ok(values),
             Normalization::Unconditional => {
@@ -247,6 +285,7 @@ impl Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::custom::template::Field;
 
     fn question(
         json: &str,
@@ -266,15 +305,18 @@ mod tests {
             choices,
             answer: path(answer),
             answer_is,
-            labels: (answer_is == AnswerIs::Label).then(|| TextList::Field(path("choices.label"))),
+            labels: (answer_is == AnswerIs::Label).then(|| field("choices.label")),
             normalization: Normalization::None,
             unconditional_prompt: Template::parse("").unwrap(),
+            tokenization: Tokenization::Together,
+            group: None,
+            keeps_probability: false,
         };
         choice.question(&Record::of(serde_json::from_str(json).unwrap())).map(|question| question.answers)
     }
 
     fn field(text: &str) -> TextList {
-        TextList::Field(FieldPath::parse(text).unwrap())
+        TextList::Field(Field::parse(text).unwrap())
     }
 
     /// Records in the shapes of ARC.
@@ -318,7 +360,7 @@ mod tests {
 
     #[test]
     fn any_correct_choice_counts() {
-        let several = Question { answers: vec![2, 0], lengths: Vec::new() };
+        let several = Question { answers: vec![2, 0], lengths: Vec::new(), bytes_correct: 0, group: None };
         assert_eq!(several.correct(&[-1.0, -2.0, -3.0]), 1.0);
         assert_eq!(several.correct(&[-2.0, -1.0, -3.0]), 0.0);
         assert_eq!(several.correct(&[-3.0, -2.0, -1.0]), 1.0);

@@ -6,21 +6,22 @@ use toml::Spanned;
 
 use super::choice::Choice;
 use super::data::CustomData;
+use super::derive::AddedFields;
 use super::error::{Problem, TaskConfigError};
 use super::generation::Generation;
 use super::last_word::LastWord;
 use super::metrics::CustomMetric;
-use super::raw::{AnswerIs, Format, Kind, Normalization, RawTaskConfig, span};
+use super::raw::{AnswerIs, Format, Kind, Normalization, RawQuestion, RawTaskConfig, Tokenization, span};
 use super::record::FieldPath;
 use super::template::{Prompt, Template, TextList};
-use crate::tasks::REGISTRY;
+use crate::tasks::{REGISTRY, TaskConfig};
 use gpt2_model::MAX_POSITIONS;
 
 /// The group of all custom tasks of a run.
 pub const CUSTOM_GROUP: &str = "custom";
 
 /// Groups of tasks, which no task may be called.
-const RESERVED_NAMES: [&str; 6] = ["all", "paper", "lm", "cbt", "wmt14", CUSTOM_GROUP];
+const RESERVED_NAMES: [&str; 8] = ["all", "paper", "lm", "cbt", "wmt14", "core", "zero-shot", CUSTOM_GROUP];
 
 /// Maximum characters of a task's name, which becomes part of file names.
 const MAX_NAME: usize = 100;
@@ -47,6 +48,8 @@ pub struct CustomTaskConfig {
     pub shots: u16,
     /// Tokens between the starts of two windows.
     pub stride: Option<usize>,
+    /// Fields that are added to each record.
+    pub fields: AddedFields,
     /// The data files.
     pub data: CustomData,
 }
@@ -74,10 +77,21 @@ impl CustomTaskConfig {
             toml::from_str(text).map_err(|error| Problem::of_toml(&error).at(file, text))?;
         checked(&raw).map_err(|problem| problem.at(file, text))
     }
+
+    /// The question of a built-in task under one of its protocols. `Err` is a mistake in the bundled config.
+    pub(super) fn of_built_in(task: &TaskConfig, question: &RawQuestion) -> Result<Self, String> {
+        let raw = question.to_task(&task.name, &task.title, &task.measures);
+        unnamed(&raw).map_err(|problem| format!("config of `{}`: {}", task.name, problem.reason))
+    }
 }
 
 fn checked(raw: &RawTaskConfig) -> Result<CustomTaskConfig, Problem> {
     check_name(&raw.name)?;
+    unnamed(raw)
+}
+
+/// Checks all but the name.
+fn unnamed(raw: &RawTaskConfig) -> Result<CustomTaskConfig, Problem> {
     for line in [&raw.title, &raw.measures].into_iter().chain(&raw.citation) {
         let text = line.get_ref();
         if text.trim().is_empty() || text.chars().any(char::is_control) {
@@ -105,6 +119,7 @@ fn checked(raw: &RawTaskConfig) -> Result<CustomTaskConfig, Problem> {
         metrics,
         shots: raw.shots.as_ref().map_or(0, |shots| *shots.get_ref()),
         stride: stride.transpose()?,
+        fields: AddedFields::of_config(raw)?,
         data,
     })
 }
@@ -138,7 +153,7 @@ type Key<'a> = (&'static str, Option<Range<usize>>, &'a [Kind], &'a [Kind]);
 fn check_keys(raw: &RawTaskConfig, kind: Kind, format: Format) -> Result<(), Problem> {
     use Kind::{Choice, Generate, LastWord, Perplexity};
     let is_text = format == Format::Text;
-    let keys: [Key<'_>; 16] = [
+    let keys: [Key<'_>; 18] = [
         ("preamble", span(raw.preamble.as_ref()), &[LastWord, Choice, Generate], &[]),
         ("prompt", span(raw.prompt.as_ref()), &[LastWord, Choice, Generate], &[LastWord, Choice, Generate]),
         ("target", span(raw.target.as_ref()), &[LastWord, Choice, Generate], &[]),
@@ -150,12 +165,20 @@ fn check_keys(raw: &RawTaskConfig, kind: Kind, format: Format) -> Result<(), Pro
         ("labels", span(raw.labels.as_ref()), &[Choice], &[]),
         ("normalization", span(raw.normalization.as_ref()), &[Choice], &[]),
         ("unconditional_prompt", span(raw.unconditional_prompt.as_ref()), &[Choice], &[]),
+        ("tokenization", span(raw.tokenization.as_ref()), &[Choice], &[]),
+        ("group", span(raw.group.as_ref()), &[Choice], &[]),
         ("references", span(raw.references.as_ref()), &[Generate], &[Generate]),
         ("stop", span(raw.stop.as_ref()), &[Generate], &[]),
         ("max_new_tokens", span(raw.max_new_tokens.as_ref()), &[Generate], &[]),
         ("text", span(raw.text.as_ref()), &[Perplexity], if is_text { &[] } else { &[Perplexity] }),
         ("stride", span(raw.stride.as_ref()), &[Perplexity], &[]),
     ];
+    for (key, span) in [("derive", span(raw.derive.as_ref())), ("fields", span(raw.fields.as_ref()))] {
+        if let Some(span) = span.filter(|_| is_text) {
+            let reason = format!("`{key}` is not supported by format \"text\", which has no fields; remove it");
+            return Err(Problem::new(span, reason));
+        }
+    }
     for (key, span, supported_by, needed_by) in keys {
         match span {
             Some(span) if !supported_by.contains(&kind) => {
@@ -186,7 +209,7 @@ fn query(
             prompt: Prompt::of_config(raw)?,
             target: raw.target.as_ref().map(Template::spanned).transpose()?,
         }),
-        Kind::Choice => Query::Choice(choice(raw)?),
+        Kind::Choice => Query::Choice(choice(raw, metrics)?),
         Kind::Generate => Query::Generate(Generation {
             prompt: Prompt::of_config(raw)?,
             target: template_or(raw.target.as_ref(), " {reference}")?,
@@ -206,7 +229,7 @@ fn query(
     })
 }
 
-fn choice(raw: &RawTaskConfig) -> Result<Choice, Problem> {
+fn choice(raw: &RawTaskConfig, metrics: &[CustomMetric]) -> Result<Choice, Problem> {
     let normalization = raw.normalization.as_ref().map_or(Normalization::None, |known| *known.get_ref());
     if let Some(prompt) = &raw.unconditional_prompt
         && normalization != Normalization::Unconditional
@@ -246,6 +269,9 @@ fn choice(raw: &RawTaskConfig) -> Result<Choice, Problem> {
         labels,
         normalization,
         unconditional_prompt: template_or(raw.unconditional_prompt.as_ref(), "")?,
+        tokenization: raw.tokenization.as_ref().map_or(Tokenization::Together, |known| *known.get_ref()),
+        group: raw.group.as_ref().map(FieldPath::spanned).transpose()?,
+        keeps_probability: metrics.iter().any(|metric| metric.is_of_correct_choice()),
     })
 }
 

@@ -128,6 +128,8 @@ impl CustomData {
                 records
             }
             Format::Parquet => read_parquet(file)?,
+            // A built-in task also reads the hub's table.
+            Format::Jsonl if file.bytes.starts_with(b"PAR1") => read_parquet(file)?,
             Format::Json => read_json_list(file)?,
             // A `text` file has no records; its task never calls this.
             Format::Jsonl | Format::Text => {

@@ -30,19 +30,39 @@ const fn bits(kind: Kind) -> CustomMetric {
     CustomMetric { metric: Metric { name: "bits_per_byte", aggregate }, kind }
 }
 
+/// Of the correct choice.
+const BITS_OF_CHOICE: CustomMetric = CustomMetric {
+    metric: Metric {
+        name: "bits_per_byte",
+        aggregate: Aggregate::Bits { log_likelihood: "log_likelihood_correct", units: "bytes_correct" },
+    },
+    kind: Kind::Choice,
+};
+
+/// The share of the correct choice in the probability of all choices.
+const PROBABILITY_OF_CHOICE: CustomMetric = CustomMetric {
+    metric: Metric {
+        name: "probability_correct",
+        aggregate: Aggregate::Mean { value: "probability_correct" },
+    },
+    kind: Kind::Choice,
+};
+
 /// The mean of the sample value that has the metric's name.
 const fn mean(name: &'static str) -> CustomMetric {
     let aggregate = Aggregate::Mean { value: name };
     CustomMetric { metric: Metric { name, aggregate }, kind: Kind::Generate }
 }
 
-const KNOWN: [CustomMetric; 21] = [
+const KNOWN: [CustomMetric; 23] = [
     perplexity(Kind::LastWord, "perplexity", "targets"),
     accuracy(Kind::LastWord, "accuracy", "correct"),
     perplexity(Kind::LastWord, "token_perplexity", "tokens"),
     bits(Kind::LastWord),
     accuracy(Kind::Choice, "accuracy", "correct"),
     accuracy(Kind::Choice, "accuracy_normalized", "correct_normalized"),
+    BITS_OF_CHOICE,
+    PROBABILITY_OF_CHOICE,
     perplexity(Kind::Perplexity, "perplexity", "units"),
     perplexity(Kind::Perplexity, "word_perplexity", "words"),
     perplexity(Kind::Perplexity, "token_perplexity", "tokens"),
@@ -127,6 +147,11 @@ impl CustomMetric {
     /// How it is computed.
     pub fn metric(self) -> Metric {
         self.metric
+    }
+
+    /// Whether it is about the probability of the correct choice, not about the best one.
+    pub(super) fn is_of_correct_choice(self) -> bool {
+        self == BITS_OF_CHOICE || self == PROBABILITY_OF_CHOICE
     }
 
     /// Whether a record without references has no value. The others follow `SQuAD` 2.0: the right answer is none.

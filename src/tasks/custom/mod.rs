@@ -1,12 +1,17 @@
-//! Custom tasks: a task config in TOML and a data file, without Rust (`docs/custom-tasks.md`).
+//! Custom tasks: a task config in TOML and a data file, without Rust (`docs/custom-tasks.md`); and the built-in tasks that
+//! are no more than that.
 
+mod built_in;
 mod choice;
 mod config;
 mod data;
+mod derive;
 mod error;
+mod filter;
 mod generation;
 mod last_word;
 mod metrics;
+mod python_literal;
 mod raw;
 mod record;
 mod tables;
@@ -14,8 +19,10 @@ mod template;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use built_in::BUILT_IN;
 pub use config::{CUSTOM_GROUP, CustomTaskConfig};
 pub use error::TaskConfigError;
+pub(super) use raw::RawQuestion;
 pub use record::{FieldPath, Record};
 pub use template::Template;
 
@@ -26,21 +33,31 @@ use super::{HeuristicBaseline, Item, ProtocolConfig, Setting, Task, TaskConfig, 
 use crate::data::{BundledFile, DataConfig, DataError, DataFile, FileConfig, Split};
 use crate::plan::DataSource;
 use crate::record::{CandidateSet, Protocol};
-use choice::Question;
+use choice::{GROUP_PREFIX, Question};
 use config::Query;
 use gpt2_model::request::{Request, Response, Window};
 use raw::{Format, Normalization};
 use template::Prompt;
-use text_metrics::Metric;
-use text_metrics::SampleValues;
+use text_metrics::{Breakdown, Grouping, Metric, SampleValues};
 use untrusted_input::strip;
 
 #[derive(Debug)]
 pub(super) struct CustomTask {
+    /// Under the default protocol.
     custom: CustomTaskConfig,
+    /// Under the other protocols of a built-in task.
+    others: Vec<(String, CustomTaskConfig)>,
     config: TaskConfig,
-    /// Directory of the task config and of the data beside it.
-    directory: PathBuf,
+    place: Place,
+}
+
+/// Where the data of a task are.
+#[derive(Debug)]
+enum Place {
+    /// Below `--data`, or in the directory of the task config.
+    Beside(PathBuf),
+    /// In a dataset source, as for every built-in task, with the bundled samples.
+    BuiltIn(&'static [BundledFile]),
 }
 
 /// A sample of a custom task, by kind.
@@ -56,13 +73,29 @@ impl CustomTask {
     /// The task of a config at `path`, with the data beside it.
     pub fn new(custom: CustomTaskConfig, path: &Path) -> Self {
         let config = task_config(&custom);
-        Self { custom, config, directory: path.parent().unwrap_or(Path::new("")).to_owned() }
+        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self { custom, others: Vec::new(), config, place: Place::Beside(directory) }
+    }
+
+    /// What a sample is under this protocol.
+    fn custom(&self, protocol: &Protocol) -> &CustomTaskConfig {
+        let other = self.others.iter().find(|(name, _)| *name == protocol.name);
+        other.map_or(&self.custom, |(_, custom)| custom)
+    }
+
+    fn query(&self, protocol: &Protocol) -> &Query {
+        &self.custom(protocol).query
+    }
+
+    fn default_protocol(&self) -> Protocol {
+        Protocol::new(self.config.default_protocol())
     }
 
     /// Checks a record by rendering every template for it, so that rendering cannot fail later. `None` for a record
     /// without text, which has no perplexity.
-    fn sample(&self, record: Record) -> Result<Option<Sample>, String> {
-        let sample = match &self.custom.query {
+    fn sample(&self, record: Record, protocol: &Protocol) -> Result<Option<Sample>, String> {
+        let record = self.custom(protocol).fields.add_to(record)?;
+        let sample = match self.query(protocol) {
             Query::LastWord(query) => {
                 let (_, target) = query.context_and_target(&record)?;
                 Sample::LastWord(record, target.len())
@@ -95,8 +128,8 @@ impl CustomTask {
         reason
     }
 
-    fn prompt(&self) -> Option<&Prompt> {
-        match &self.custom.query {
+    fn prompt(&self, protocol: &Protocol) -> Option<&Prompt> {
+        match self.query(protocol) {
             Query::LastWord(query) => Some(&query.prompt),
             Query::Choice(query) => Some(&query.prompt),
             Query::Generate(query) => Some(&query.prompt),
@@ -127,6 +160,7 @@ fn task_config(custom: &CustomTaskConfig) -> TaskConfig {
         description: format!("Custom task: {description}"),
         options: vec![option.to_owned()],
         defaults: std::collections::BTreeMap::new(),
+        question: None,
     };
     if custom.shots > 0 {
         protocol.defaults.insert("shots".to_owned(), custom.shots.to_string());
@@ -170,11 +204,23 @@ impl Task for CustomTask {
     }
 
     fn samples(&self) -> &'static [BundledFile] {
-        &[]
+        match self.place {
+            Place::Beside(_) => &[],
+            Place::BuiltIn(samples) => samples,
+        }
     }
 
-    /// The file below `--data` if it exists, else the one beside the task config.
-    fn open(&self, source: &DataSource, split: Split, _: &Protocol) -> Result<Option<DataFile>, DataError> {
+    /// For a custom task the file below `--data` if it exists, else the one beside the task config.
+    fn open(
+        &self,
+        source: &DataSource,
+        split: Split,
+        protocol: &Protocol,
+    ) -> Result<Option<DataFile>, DataError> {
+        let Place::Beside(beside) = &self.place else {
+            let TaskConfig { name, data, .. } = &self.config;
+            return DataFile::open(name, &data.for_protocol(&protocol.name), Task::samples(self), source, split);
+        };
         let file = match split {
             Split::Test => &self.custom.data.file,
             Split::Train => match &self.custom.data.train {
@@ -187,7 +233,7 @@ impl Task for CustomTask {
             DataSource::Directory(directory) => Some(directory.join(&file.name)).filter(|path| path.exists()),
             DataSource::Sample | DataSource::TaskFiles => None,
         };
-        let path = elsewhere.unwrap_or_else(|| self.directory.join(&file.name));
+        let path = elsewhere.unwrap_or_else(|| beside.join(&file.name));
         DataFile::custom(&path, file.sha256.as_deref()).map(Some)
     }
 
@@ -198,9 +244,9 @@ impl Task for CustomTask {
     fn docs_and_notes(
         &self,
         file: &DataFile,
-        _: &Protocol,
+        protocol: &Protocol,
     ) -> Result<(Vec<Item<Sample>>, Vec<String>), DataError> {
-        if let Query::Perplexity(None) = self.custom.query {
+        if let Query::Perplexity(None) = self.query(protocol) {
             let text = file.text()?;
             let parts = stream(text, &[], &units(text), Cut::Lines).into_iter();
             let items = parts.map(|Item { id, cluster, line, doc }| Item {
@@ -215,7 +261,7 @@ impl Task for CustomTask {
         let mut items = Vec::new();
         let mut empty = 0;
         for Item { id, cluster, line, doc } in records {
-            match self.sample(doc).map_err(|reason| file.record_error(line, self.with_hint(reason)))? {
+            match self.sample(doc, protocol).map_err(|reason| file.record_error(line, self.with_hint(reason)))? {
                 Some(doc) => items.push(Item { id, cluster, line, doc }),
                 None => empty += 1,
             }
@@ -232,7 +278,8 @@ impl Task for CustomTask {
         if let Sample::Perplexity(part) = doc {
             return part.content();
         }
-        let setting = Setting { protocol: &Protocol::new(Protocol::CUSTOM), few_shot_examples: "", seed: 0 };
+        let protocol = self.default_protocol();
+        let setting = Setting { protocol: &protocol, few_shot_examples: "", seed: 0 };
         let mut texts = self.expected(doc, setting.protocol);
         for request in self.requests(doc, &setting) {
             match request {
@@ -244,8 +291,8 @@ impl Task for CustomTask {
         Some(texts)
     }
 
-    fn few_shot_example(&self, doc: &Sample, _: &Protocol) -> String {
-        let example = match (&self.custom.query, doc) {
+    fn few_shot_example(&self, doc: &Sample, protocol: &Protocol) -> String {
+        let example = match (self.query(protocol), doc) {
             (Query::LastWord(query), Sample::LastWord(record, _)) => {
                 let (context, target) = query.context_and_target(record).unwrap_or_default();
                 format!("{context}{target}")
@@ -256,11 +303,11 @@ impl Task for CustomTask {
             (Query::Generate(query), Sample::Generate(record)) => query.few_shot_example(record),
             _ => String::new(),
         };
-        format!("{example}{}", self.prompt().map_or("", |prompt| prompt.separator.as_str()))
+        format!("{example}{}", self.prompt(protocol).map_or("", |prompt| prompt.separator.as_str()))
     }
 
-    fn expected(&self, doc: &Sample, _: &Protocol) -> Vec<String> {
-        match (&self.custom.query, doc) {
+    fn expected(&self, doc: &Sample, protocol: &Protocol) -> Vec<String> {
+        match (self.query(protocol), doc) {
             (Query::Choice(query), Sample::Choice(record, question)) => {
                 let choices = query.choices(record);
                 question.answers.iter().filter_map(|&answer| choices.get(answer).cloned()).collect()
@@ -270,21 +317,21 @@ impl Task for CustomTask {
         }
     }
 
-    fn candidate_sets(&self, doc: &Sample, _: &Protocol) -> Vec<CandidateSet> {
-        match (&self.custom.query, doc) {
+    fn candidate_sets(&self, doc: &Sample, protocol: &Protocol) -> Vec<CandidateSet> {
+        match (self.query(protocol), doc) {
             (Query::Choice(query), Sample::Choice(_, question)) => query.candidate_sets(question),
             _ => Vec::new(),
         }
     }
 
     fn window(&self, protocol: &Protocol) -> Option<Window> {
-        matches!(self.custom.query, Query::Perplexity(_)).then(|| window(protocol))
+        matches!(self.query(protocol), Query::Perplexity(_)).then(|| window(protocol))
     }
 
     fn requests(&self, doc: &Sample, setting: &Setting<'_>) -> Vec<Request> {
-        let preamble = self.prompt().map_or("", |prompt| prompt.preamble.as_str());
+        let preamble = self.prompt(setting.protocol).map_or("", |prompt| prompt.preamble.as_str());
         let before = format!("{preamble}{}", setting.few_shot_examples);
-        match (&self.custom.query, doc) {
+        match (self.query(setting.protocol), doc) {
             (Query::LastWord(query), Sample::LastWord(record, _)) => query.requests(record, &before),
             (Query::Choice(query), Sample::Choice(record, _)) => query.requests(record, &before),
             (Query::Generate(query), Sample::Generate(record)) => query.requests(record, &before),
@@ -296,10 +343,11 @@ impl Task for CustomTask {
     fn score(
         &self,
         doc: &Sample,
-        _: &Protocol,
+        protocol: &Protocol,
         responses: &[Response],
     ) -> Result<SampleValues, UnexpectedResponse> {
-        match (&self.custom.query, doc) {
+        let CustomTaskConfig { query, metrics, .. } = self.custom(protocol);
+        match (query, doc) {
             (_, Sample::LastWord(_, bytes)) => last_word::score(*bytes, responses),
             (_, Sample::Perplexity(part)) => part.score(responses),
             (Query::Choice(query), Sample::Choice(_, question)) => query.score(question, responses),
@@ -307,14 +355,26 @@ impl Task for CustomTask {
                 let text = strip(&only_completion(responses)?.text);
                 let references = query.references(record);
                 let references: Vec<&str> = references.iter().map(String::as_str).collect();
-                Ok(self.custom.metrics.iter().flat_map(|metric| metric.of_text(text, &references)).collect())
+                Ok(metrics.iter().flat_map(|metric| metric.of_text(text, &references)).collect())
             }
             _ => Ok(SampleValues::new()),
         }
     }
 
-    fn metrics(&self, _: &Protocol) -> Vec<Metric> {
-        self.custom.metrics.iter().map(|metric| metric.metric()).collect()
+    fn metrics(&self, protocol: &Protocol) -> Vec<Metric> {
+        self.custom(protocol).metrics.iter().map(|metric| metric.metric()).collect()
+    }
+
+    /// By `group`, if the task config has it.
+    fn breakdowns(&self, protocol: &Protocol) -> Vec<Breakdown> {
+        match self.query(protocol) {
+            Query::Choice(query) if query.group.is_some() => vec![Breakdown {
+                name: "group",
+                grouping: Grouping::Member { prefix: GROUP_PREFIX },
+                metrics: self.metrics(protocol),
+            }],
+            _ => Vec::new(),
+        }
     }
 
     /// Majority (the index that is correct most often) and Random.
@@ -322,10 +382,10 @@ impl Task for CustomTask {
         &self,
         items: &[Item<Sample>],
         training: &[Item<Sample>],
-        _: &Protocol,
+        protocol: &Protocol,
         seed: u64,
     ) -> Vec<HeuristicBaseline> {
-        let Query::Choice(query) = &self.custom.query else { return Vec::new() };
+        let Query::Choice(query) = self.query(protocol) else { return Vec::new() };
         let of = |doc: &Sample| match doc {
             Sample::Choice(_, question) => (question.answers.clone(), question.lengths.len()),
             _ => (vec![0], 1),

@@ -1,5 +1,6 @@
 //! The keys of a custom task's config with their locations, before they are checked.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -33,7 +34,68 @@ pub(super) struct RawTaskConfig {
     pub text: Option<Spanned<String>>,
     pub stride: Option<Spanned<usize>>,
     pub metrics: Option<Spanned<Vec<Spanned<String>>>>,
+    pub tokenization: Option<Spanned<Tokenization>>,
+    pub group: Option<Spanned<String>>,
+    pub derive: Option<Spanned<Derive>>,
+    pub fields: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
     pub data: RawData,
+}
+
+/// The keys of a choice in the config of a built-in task: `[protocols.question]`. They are those of a custom task.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawQuestion {
+    pub prompt: Spanned<String>,
+    pub target: Option<Spanned<String>>,
+    pub choices: Spanned<Texts>,
+    pub answer: Spanned<String>,
+    pub answer_is: Spanned<AnswerIs>,
+    pub labels: Option<Spanned<Texts>>,
+    pub normalization: Option<Spanned<Normalization>>,
+    pub metrics: Option<Spanned<Vec<Spanned<String>>>>,
+    pub tokenization: Option<Spanned<Tokenization>>,
+    pub group: Option<Spanned<String>>,
+    pub derive: Option<Spanned<Derive>>,
+    pub fields: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
+}
+
+impl RawQuestion {
+    /// The same keys in a custom task's config.
+    pub(super) fn to_task(&self, name: &str, title: &str, measures: &str) -> RawTaskConfig {
+        let spanned = |text: &str| Spanned::new(0..0, text.to_owned());
+        let RawQuestion { prompt, target, choices, answer, answer_is, labels, normalization, .. } =
+            self.clone();
+        let RawQuestion { metrics, tokenization, group, derive, fields, .. } = self.clone();
+        RawTaskConfig {
+            name: spanned(name),
+            title: spanned(title),
+            measures: spanned(measures),
+            citation: None,
+            kind: Spanned::new(0..0, Kind::Choice),
+            preamble: None,
+            prompt: Some(prompt),
+            target,
+            separator: None,
+            shots: None,
+            choices: Some(choices),
+            answer: Some(answer),
+            answer_is: Some(answer_is),
+            labels,
+            normalization,
+            unconditional_prompt: None,
+            references: None,
+            stop: None,
+            max_new_tokens: None,
+            text: None,
+            stride: None,
+            metrics,
+            tokenization,
+            group,
+            derive,
+            fields,
+            data: RawData::of_file(spanned("data.jsonl")),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +111,23 @@ pub(super) struct RawData {
     pub id: Option<Spanned<String>>,
     pub cluster: Option<Spanned<String>>,
     pub each: Option<Spanned<Vec<Spanned<String>>>>,
+}
+
+impl RawData {
+    fn of_file(file: Spanned<String>) -> Self {
+        Self {
+            file,
+            sha256: None,
+            train: None,
+            train_sha256: None,
+            format: None,
+            delimiter: None,
+            quotes: None,
+            id: None,
+            cluster: None,
+            each: None,
+        }
+    }
 }
 
 /// The kinds of custom tasks.
@@ -98,6 +177,24 @@ pub enum Normalization {
     Unconditional,
 }
 
+/// How prompt and target become tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tokenization {
+    /// In one piece; the target begins after the tokens of the prompt alone.
+    Together,
+    /// Each by itself.
+    Separate,
+}
+
+/// Fields that are made from a record's other fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Derive {
+    /// `context`, `options` and `answer` of the last of RACE's `problems`.
+    Race,
+}
+
 /// The format of a data file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -117,7 +214,7 @@ pub enum Format {
 
 /// A field name or a list of templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Texts {
+pub enum Texts {
     Field(String),
     Templates(Vec<String>),
 }

@@ -91,12 +91,20 @@ pub struct Record {
     fields: Arc<Map<String, Value>>,
     /// The fields named by `each`, which are lists with one element a sample, and the index of this sample's element.
     element: Option<(Arc<[String]>, usize)>,
+    /// Fields that the task config adds; they take the place of the record's own.
+    added: Map<String, Value>,
 }
 
 impl Record {
     /// A record that is one sample.
     pub fn of(fields: Map<String, Value>) -> Self {
-        Self { fields: Arc::new(fields), element: None }
+        Self { fields: Arc::new(fields), element: None, added: Map::new() }
+    }
+
+    /// The record with these fields added.
+    pub(super) fn with(mut self, fields: Map<String, Value>) -> Self {
+        self.added.extend(fields);
+        self
     }
 
     /// One sample for every element of the lists named by `each`, which must have the same length. Without `each` the
@@ -125,13 +133,20 @@ impl Record {
                 "`{name}` is an empty list, but `each` names it, so the record has no sample"
             ));
         }
-        let of = |index| Self { fields: Arc::clone(&self.fields), element: Some((Arc::clone(each), index)) };
+        let of = |index| Self {
+            fields: Arc::clone(&self.fields),
+            element: Some((Arc::clone(each), index)),
+            added: Map::new(),
+        };
         Ok((0..count).map(of).collect())
     }
 
     /// The value of a field. `Err` lists the fields of the record.
     pub fn find(&self, path: &FieldPath) -> Result<Cow<'_, Value>, String> {
         let name = &path.field;
+        if let Some(value) = self.added.get(name) {
+            return taken(value, &path.inside, &path.text);
+        }
         let mut value = self.fields.get(name).ok_or_else(|| self.no_field(name))?;
         if let Some((each, index)) = &self.element
             && each.contains(name)

@@ -1,11 +1,12 @@
 //! Templates of a task config: text with the fields of a record in braces, as `{question}`, `{options[0]}` or
-//! `{answer.text}`; `{{` and `}}` are braces.
+//! `{answer.text}`, and filters, as `{question|strip}`; `{{` and `}}` are braces.
 
 use std::ops::Range;
 
 use toml::Spanned;
 
 use super::error::Problem;
+use super::filter::Filter;
 use super::raw::{RawTaskConfig, Texts};
 use super::record::{FieldPath, Record, text_of, texts_of};
 
@@ -18,7 +19,31 @@ pub struct Template {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
-    Field(FieldPath),
+    Field(Field),
+}
+
+/// A field whose text filters change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    pub path: FieldPath,
+    filters: Vec<Filter>,
+}
+
+impl Field {
+    /// Reads `path|filter|filter:argument`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = text.split('|');
+        let path = FieldPath::parse(parts.next().unwrap_or_default())?;
+        let filters = Filter::parse_all(parts).map_err(|reason| format!("`{{{text}}}`: {reason}"))?;
+        Ok(Self { path, filters })
+    }
+
+    fn filtered(&self, text: &str) -> Result<String, String> {
+        let changed = |text: String, filter: &Filter| {
+            filter.apply(&text).map_err(|reason| format!("`{}`: {reason}", self.path.text))
+        };
+        self.filters.iter().try_fold(text.to_owned(), changed)
+    }
 }
 
 /// A name with a text of its own that is not a field: `choice` or `reference`.
@@ -43,7 +68,7 @@ impl Template {
                 if !literal.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut literal)));
                 }
-                parts.push(Part::Field(FieldPath::parse(inside)?));
+                parts.push(Part::Field(Field::parse(inside)?));
                 rest = after;
             } else {
                 let (brace, twice) = if from.starts_with('{') { ('{', "{{") } else { ('}', "}}") };
@@ -68,8 +93,12 @@ impl Template {
         for part in &self.parts {
             match (part, bound) {
                 (Part::Text(literal), _) => text.push_str(literal),
-                (Part::Field(path), Some((name, value))) if path.is(name) => text.push_str(value),
-                (Part::Field(path), _) => text.push_str(&text_of(path, &*record.find(path)?)?),
+                (Part::Field(field), Some((name, value))) if field.path.is(name) => {
+                    text.push_str(&field.filtered(value)?);
+                }
+                (Part::Field(field), _) => {
+                    text.push_str(&field.filtered(&text_of(&field.path, &*record.find(&field.path)?)?)?);
+                }
             }
         }
         Ok(text)
@@ -77,7 +106,7 @@ impl Template {
 
     /// Whether the template contains `{name}`.
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Field(path) if path.is(name)))
+        self.parts.iter().any(|part| matches!(part, Part::Field(field) if field.path.is(name)))
     }
 }
 
@@ -111,7 +140,7 @@ impl Prompt {
 /// A list of texts for each record: choices or references.
 #[derive(Debug, Clone)]
 pub enum TextList {
-    Field(FieldPath),
+    Field(Field),
     Templates(Vec<Template>),
 }
 
@@ -124,7 +153,7 @@ impl TextList {
         let Some(texts) = texts else { return Err(Problem::new(key_missing, "a field name is missing")) };
         let wrong = |reason| Problem::new(texts.span(), reason);
         match texts.get_ref() {
-            Texts::Field(field) => FieldPath::parse(field).map(Self::Field).map_err(wrong),
+            Texts::Field(field) => Field::parse(field).map(Self::Field).map_err(wrong),
             Texts::Templates(templates) if templates.is_empty() => {
                 Err(wrong("the list is empty; name a field, or give templates".to_owned()))
             }
@@ -138,10 +167,13 @@ impl TextList {
     /// The texts for a record: at least one.
     pub(super) fn of(&self, record: &Record) -> Result<Vec<String>, String> {
         match self {
-            Self::Field(path) => {
+            Self::Field(field) => {
                 let texts = self.of_any_length(record)?;
                 if texts.is_empty() {
-                    return Err(format!("`{}` is an empty list; expected at least one text", path.text));
+                    return Err(format!(
+                        "`{}` is an empty list; expected at least one text",
+                        field.path.text
+                    ));
                 }
                 Ok(texts)
             }
@@ -152,7 +184,10 @@ impl TextList {
     /// The texts for a record; a field may be an empty list.
     pub(super) fn of_any_length(&self, record: &Record) -> Result<Vec<String>, String> {
         match self {
-            Self::Field(path) => texts_of(path, &*record.find(path)?),
+            Self::Field(field) => {
+                let texts = texts_of(&field.path, &*record.find(&field.path)?)?;
+                texts.iter().map(|text| field.filtered(text)).collect()
+            }
             Self::Templates(templates) => {
                 templates.iter().map(|template| template.render(record, None)).collect()
             }
@@ -162,7 +197,7 @@ impl TextList {
     /// The name of the field, for messages.
     pub(super) fn name(&self) -> &str {
         match self {
-            Self::Field(path) => &path.text,
+            Self::Field(field) => &field.path.text,
             Self::Templates(_) => "the list",
         }
     }
@@ -188,6 +223,7 @@ mod tests {
             render("Q: {q}?{{}} {options[1]}{n}{x.y}{yes} {choice}").unwrap(),
             "Q: why?{} b3ztrue {c}"
         );
+        assert_eq!(render("{q|before:h|capitalize} {choice|drop_last}").unwrap(), "W {c");
         assert_eq!(render("").unwrap(), "");
         assert_eq!(render("}}{{").unwrap(), "}{");
     }
@@ -211,6 +247,8 @@ mod tests {
             ("{x.w}", "no `x.w`: the object has the fields y"),
             ("{x}", "`x` is an object"),
             ("{none}", "`none` is null"),
+            ("{q|stripp}", "`{q|stripp}`: no filter `stripp`; did you mean `strip`?"),
+            ("{q|after:_}", "`q`: there is no `_` in \"why\""),
         ] {
             let message = render(template).unwrap_err();
             assert!(message.contains(part), "{template}: {message}");
