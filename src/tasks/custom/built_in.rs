@@ -59,15 +59,20 @@ impl CustomTask {
 mod tests {
     use crate::data::DataFile;
     use crate::record::Protocol;
-    use crate::tasks::{AnyTask, find};
+    use crate::tasks::{AnyTask, TaskSamples, find};
     use gpt2_model::request::{Request, Span};
     use std::borrow::Cow;
 
-    fn read(task: &str, protocol: &str, json: &str) -> Result<Vec<(String, String)>, String> {
+    fn samples(task: &str, protocol: &str, json: &str) -> Result<Box<dyn TaskSamples>, String> {
         let mut file = DataFile::bundled("t.jsonl", b"");
         file.bytes = Cow::Owned(json.as_bytes().to_vec());
         let task: &'static dyn AnyTask = find(task).unwrap();
-        let samples = task.read(file, &Protocol::new(protocol)).map_err(|error| error.to_string())?;
+        task.read(file, &Protocol::new(protocol)).map_err(|error| error.to_string())
+    }
+
+    /// Context and continuation of each request for the only record.
+    fn read(task: &str, protocol: &str, json: &str) -> Result<Vec<(String, String)>, String> {
+        let samples = samples(task, protocol, json)?;
         let text = |request| match request {
             Request::LogLikelihood { context, continuation, span, .. } => {
                 assert_eq!(span == Span::Separate, protocol == "llm.c");
@@ -96,6 +101,17 @@ mod tests {
             own,
             [pair("[header] How", "  pours.  [substeps] Drinks. "), pair("[header] How", " waits")]
         );
+    }
+
+    /// `--limit` chooses the same records under every protocol.
+    #[test]
+    fn the_content_of_a_sample_is_the_same_under_both_protocols() {
+        let text = std::str::from_utf8(include_bytes!("../../../tasks/hellaswag/sample.jsonl")).unwrap();
+        let content = |protocol| -> Vec<String> {
+            let samples = samples("hellaswag", protocol, text).unwrap();
+            (0..samples.len()).map(|index| samples.content(index)).collect()
+        };
+        assert_eq!(content("harness"), content("llm.c"));
     }
 
     #[test]

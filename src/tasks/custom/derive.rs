@@ -38,7 +38,8 @@ impl AddedFields {
     /// The record with the added fields. `Err` names a field that the record lacks, or says what is wrong with its text.
     pub(super) fn add_to(&self, mut record: Record) -> Result<Record, String> {
         if self.derive.is_some() {
-            record = record.clone().with(race(&record)?);
+            let fields = race(&record)?;
+            record = record.with(fields);
         }
         if self.templates.is_empty() {
             return Ok(record);

@@ -94,7 +94,11 @@ impl CustomTask {
     /// Checks a record by rendering every template for it, so that rendering cannot fail later. `None` for a record
     /// without text, which has no perplexity.
     fn sample(&self, record: Record, protocol: &Protocol) -> Result<Option<Sample>, String> {
-        let record = self.custom(protocol).fields.add_to(record)?;
+        // `content` renders a sample under the default protocol, whatever it is measured under.
+        let mut record = self.custom.fields.add_to(record)?;
+        if protocol.name != self.config.default_protocol() {
+            record = self.custom(protocol).fields.add_to(record)?;
+        }
         let sample = match self.query(protocol) {
             Query::LastWord(query) => {
                 let (_, target) = query.context_and_target(&record)?;
