@@ -132,11 +132,18 @@ fn without_brackets(text: &str) -> String {
     let mut rest = text;
     while let Some((before, inside)) = rest.split_once('[') {
         kept.push_str(before);
-        match inside.split_once(']').filter(|(inside, _)| !inside.contains('\n')) {
-            Some((_, after)) => rest = after,
+        let Some(end) = inside.find([']', '\n']) else {
+            // No bracket after this one is closed either.
+            kept.push('[');
+            rest = inside;
+            break;
+        };
+        let (within, from_end) = inside.split_at(end);
+        match from_end.strip_prefix(']') {
+            Some(after) => rest = after,
             None => {
-                kept.push('[');
-                rest = inside;
+                kept.extend(["[", within]);
+                rest = from_end;
             }
         }
     }
@@ -160,6 +167,7 @@ mod tests {
             ("drop_last", "It rained…", "It rained"),
             ("drop_last", "", ""),
             ("drop_brackets", "a [step] b [[x]] [c\nd] e]", "a  b ] [c\nd] e]"),
+            ("drop_brackets", "[a]x[ [b", "x[ [b"),
             ("before:_", "a _ b _", "a "),
             ("after:_", "a _ b _", " b _"),
             ("replace:  = ", "a   b  c", "a  b c"),
