@@ -125,11 +125,11 @@ fn truth_values_and_several_right_answers() {
     let data = ["[\"A\", \"B\", \"C\"]", "[\"A\"]", "[\"B\"]", "[\"C\"]", "\"C\""].map(question).concat();
     let directory = directory_with(&[
         ("b.jsonl", passages),
-        ("boolq.toml", &config("boolq", "choice", boolq, "file = \"b.jsonl\"")),
+        ("yesno.toml", &config("yesno", "choice", boolq, "file = \"b.jsonl\"")),
         ("s.jsonl", &data),
         ("several.toml", &config("several", "choice", several, "file = \"s.jsonl\"")),
     ]);
-    let (found, _) = run(directory.path(), "boolq", &[]);
+    let (found, _) = run(directory.path(), "yesno", &[]);
     assert_eq!(found.iter().map(|record| record.candidate_sets[0].correct).collect::<Vec<_>>(), [1, 0]);
     let (found, _) = run(directory.path(), "several", &[]);
     let correct: Vec<f64> = found.iter().map(|record| record.values["correct"]).collect();
