@@ -224,7 +224,11 @@ fn zero_shot_tasks_equal_lm_evaluation_harness() {
                     let difference = (score.log_likelihood - expected).abs();
                     largest = largest.max(difference);
                     let place = format!("{label} {task} {}", record.i);
-                    assert!(difference < tolerance(expected), "{place}: {}, {expected}", score.log_likelihood);
+                    assert!(
+                        difference < tolerance(expected),
+                        "{place}: {}, {expected}",
+                        score.log_likelihood
+                    );
                 }
                 responses += scores.len();
                 assert_eq!(values["correct"], record.acc, "{label} {task} {}", record.i);
