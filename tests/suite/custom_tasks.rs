@@ -282,7 +282,11 @@ fn the_probability_of_the_correct_choice_also_by_group() {
     let directory = with_examples();
     let path = directory.path();
     let config = path.join("tasks/reading.toml");
-    change(&config, "\"accuracy_normalized\"]", "\"probability_correct\", \"bits_per_byte\"]\ngroup = \"id\"");
+    change(
+        &config,
+        "\"accuracy_normalized\"]",
+        "\"probability_correct\", \"bits_per_byte\"]\ngroup = \"id\"",
+    );
     change(&config, "{questions}", "{asked|strip}");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text + "\n[fields]\nasked = \" {questions} \"\n").unwrap();
@@ -306,9 +310,8 @@ fn the_probability_of_the_correct_choice_also_by_group() {
         let header = reader.headers().unwrap().clone();
         let column = |name: &str| header.iter().position(|known| known == name).unwrap();
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-        let is_it = |row: &&csv::StringRecord| {
-            &row[column("metric")] == metric && &row[column("model")] == "tiny-3M"
-        };
+        let is_it =
+            |row: &&csv::StringRecord| &row[column("metric")] == metric && &row[column("model")] == "tiny-3M";
         rows.iter().find(is_it).unwrap()[column("value")].parse().unwrap()
     };
     assert!((of("bits_per_byte") - nats / std::f64::consts::LN_2 / bytes).abs() < 1e-6);
@@ -404,10 +407,20 @@ fn messages_locate_mistakes_in_a_task_config() {
         ("reading", "\"reading\"", "\"nq\"", &["3:8: `nq` is the name of a built-in task"]),
         ("reading", "\"reading\"", "\"race\"", &["`race` is the name of a built-in task"]),
         ("reading", "\"reading\"", "\"zero-shot\"", &["`zero-shot` is the name of a group"]),
-        ("reading", "{article}", "{article|stip}", &["9:10: `{article|stip}`: no filter `stip`; did you mean `strip`?"]),
+        (
+            "reading",
+            "{article}",
+            "{article|stip}",
+            &["9:10: `{article|stip}`: no filter `stip`; did you mean `strip`?"],
+        ),
         ("reading", "[data]", "[fields]\n\"a.b\" = \"c\"\n[data]", &["\"a.b\" in [fields]: expected a name"]),
         ("reading", "[data]", "[fields]\na = \"{b\"\n[data]", &["unbalanced `{`"]),
-        ("poems", "stride = 512", "group = \"title\"", &["`group` is not supported by kind `perplexity`, only by choice"]),
+        (
+            "poems",
+            "stride = 512",
+            "group = \"title\"",
+            &["`group` is not supported by kind `perplexity`, only by choice"],
+        ),
         ("reading", "\"reading\"", "\"lambada.harness\"", &["invalid task name"]),
         ("reading", "\"reading\"", "\"custom\"", &["`custom` is the name of a group"]),
         ("reading", "\"reading\"", "\"a/b\"", &["invalid task name \"a/b\""]),
@@ -477,8 +490,18 @@ fn messages_locate_mistakes_in_a_record() {
         ),
         ("reading", "{questions}", "{options}", &["`options` is a list"]),
         ("reading", "{article}", "{article|before:§}", &["reading.jsonl:1: `article`: there is no `§` in "]),
-        ("reading", "[data]", "[fields]\na = \"{b}\"\n[data]", &["reading.jsonl:1: the record has no field `b`"]),
-        ("reading", "kind =", "derive = \"race\"\nkind =", &["reading.jsonl:1: the record has no field `problems`"]),
+        (
+            "reading",
+            "[data]",
+            "[fields]\na = \"{b}\"\n[data]",
+            &["reading.jsonl:1: the record has no field `b`"],
+        ),
+        (
+            "reading",
+            "kind =",
+            "derive = \"race\"\nkind =",
+            &["reading.jsonl:1: the record has no field `problems`"],
+        ),
         (
             "cloze",
             "{word}",

@@ -130,7 +130,9 @@ mod tests {
     #[test]
     fn files_of_an_archive_are_joined_by_name() {
         let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        for (name, content) in [("d/b.jsonl", "2\n"), ("d/a.jsonl", "1\n"), ("d/e/c.jsonl", "3\n"), ("d/x", "4\n")] {
+        for (name, content) in
+            [("d/b.jsonl", "2\n"), ("d/a.jsonl", "1\n"), ("d/e/c.jsonl", "3\n"), ("d/x", "4\n")]
+        {
             archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
             archive.write_all(content.as_bytes()).unwrap();
         }

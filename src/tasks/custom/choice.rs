@@ -221,7 +221,9 @@ impl Choice {
 
     fn request(&self, context: String, target: String) -> Request {
         let mut request = log_likelihood_request(context, target);
-        if let (Request::LogLikelihood { span, .. }, Tokenization::Separate) = (&mut request, self.tokenization) {
+        if let (Request::LogLikelihood { span, .. }, Tokenization::Separate) =
+            (&mut request, self.tokenization)
+        {
             *span = Span::Separate;
         }
         request

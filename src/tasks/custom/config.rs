@@ -175,7 +175,8 @@ fn check_keys(raw: &RawTaskConfig, kind: Kind, format: Format) -> Result<(), Pro
     ];
     for (key, span) in [("derive", span(raw.derive.as_ref())), ("fields", span(raw.fields.as_ref()))] {
         if let Some(span) = span.filter(|_| is_text) {
-            let reason = format!("`{key}` is not supported by format \"text\", which has no fields; remove it");
+            let reason =
+                format!("`{key}` is not supported by format \"text\", which has no fields; remove it");
             return Err(Problem::new(span, reason));
         }
     }

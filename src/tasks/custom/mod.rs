@@ -223,7 +223,13 @@ impl Task for CustomTask {
     ) -> Result<Option<DataFile>, DataError> {
         let Place::Beside(beside) = &self.place else {
             let TaskConfig { name, data, .. } = &self.config;
-            return DataFile::open(name, &data.for_protocol(&protocol.name), Task::samples(self), source, split);
+            return DataFile::open(
+                name,
+                &data.for_protocol(&protocol.name),
+                Task::samples(self),
+                source,
+                split,
+            );
         };
         let file = match split {
             Split::Test => &self.custom.data.file,
@@ -265,7 +271,10 @@ impl Task for CustomTask {
         let mut items = Vec::new();
         let mut empty = 0;
         for Item { id, cluster, line, doc } in records {
-            match self.sample(doc, protocol).map_err(|reason| file.record_error(line, self.with_hint(reason)))? {
+            match self
+                .sample(doc, protocol)
+                .map_err(|reason| file.record_error(line, self.with_hint(reason)))?
+            {
                 Some(doc) => items.push(Item { id, cluster, line, doc }),
                 None => empty += 1,
             }
