@@ -7,9 +7,16 @@ fn main() {
     println!("cargo:rerun-if-changed=Cargo.lock");
     println!("cargo:rerun-if-changed=.git/logs/HEAD");
     // A change of any of these can change whether the tree is dirty.
-    for path in
-        ["Cargo.toml", "src", "crates", "tasks", "models", "results/paper.csv", "results/published.csv"]
-    {
+    for path in [
+        "Cargo.toml",
+        "src",
+        "crates",
+        "tasks",
+        "models",
+        "results/paper.csv",
+        "results/published.csv",
+        "results/references.toml",
+    ] {
         println!("cargo:rerun-if-changed={path}");
     }
     let git = |arguments: &[&str]| {
