@@ -156,7 +156,7 @@ pub(super) fn section(headings: &[Heading], scores: &[Score]) -> Option<Section>
                 Cell::from(number(centered)),
             ]);
             if result.is_published() {
-                row.extend(published_cells(score, |value| difference(value)));
+                row.extend(published_cells(score, difference));
             }
         }
         rows.push(row);

@@ -161,7 +161,7 @@ fn prepare(directory: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A bundled sample; the directions of a language pair share theirs.
+/// A bundled sample; the directions of a language pair, and the tasks of CORE, share theirs.
 fn sample_file(task: &str, name: &str) -> PathBuf {
     let own = repository(&format!("tasks/{task}/{name}"));
     if own.exists() {
@@ -169,7 +169,10 @@ fn sample_file(task: &str, name: &str) -> PathBuf {
     }
     let family = task.split('-').next().unwrap();
     let relatives = REGISTRY.iter().map(|task| &task.config().name).filter(|other| other.starts_with(family));
-    relatives.map(|other| repository(&format!("tasks/{other}/{name}"))).find(|path| path.exists()).unwrap()
+    let mut folders = std::iter::once(family).chain(relatives.map(String::as_str));
+    folders
+        .find_map(|folder| Some(repository(&format!("tasks/{folder}/{name}"))).filter(|path| path.exists()))
+        .unwrap()
 }
 
 /// A hub that has what the documents fetch, with other content than the published.

@@ -1,4 +1,4 @@
-//! The zero-shot tasks against lm-evaluation-harness, and HellaSwag also against karpathy/llm.c, on the same records and
+//! The zero-shot tasks against lm-evaluation-harness, and `HellaSwag` also against karpathy/llm.c, on the same records and
 //! weights: requests, log-likelihoods and answers.
 
 use std::collections::BTreeMap;
@@ -75,8 +75,11 @@ fn golden() -> Option<Golden> {
     Some(serde_json::from_slice(&text).unwrap())
 }
 
+/// A record of CORE as the hub has it.
+type Convert = fn(&Value) -> Value;
+
 /// CORE's file of a task and how a record of it looks on the hub; the other tasks have look-alikes in the hub's form.
-const FROM_CORE: [(&str, &str, fn(&Value) -> Value); 7] = [
+const FROM_CORE: [(&str, &str, Convert); 7] = [
     ("arc_easy", "arc_easy", arc),
     ("arc_challenge", "arc_challenge", arc),
     ("piqa", "piqa", |record| {

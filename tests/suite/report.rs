@@ -222,7 +222,9 @@ fn failed_samples_and_wrong_arguments() {
     }
     let message = refused(path, &["report", "run", "--format", "xml"]);
     assert!(
-        message.contains("[possible values: table, markdown, latex, csv, json, html, eee, svg, png]"),
+        message.contains(
+            "[possible values: table, markdown, latex, csv, json, html, eee, nanochat-csv, svg, png]"
+        ),
         "{message}"
     );
     let message = refused(path, &["report", "."]);

@@ -102,7 +102,7 @@ fn log_likelihood(model: &OneModel, reference: &LogLikelihood, what: &str) -> an
         overflow: Overflow::TruncateLeft,
         span: Span::default(),
     };
-    let found = answer(model, plan(model, &request)?)?;
+    let found = answer(model, &plan(model, &request)?)?;
     let mut findings = Vec::new();
     let mut passed = true;
     if let Some(expected) = sum {
@@ -127,7 +127,7 @@ fn rolling(model: &OneModel, reference: &Rolling, what: &str) -> anyhow::Result<
     let Work::Score { sequences, .. } = plan(model, &request)? else { bail!("the text cannot be scored") };
     // Without `rolling_bytes`, the response has the log-probability of every token.
     let work = Work::Score { sequences, rolling_bytes: None, truncated_tokens: 0 };
-    let found = answer(model, work)?.token_log_probs;
+    let found = answer(model, &work)?.token_log_probs;
     if found.len() != expected.len() {
         let finding = format!("{} tokens, expected {} ({source})", found.len(), expected.len());
         return Ok(Line::failed(&model.label, what, finding));
@@ -155,9 +155,9 @@ fn plan(model: &OneModel, request: &Request) -> anyhow::Result<Work> {
     Ok(Planner::new(&model.checkpoint.tokenizer, context).plan(request)?)
 }
 
-fn answer(model: &OneModel, work: Work) -> anyhow::Result<request::LogLikelihood> {
+fn answer(model: &OneModel, work: &Work) -> anyhow::Result<request::LogLikelihood> {
     let mut answer = None;
-    model.engine().run(&[&work], |event| -> Result<(), EngineError> {
+    model.engine().run(&[work], |event| -> Result<(), EngineError> {
         if let Event::Response { response: Response::LogLikelihood(score), .. } = event {
             answer = Some(score);
         }

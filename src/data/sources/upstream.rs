@@ -47,7 +47,7 @@ impl UpstreamConfig {
                     name.strip_prefix(before).is_some_and(|name| name.ends_with(after) && !name.contains('/'))
                 };
                 let names: Result<Vec<String>, _> =
-                    archive.file_names().map(|name| name.map(|name| name.into_owned())).collect();
+                    archive.file_names().map(|name| name.map(std::borrow::Cow::into_owned)).collect();
                 let mut names: Vec<String> = names.map_err(message)?.into_iter().filter(is_member).collect();
                 names.sort_unstable();
                 if names.is_empty() {

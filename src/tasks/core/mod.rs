@@ -6,6 +6,7 @@
 mod python_random;
 mod record;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
@@ -107,11 +108,11 @@ struct CoreTaskConfig {
 #[allow(clippy::panic)]
 fn parse(toml: &str) -> Vec<CoreTask> {
     let config: CoreConfig = toml::from_str(toml).unwrap_or_else(|error| panic!("core.toml: {error}"));
-    config.tasks.into_iter().map(CoreTask::new).collect()
+    config.tasks.iter().map(CoreTask::new).collect()
 }
 
 impl CoreTask {
-    fn new(config: CoreTaskConfig) -> Self {
+    fn new(config: &CoreTaskConfig) -> Self {
         let tenths = |percent: f64| (percent * 10.0).round() as u16;
         let protocol = ProtocolConfig {
             name: PROTOCOL.to_owned(),
@@ -120,7 +121,7 @@ impl CoreTask {
                 config.shots
             ),
             options: vec![MAX_PER_TASK.to_owned()],
-            defaults: Default::default(),
+            defaults: BTreeMap::new(),
             question: None,
         };
         Self {
@@ -137,7 +138,7 @@ impl CoreTask {
                 cluster: None,
                 citation: "Li et al. 2024, DataComp-LM (CORE); karpathy/nanochat, core_eval.py".to_owned(),
                 protocols: vec![protocol],
-                data: data(&config),
+                data: data(config),
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Python's `random.Random`: seeding, `shuffle` and `sample`, bit for bit (CPython 3.10 to 3.13, `Lib/random.py`).
+//! Python's `random.Random`: seeding, `shuffle` and `sample`, bit for bit (`CPython` 3.10 to 3.13, `Lib/random.py`).
 
 use rand_mt::Mt;
 
@@ -79,7 +79,7 @@ fn largest_pool(count: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// `r = random.Random(1234); [r.getrandbits(32) for _ in range(3)]` in CPython 3.11, and a seed of two words.
+    /// `r = random.Random(1234); [r.getrandbits(32) for _ in range(3)]` in `CPython` 3.11, and a seed of two words.
     #[test]
     fn seeds_are_keys() {
         let first = |seed| {
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(first(4_294_967_301), [675_479_763, 2_085_189_291, 1_213_270_837]);
     }
 
-    /// `x = list(range(20)); random.Random(1337).shuffle(x)` in CPython 3.11.
+    /// `x = list(range(20)); random.Random(1337).shuffle(x)` in `CPython` 3.11.
     #[test]
     fn shuffle_is_pythons() {
         let mut items: Vec<usize> = (0..20).collect();
@@ -101,7 +101,7 @@ mod tests {
         PythonRandom::new(1337).shuffle::<usize>(&mut []);
     }
 
-    /// `random.Random(seed).sample(range(n), k)` in CPython 3.11: a small pool, and the border between the two methods.
+    /// `random.Random(seed).sample(range(n), k)` in `CPython` 3.11: a small pool, and the border between the two methods.
     #[test]
     fn sample_is_pythons() {
         let sample = |seed, population, count| PythonRandom::new(seed).sample(population, count);

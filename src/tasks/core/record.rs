@@ -211,7 +211,7 @@ mod tests {
         let choices: Arc<[String]> = ["yes".to_owned(), "no".to_owned()].into();
         let record = Record::MultipleChoice { query: "Is it? ".into(), choices, gold: 1 };
         assert_eq!(
-            rows(&record, &[record.clone()], "\nAnswer: "),
+            rows(&record, std::slice::from_ref(&record), "\nAnswer: "),
             [
                 pair("Is it? \nAnswer: no\n\nIs it? \nAnswer: ", "yes"),
                 pair("Is it? \nAnswer: no\n\nIs it? \nAnswer: ", "no")
@@ -223,11 +223,11 @@ mod tests {
             gold: 0,
         };
         assert_eq!(
-            rows(&record, &[record.clone()], " "),
+            rows(&record, std::slice::from_ref(&record), " "),
             [pair("Ann left.\n\nAnn ", "left."), pair("Ann left.\n\nBob ", "left.")]
         );
         let record = Record::LanguageModeling { context: " 1 + 1 = \n".into(), continuation: "2 ".into() };
-        assert_eq!(rows(&record, &[record.clone()], " "), [pair("1 + 1 = 2 \n\n1 + 1 = ", "2 ")]);
+        assert_eq!(rows(&record, std::slice::from_ref(&record), " "), [pair("1 + 1 = 2 \n\n1 + 1 = ", "2 ")]);
     }
 
     #[test]

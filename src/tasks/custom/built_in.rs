@@ -161,7 +161,7 @@ mod tests {
         assert!(wrong.starts_with("t.jsonl:1: the record has no field `UID`"), "{wrong}");
     }
 
-    /// As SuperGLUE's own files and the hub's have it.
+    /// As `SuperGLUE`'s own files and the hub's have it.
     #[test]
     fn truth_values_of_boolq_are_words_or_numbers() {
         for label in ["true", "1", "false", "0"] {
