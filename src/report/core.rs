@@ -2,8 +2,9 @@
 
 use super::distinct::add_new;
 use super::exporter::{Export, ExportedFile, Exporter};
-use super::numbers::{difference, number, or_dash};
+use super::numbers::{difference, number};
 use super::table::{Cell, Section, Tone};
+use super::uncertainty::with_error;
 use super::{Heading, published_footnotes, published_value};
 use crate::record::Score;
 use crate::tasks::{CORE_TASKS, CoreBaselines};
@@ -150,9 +151,13 @@ pub(super) fn section(headings: &[Heading], scores: &[Score]) -> Option<Section>
             let score = result.accuracies[index];
             let heading = headings.iter().find(|heading| heading.covers(score));
             let symbols = heading.map(|heading| heading.symbols_of(score)).unwrap_or_default();
-            let centered = 100.0 * centered(score, task.baseline);
+            // In f32 the accuracy of guessing is not exactly the baseline.
+            let centered = (1e4 * centered(score, task.baseline)).round() / 100.0;
             row.extend([
-                Cell::from(format!("{} ± {}{symbols}", number(score.value), or_dash(score.stderr, number))),
+                Cell::from(format!(
+                    "{}{symbols}",
+                    with_error(score.value, score.stderr, score.ci95_low.zip(score.ci95_high))
+                )),
                 Cell::from(number(centered)),
             ]);
             if result.is_published() {
