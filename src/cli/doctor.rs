@@ -47,7 +47,7 @@ pub(super) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<Report> {
     let run = &arguments.run;
     let registry = Registry::read(&run.task_file)?;
     let tasks = planned_tasks(run, &registry)?;
-    let models = models_of(&run.sizes, &run.model, Some(&run.compute.models_dir))?;
+    let models = models_of(&run.models.sizes, &run.model, Some(&run.compute.models_dir))?;
     let mut found = Findings::default();
     program(&mut found);
     let machine = Machine::new();

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use clap::builder::EnumValueParser;
 
 use super::compute::Trimmed;
 use super::machine::{free_space, gigabytes};
-use super::models::{Size, models_of};
+use super::models::{SizesArgument, models_of};
 use super::output::say;
 use super::progress::{Progress, size};
 use super::tasks::{needed, set_split, task_parser, tasks_of, with_shots};
@@ -23,17 +22,8 @@ pub(super) struct FetchArguments {
     /// Tasks, comma-separated, or a group: all, paper, lm, cbt, wmt14
     #[arg(short, long, value_delimiter = ',', value_name = "TASK,…", value_parser = task_parser(), hide_possible_values = true)]
     tasks: Vec<String>,
-    /// Models by size, as for a run
-    #[arg(
-        short,
-        long,
-        value_delimiter = ',',
-        value_name = "SIZE,…",
-        value_parser = Trimmed(EnumValueParser::<Size>::new()),
-        ignore_case = true,
-        hide_possible_values = true
-    )]
-    sizes: Vec<Size>,
+    #[command(flatten)]
+    models: SizesArgument,
     /// A model of the hub; may be repeated
     #[arg(short, long, value_name = "[LABEL=]hf:OWNER/NAME[@REVISION]")]
     model: Vec<String>,
@@ -61,7 +51,7 @@ pub(super) fn fetch(arguments: &FetchArguments) -> anyhow::Result<String> {
     let tasks = with_shots(tasks, &arguments.shots, &registry)?;
     let needed = needed(&tasks);
     // Without --models-dir: a size is downloaded even if `models/` has it.
-    let models: Vec<_> = models_of(&arguments.sizes, &arguments.model, None)?
+    let models: Vec<_> = models_of(&arguments.models.sizes, &arguments.model, None)?
         .into_iter()
         .filter_map(|model| match model.origin {
             ModelOrigin::Hub(location) => Some((model.label, location)),

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::{EnumValueParser, PossibleValue};
+use clap::{Args, ValueEnum};
 
+use super::compute::Trimmed;
 use crate::models::{ModelChoice, ModelOrigin, PAPER_SIZES, PaperSize};
 use gpt2_model::BUNDLED_MODELS;
 use hub_client::{Kind, Location};
@@ -13,6 +14,23 @@ use untrusted_input::clipped;
 
 /// Longest label. File systems allow 255 bytes in a name, and the run directory's name has the label, the task and a hash.
 const MAX_LABEL_BYTES: usize = 128;
+
+/// `--sizes`.
+#[derive(Debug, Args)]
+pub(super) struct SizesArgument {
+    /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the
+    /// bundled tiny-3M and tiny-8M, `tiny` for both
+    #[arg(
+        short,
+        long,
+        value_delimiter = ',',
+        value_name = "SIZE,…",
+        value_parser = Trimmed(EnumValueParser::<Size>::new()),
+        ignore_case = true,
+        hide_possible_values = true
+    )]
+    pub sizes: Vec<Size>,
+}
 
 /// A value of `--sizes`.
 #[derive(Debug, Clone, Copy)]

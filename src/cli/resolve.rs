@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::EnumValueParser;
 
 use super::compute::{ComputeArguments, Trimmed, positive};
-use super::models::{Size, models_of};
+use super::models::{SizesArgument, models_of};
 use super::progress::Progress;
 use super::tasks::{drop_defaults, needed, set_option, set_split, task_parser, tasks_of, with_shots};
 use crate::data::Split;
@@ -33,18 +33,8 @@ pub(super) struct RunArguments {
     /// Task config of a custom task (docs/custom-tasks.md), for `--tasks NAME` or the group `custom`; may be repeated
     #[arg(long, value_name = "FILE")]
     pub task_file: Vec<PathBuf>,
-    /// Models by size: 117M, 345M, 762M, 1542M (also 124M…1558M, small…xl, gpt2…gpt2-xl), `all` for these four, or the
-    /// bundled tiny-3M and tiny-8M, `tiny` for both
-    #[arg(
-        short,
-        long,
-        value_delimiter = ',',
-        value_name = "SIZE,…",
-        value_parser = Trimmed(EnumValueParser::<Size>::new()),
-        ignore_case = true,
-        hide_possible_values = true
-    )]
-    pub sizes: Vec<Size>,
+    #[command(flatten)]
+    pub models: SizesArgument,
     /// Any GPT-2 checkpoint with a label of your choice: a directory, a file, or a repository of the hub, in the format of
     /// safetensors, PyTorch, nanoGPT, llm.c, TensorFlow or Burn; may be repeated
     #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
@@ -117,7 +107,8 @@ pub(super) struct RunChoice {
 
 impl RunChoice {
     pub fn new(arguments: &RunArguments) -> anyhow::Result<Self> {
-        let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.compute.models_dir))?;
+        let models =
+            models_of(&arguments.models.sizes, &arguments.model, Some(&arguments.compute.models_dir))?;
         Self::with_models(arguments, models)
     }
 

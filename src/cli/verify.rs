@@ -9,10 +9,9 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use clap::builder::EnumValueParser;
 
-use super::compute::{ComputeArguments, Trimmed, positive};
-use super::models::{Size, models_of};
+use super::compute::{ComputeArguments, positive};
+use super::models::{SizesArgument, models_of};
 use super::one_model::OneModel;
 use super::output::{Problem, Report, describe, print};
 use crate::models::ModelChoice;
@@ -35,17 +34,8 @@ Examples:
 Prints one line per check. Exit codes: 0 no check failed, 1 a check failed, 2 nothing could be checked.
 docs/verify.md describes the checks and the file of references.")]
 pub(super) struct VerifyArguments {
-    /// Models by size, as for a run
-    #[arg(
-        short,
-        long,
-        value_delimiter = ',',
-        value_name = "SIZE,…",
-        value_parser = Trimmed(EnumValueParser::<Size>::new()),
-        ignore_case = true,
-        hide_possible_values = true
-    )]
-    sizes: Vec<Size>,
+    #[command(flatten)]
+    models: SizesArgument,
     /// A checkpoint, under the label that its references have; may be repeated
     #[arg(short, long, value_name = "[LABEL=]PATH|hf:OWNER/NAME[@REVISION]")]
     model: Vec<String>,
@@ -83,7 +73,7 @@ pub(super) fn verify(arguments: &VerifyArguments) -> anyhow::Result<Report> {
         None => References::built_in(&registry)?,
     };
     scores::check_tasks(&references, &registry)?;
-    let models = models_of(&arguments.sizes, &arguments.model, Some(&arguments.compute.models_dir))?;
+    let models = models_of(&arguments.models.sizes, &arguments.model, Some(&arguments.compute.models_dir))?;
     if models.is_empty() {
         bail!("no model: choose one with --sizes, for example `--sizes 117M`, or with --model 117M=PATH");
     }

@@ -169,7 +169,8 @@ impl BaselineModel {
             let value = metric.value(&columns, good.len())?;
             Some(BaselineMetric { metric: metric.name.to_owned(), value })
         };
-        let metrics = metrics.iter().filter_map(value).collect();
+        let tested = metrics.iter().filter(|metric| !metric.follows_from_accuracy());
+        let metrics = tested.filter_map(value).collect();
         let mut hash = Sha256::new();
         for record in records {
             hash.update(serde_json::to_vec(record)?);

@@ -8,6 +8,7 @@ use super::uncertainty::with_error;
 use super::{Heading, published_footnotes, published_value};
 use crate::record::Score;
 use crate::tasks::{CORE_TASKS, CoreBaselines};
+use text_metrics::centered_accuracy;
 
 /// Task of the rows with the metric itself.
 const CORE: &str = "core";
@@ -110,7 +111,7 @@ fn accuracy(score: &Score) -> f64 {
 }
 
 fn centered(score: &Score, baseline: f64) -> f64 {
-    (accuracy(score) - baseline) / (1.0 - baseline)
+    centered_accuracy(accuracy(score), baseline)
 }
 
 /// The rows of `scores.csv` with CORE, for the models that have all tasks.

@@ -4,8 +4,18 @@ use std::sync::Arc;
 
 use super::{HeuristicBaseline, Item, UnexpectedResponse};
 use crate::seeding::below;
-use gpt2_model::request::{Overflow, Request, Response, Span};
-use text_metrics::SampleValues;
+use gpt2_model::request::{LogLikelihood, Overflow, Request, Response, Span};
+use text_metrics::{Aggregate, Metric, SampleValues};
+
+/// Bits per byte of the correct candidate, from [`answer_values`].
+pub(super) const BITS_OF_ANSWER: Metric = Metric {
+    name: "bits_per_byte",
+    aggregate: Aggregate::Bits { log_likelihood: "log_likelihood_correct", units: "bytes_correct" },
+};
+
+/// The share of the correct candidates in the probability of all, from [`answer_values`].
+pub(super) const PROBABILITY_OF_ANSWER: Metric =
+    Metric { name: "probability_correct", aggregate: Aggregate::Mean { value: "probability_correct" } };
 
 /// A request for the log-likelihood of `continuation`. A context that is too long loses tokens on its left.
 pub(super) fn log_likelihood_request(context: String, continuation: String) -> Request {
@@ -18,15 +28,33 @@ pub(super) fn log_likelihood_request(context: String, continuation: String) -> R
     }
 }
 
+pub(super) fn scores(responses: &[Response]) -> Result<Vec<&LogLikelihood>, UnexpectedResponse> {
+    let mut scores = Vec::with_capacity(responses.len());
+    for (index, response) in responses.iter().enumerate() {
+        match response {
+            Response::LogLikelihood(score) => scores.push(score),
+            other => {
+                return Err(UnexpectedResponse { index, expected: "log_likelihood", found: other.kind() });
+            }
+        }
+    }
+    Ok(scores)
+}
+
 pub(super) fn log_likelihoods(responses: &[Response]) -> Result<Vec<f64>, UnexpectedResponse> {
-    responses
-        .iter()
-        .enumerate()
-        .map(|(index, response)| match response {
-            Response::LogLikelihood(score) => Ok(score.log_likelihood),
-            other => Err(UnexpectedResponse { index, expected: "log_likelihood", found: other.kind() }),
-        })
-        .collect()
+    Ok(scores(responses)?.into_iter().map(|score| score.log_likelihood).collect())
+}
+
+/// The values of [`BITS_OF_ANSWER`] and [`PROBABILITY_OF_ANSWER`]: of the first correct candidate, which has `bytes`, and of
+/// all correct ones together.
+pub(super) fn answer_values(log_likelihoods: &[f64], answers: &[usize], bytes: usize) -> SampleValues {
+    let first = answers.first().and_then(|&answer| log_likelihoods.get(answer));
+    let share = answers.iter().map(|&answer| probability(log_likelihoods, answer)).sum::<f64>();
+    SampleValues::from([
+        ("log_likelihood_correct".to_owned(), first.copied().unwrap_or(f64::NAN)),
+        ("bytes_correct".to_owned(), bytes as f64),
+        ("probability_correct".to_owned(), share),
+    ])
 }
 
 /// Index of the highest score, the first of equals.
@@ -67,7 +95,7 @@ pub(super) fn choice_baselines<Doc, Answers: AsRef<[usize]>>(
 }
 
 /// The probability of candidate `index` among all candidates.
-pub(super) fn probability(log_likelihoods: &[f64], index: usize) -> f64 {
+fn probability(log_likelihoods: &[f64], index: usize) -> f64 {
     let largest = log_likelihoods.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = log_likelihoods.iter().map(|value| (value - largest).exp()).collect();
     weights.get(index).map_or(0.0, |weight| weight / weights.iter().sum::<f64>())

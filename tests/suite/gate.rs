@@ -242,3 +242,17 @@ fn unusable_baselines_and_options_are_refused() {
         assert!(message.contains(part), "{arguments:?}: `{part}` is not in {message}");
     }
 }
+
+/// A centered accuracy is a linear function of the accuracy.
+#[test]
+fn a_metric_that_follows_from_the_accuracy_is_not_tested_again() {
+    let run = crate::common::run_on_sample("core-copa", &[]);
+    let output = gpt2_eval(run.path()).args(["baseline", "run"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let baseline: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metrics = baseline["tasks"][0]["models"][0]["metrics"].as_array().unwrap();
+    let names: Vec<&str> = metrics.iter().map(|metric| metric["metric"].as_str().unwrap()).collect();
+    assert_eq!(names, ["accuracy", "bits_per_byte", "probability_correct"]);
+    let scores = crate::common::scores(&run, "tiny-3M", "core-copa:nanochat,data=sample");
+    assert!(scores.iter().any(|(metric, ..)| metric == "centered_accuracy"), "it is reported");
+}

@@ -41,7 +41,7 @@ mod student;
 pub use bleu::{BleuStatistics, BleuTokenizer};
 pub use breakdown::{Breakdown, Grouping};
 pub use estimate::Estimate;
-pub use metric::{Aggregate, Columns, Metric, Sample};
+pub use metric::{Aggregate, Columns, Metric, Sample, centered_accuracy};
 pub use paired::{PairedDifference, Pairs};
 pub use significance::{Flips, PairedTest, TestMethod, holm};
 

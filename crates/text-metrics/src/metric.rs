@@ -100,6 +100,11 @@ impl Metric {
         }
     }
 
+    /// Whether the accuracy of the same samples decides it, so that a test of both would be one test counted twice.
+    pub fn follows_from_accuracy(&self) -> bool {
+        matches!(self.aggregate, Aggregate::CenteredAccuracy { .. })
+    }
+
     /// Whether a single sample has a value of the metric, not only a group of samples.
     pub fn is_per_sample(&self) -> bool {
         !matches!(self.aggregate, Aggregate::MostConfident { .. } | Aggregate::SeedDeviation { .. })
@@ -115,7 +120,8 @@ impl Metric {
                 let correct = column(correct)?;
                 let Estimate { stderr, ci95, n, .. } = Estimate::accuracy(&correct, &clusters(samples))?;
                 let scale = 1.0 - baseline(baseline_tenths);
-                let centered = |percent: f64| (percent - 100.0 * baseline(baseline_tenths)) / scale;
+                let centered =
+                    |percent: f64| 100.0 * centered_accuracy(percent / 100.0, baseline(baseline_tenths));
                 Some(Estimate {
                     value: self.aggregate.of_sums(&[correct.iter().sum(), n as f64]),
                     stderr: stderr.map(|stderr| stderr / scale),
@@ -204,7 +210,7 @@ impl Aggregate {
             Self::Mean { .. } => 100.0 * sums[0] / sums[1],
             Self::CenteredAccuracy { baseline_tenths, .. } => {
                 let accuracy = f64::from(sums[0] as f32 / sums[1] as f32);
-                100.0 * (accuracy - baseline(baseline_tenths)) / (1.0 - baseline(baseline_tenths))
+                100.0 * centered_accuracy(accuracy, baseline(baseline_tenths))
             }
             Self::Perplexity { .. } if sums[1] > 0.0 => (-sums[0] / sums[1]).exp(),
             Self::Bits { .. } if sums[1] > 0.0 => -sums[0] / std::f64::consts::LN_2 / sums[1],
@@ -247,6 +253,11 @@ impl Aggregate {
         }
         (value, value)
     }
+}
+
+/// The accuracy above guessing: 0 at `baseline`, 1 if all is right (Li et al. 2024, DataComp-LM). Both are fractions.
+pub fn centered_accuracy(accuracy: f64, baseline: f64) -> f64 {
+    (accuracy - baseline) / (1.0 - baseline)
 }
 
 /// The accuracy of guessing as a fraction.

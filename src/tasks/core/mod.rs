@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
-use super::choice::probability;
+use super::choice::{BITS_OF_ANSWER, PROBABILITY_OF_ANSWER, answer_values, scores};
 use super::{Item, ProtocolConfig, Setting, Task, TaskConfig, UnexpectedResponse};
 use crate::data::sources::UpstreamConfig;
 use crate::data::{BundledFile, DataConfig, DataError, DataFile, FileConfig, Split};
@@ -266,22 +266,20 @@ impl Task for CoreTask {
         responses: &[Response],
     ) -> Result<SampleValues, UnexpectedResponse> {
         let scores = scores(responses)?;
-        let (correct, answer) = match doc.record().gold() {
-            Some((gold, _)) => (lowest_mean_loss(&scores) == gold, scores.get(gold)),
-            None => (scores.iter().all(|score| score.greedy), scores.first()),
-        };
-        let Some(answer) = answer else {
+        let gold = doc.record().gold().map(|(gold, _)| gold);
+        // A continuation is the only response.
+        let answer = gold.unwrap_or(0);
+        let Some(of_answer) = scores.get(answer) else {
             let index = responses.len();
             return Err(UnexpectedResponse { index, expected: "log_likelihood", found: "nothing" });
         };
-        let mut values = SampleValues::from([
-            ("correct".to_owned(), f64::from(u8::from(correct))),
-            ("log_likelihood_correct".to_owned(), answer.log_likelihood),
-            ("bytes_correct".to_owned(), doc.record().scored().len() as f64),
-        ]);
-        if let Some((gold, _)) = doc.record().gold() {
-            let sums: Vec<f64> = scores.iter().map(|score| score.log_likelihood).collect();
-            values.insert("probability_correct".to_owned(), probability(&sums, gold));
+        let correct = gold.map_or(of_answer.greedy, |gold| lowest_mean_loss(&scores) == gold);
+        let sums: Vec<f64> = scores.iter().map(|score| score.log_likelihood).collect();
+        let mut values = answer_values(&sums, &[answer], doc.record().scored().len());
+        values.insert("correct".to_owned(), f64::from(u8::from(correct)));
+        if gold.is_none() {
+            // It competes with nothing.
+            values.remove("probability_correct");
         }
         Ok(values)
     }
@@ -293,33 +291,13 @@ impl Task for CoreTask {
                 name: "centered_accuracy",
                 aggregate: Aggregate::CenteredAccuracy { correct: "correct", baseline_tenths: self.baseline },
             },
-            Metric {
-                name: "bits_per_byte",
-                aggregate: Aggregate::Bits {
-                    log_likelihood: "log_likelihood_correct",
-                    units: "bytes_correct",
-                },
-            },
+            BITS_OF_ANSWER,
         ];
         if self.kind != Kind::LanguageModeling {
-            let aggregate = Aggregate::Mean { value: "probability_correct" };
-            metrics.push(Metric { name: "probability_correct", aggregate });
+            metrics.push(PROBABILITY_OF_ANSWER);
         }
         metrics
     }
-}
-
-fn scores(responses: &[Response]) -> Result<Vec<&LogLikelihood>, UnexpectedResponse> {
-    let mut scores = Vec::with_capacity(responses.len());
-    for (index, response) in responses.iter().enumerate() {
-        match response {
-            Response::LogLikelihood(score) => scores.push(score),
-            other => {
-                return Err(UnexpectedResponse { index, expected: "log_likelihood", found: other.kind() });
-            }
-        }
-    }
-    Ok(scores)
 }
 
 /// Index of the row with the lowest mean loss, as Python's `losses.index(min(losses))`: the first of equals. The mean over

@@ -7,7 +7,7 @@ use super::record::{FieldPath, Record, text_of};
 use super::template::{Prompt, Template, TextList};
 use crate::record::CandidateSet;
 use crate::tasks::UnexpectedResponse;
-use crate::tasks::choice::{first_largest, log_likelihood_request, log_likelihoods, probability};
+use crate::tasks::choice::{answer_values, first_largest, log_likelihood_request, log_likelihoods};
 use gpt2_model::request::{Request, Response, Span};
 use text_metrics::SampleValues;
 
@@ -258,11 +258,7 @@ impl Choice {
             values.insert(format!("{GROUP_PREFIX}{group}"), 1.0);
         }
         if self.keeps_probability {
-            let of_correct = scores.get(question.first_answer()).copied().unwrap_or(f64::NAN);
-            let share = question.answers.iter().map(|&answer| probability(scores, answer)).sum::<f64>();
-            values.insert("log_likelihood_correct".to_owned(), of_correct);
-            values.insert("bytes_correct".to_owned(), question.bytes_correct as f64);
-            values.insert("probability_correct".to_owned(), share);
+            values.extend(answer_values(scores, &question.answers, question.bytes_correct));
         }
         let normalized: Vec<f64> = match self.normalization {
             Normalization::None => return Ok(values),

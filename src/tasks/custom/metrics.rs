@@ -4,6 +4,7 @@ use toml::Spanned;
 
 use super::error::Problem;
 use super::raw::{Kind, Normalization, RawTaskConfig};
+use crate::tasks::choice::{BITS_OF_ANSWER, PROBABILITY_OF_ANSWER};
 use text_metrics::SampleValues;
 use text_metrics::{Aggregate, BleuStatistics, BleuTokenizer, Metric, rouge};
 use text_metrics::{coqa_score, squad_exact_match, squad_f1};
@@ -31,22 +32,11 @@ const fn bits(kind: Kind) -> CustomMetric {
 }
 
 /// Of the correct choice.
-const BITS_OF_CHOICE: CustomMetric = CustomMetric {
-    metric: Metric {
-        name: "bits_per_byte",
-        aggregate: Aggregate::Bits { log_likelihood: "log_likelihood_correct", units: "bytes_correct" },
-    },
-    kind: Kind::Choice,
-};
+const BITS_OF_CHOICE: CustomMetric = CustomMetric { metric: BITS_OF_ANSWER, kind: Kind::Choice };
 
 /// The share of the correct choice in the probability of all choices.
-const PROBABILITY_OF_CHOICE: CustomMetric = CustomMetric {
-    metric: Metric {
-        name: "probability_correct",
-        aggregate: Aggregate::Mean { value: "probability_correct" },
-    },
-    kind: Kind::Choice,
-};
+const PROBABILITY_OF_CHOICE: CustomMetric =
+    CustomMetric { metric: PROBABILITY_OF_ANSWER, kind: Kind::Choice };
 
 /// The mean of the sample value that has the metric's name.
 const fn mean(name: &'static str) -> CustomMetric {
